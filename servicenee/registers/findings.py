@@ -1,0 +1,44 @@
+"""What was found in the tables and what was done about it: collected row by row of a small table, never row of data."""
+
+import numpy as np
+import pandas as pd
+
+from servicenee.exceptions import RegisterError
+
+COLUMNS = ("table", "column", "rule", "n", "n_rows", "share", "first_rows", "action")
+
+
+class Findings:
+    """Collects findings while tables are read; errors are raised together, the rest becomes a table."""
+
+    def __init__(self, tolerance: float):
+        self.tolerance = tolerance
+        self._rows: list[tuple] = []
+        self._errors: list[str] = []
+
+    def error(self, message: str) -> None:
+        """A fault the registers cannot be used with."""
+        self._errors.append(message)
+
+    def add(self, table: str, column: str, rule: str, bad: np.ndarray, action: str, *, limited: bool = False) -> None:
+        """Count the rows marked in `bad`; when `limited`, more than the tolerated share of them is an error."""
+        rows = np.flatnonzero(bad)
+        if not len(rows):
+            return
+        share = len(rows) / len(bad)
+        first = ", ".join(str(row) for row in rows[:3])
+        self._rows.append((table, column, rule, len(rows), len(bad), share, first, action))
+        if limited and share > self.tolerance:
+            self.error(
+                f"{table}.{column}: {rule} in {len(rows)} of {len(bad)} rows ({share:.1%}), first at rows {first}; "
+                f"at most {self.tolerance:.0%} is tolerated. Mend the extract, or raise `tolerance` knowingly."
+            )
+
+    def raise_errors(self) -> None:
+        """Raise one error that lists every fault found so far."""
+        if self._errors:
+            raise RegisterError(self._errors)
+
+    def frame(self) -> pd.DataFrame:
+        """One line per finding, in the order of the checks."""
+        return pd.DataFrame(self._rows, columns=list(COLUMNS))
