@@ -1,0 +1,189 @@
+"""Labels with unfinished follow-up in; the rows whose outcome is known, a 0/1 outcome and weights out."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+LABEL_COLUMNS = ("status", "time_days", "value", "exposure_days")
+NO_EVENT, EVENT, DEATH, CENSORED, COMPETING = range(5)
+SMALLEST_FOLLOWED_SHARE = 0.05
+
+
+class KnownOutcomes(NamedTuple):
+    """Rows whose outcome is known: their positions, a 0/1 outcome and a weight for each."""
+
+    positions: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+
+
+def is_labels(y) -> bool:
+    """Tell whether `y` is a labels table (status, time_days, value, exposure_days).
+
+    Parameters
+    ----------
+    y : object
+        Anything that may be passed to scikit-learn as a target.
+
+    Returns
+    -------
+    bool
+        True for a DataFrame with the four columns of labels.
+
+    Examples
+    --------
+    >>> from servicenee.evaluation import is_labels
+    >>> is_labels([0, 1, 1])
+    False
+    """
+    return isinstance(y, pd.DataFrame) and set(LABEL_COLUMNS) <= set(y.columns)
+
+
+def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
+    """Give the rows whose outcome at the horizon is known, and weights that let them speak for all.
+
+    Parameters
+    ----------
+    labels : DataFrame or array-like of shape (n_rows,)
+        A labels table, or a plain 0/1 outcome (then every row is known and weighs 1).
+    strata : array-like of shape (n_rows,), default=None
+        Groups within which the chance of staying in follow-up is estimated, such as area or age
+        group. None: one estimate for all rows.
+
+    Returns
+    -------
+    KnownOutcomes
+        ``(positions, y, weights)``: integer row positions, ascending; 1 for the event and 0 for no
+        event, death first or another competing event first; weights of at least 1.
+
+    Notes
+    -----
+    The estimand is the probability of the event before death (cumulative incidence). A person who
+    left follow-up early is neither an event nor a non-event; people like them who stayed count for
+    more: ``w = 1 / G(T-)``, with ``T`` the day of the event, of death, of the competing event or of
+    the horizon, and ``G`` the Kaplan-Meier estimate of staying in follow-up, no smaller than 0.05.
+    On one and the same day an event comes before an end of follow-up. So the weighted event
+    share equals the Aalen-Johansen estimate, and the weights add up to the number of rows as long
+    as somebody in each stratum is followed to the horizon. Assumed: within a stratum, leaving
+    follow-up does not depend on the risk.
+
+    References
+    ----------
+    Satten GA, Datta S. The Kaplan-Meier estimator as an inverse-probability-of-censoring weighted
+    average. Am Stat 2001;55:207-210.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from servicenee.evaluation import known_outcomes
+    >>> labels = pd.DataFrame({"status": [1, 3, 0, 0], "time_days": [10.0, 20, 30, 30],
+    ...                        "value": [1.0, 0, 0, 0], "exposure_days": [10.0, 20, 30, 30]})
+    >>> positions, y, weights = known_outcomes(labels)
+    >>> positions.tolist(), y.tolist(), weights.tolist()
+    ([0, 2, 3], [1, 0, 0], [1.0, 1.5, 1.5])
+    """
+    if not is_labels(labels):
+        y = _zero_one(labels)
+        return KnownOutcomes(np.arange(len(y)), y, np.ones(len(y)))
+    status, time_days = _checked(labels)
+    followed = np.ones(len(status))
+    if (status == CENSORED).any():
+        for rows in _rows_by_stratum(strata, len(status)):
+            followed[rows] = _followed_share(time_days[rows], status[rows] == CENSORED)
+    positions = np.flatnonzero(status != CENSORED)
+    weights = 1.0 / np.maximum(followed[positions], SMALLEST_FOLLOWED_SHARE)
+    return KnownOutcomes(positions, (status[positions] == EVENT).astype(np.int64), weights)
+
+
+def effective_sample_size(weights) -> float:
+    """Give the number of equally weighted rows that would be as informative: (Σw)² / Σw².
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_rows,)
+        Weights as given by `known_outcomes`.
+
+    Returns
+    -------
+    float
+        Effective sample size; 0 without rows.
+
+    References
+    ----------
+    Kish L. Survey Sampling. Wiley 1965.
+
+    Examples
+    --------
+    >>> from servicenee.evaluation import effective_sample_size
+    >>> effective_sample_size([1, 1, 2])
+    2.6666666666666665
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    squares = float(np.sum(weights**2))
+    return float(np.sum(weights)) ** 2 / squares if squares > 0 else 0.0
+
+
+def _followed_share(time_days: np.ndarray, censored: np.ndarray) -> np.ndarray:
+    """G(T-) of each row: the share still in follow-up just before its time."""
+    times, position = np.unique(time_days, return_inverse=True)
+    rows = np.bincount(position, minlength=len(times))
+    leaving = np.bincount(position, weights=censored, minlength=len(times))
+    reached = np.cumsum(rows[::-1])[::-1]
+    # An event comes before an end of follow-up on the same day, so whoever had the event that day
+    # could no longer leave.
+    could_leave = reached - (rows - leaving)
+    staying = 1.0 - np.divide(leaving, could_leave, out=np.zeros(len(times)), where=could_leave > 0)
+    before = np.concatenate([[1.0], np.cumprod(staying)[:-1]])
+    return before[position]
+
+
+def _rows_by_stratum(strata, n_rows: int) -> list[np.ndarray]:
+    if strata is None:
+        return [np.arange(n_rows)]
+    codes, names = pd.factorize(np.asarray(strata), sort=False, use_na_sentinel=False)
+    if len(codes) != n_rows:
+        raise ValueError(f"`strata` must have one value per row of labels ({n_rows}); got {len(codes)}.")
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(codes, minlength=len(names)))[:-1])
+
+
+def _checked(labels: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    status = labels["status"].to_numpy(dtype=np.float64, na_value=np.nan)
+    time_days = labels["time_days"].to_numpy(dtype=np.float64, na_value=np.nan)
+    unknown = int(np.sum(~np.isin(status, range(5))))
+    if unknown:
+        raise ValueError(
+            f"`labels.status` must be 0 to 4 in every row; {unknown} of {len(status)} rows are not. "
+            "Make labels with Outcome(...).label(cohort)."
+        )
+    wrong = int(np.sum(~(np.isfinite(time_days) & (time_days >= 0))))
+    if wrong:
+        raise ValueError(
+            f"`labels.time_days` must be a number of days of at least 0 in every row; "
+            f"{wrong} of {len(time_days)} rows are not. Make labels with Outcome(...).label(cohort)."
+        )
+    return status.astype(np.int64), time_days
+
+
+def _zero_one(y) -> np.ndarray:
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(
+            f"`labels` must be a labels table or a 0/1 array with one value per row; got shape {values.shape}."
+        )
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`labels` must be 0 or 1 in every row; got values of type {values.dtype}."
+        ) from None
+    wrong = int(np.sum((numbers != 0) & (numbers != 1)))
+    if wrong:
+        raise ValueError(
+            f"`labels` must be 0 or 1 in every row; {wrong} of {len(numbers)} rows are neither. "
+            "For unfinished follow-up use a labels table."
+        )
+    return numbers.astype(np.int64)
