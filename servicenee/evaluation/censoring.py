@@ -133,7 +133,7 @@ def _followed_share(time_days: np.ndarray, censored: np.ndarray) -> np.ndarray:
     # An event comes before an end of follow-up on the same day, so whoever had the event that day
     # could no longer leave.
     could_leave = reached - (rows - leaving)
-    staying = 1.0 - np.divide(leaving, could_leave, out=np.zeros(len(times)), where=could_leave > 0)
+    staying = np.divide(could_leave - leaving, could_leave, out=np.ones(len(times)), where=could_leave > 0)
     before = np.concatenate([[1.0], np.cumprod(staying)[:-1]])
     return before[position]
 
@@ -172,13 +172,13 @@ def _zero_one(y) -> np.ndarray:
         values = values[:, 0]
     if values.ndim != 1:
         raise ValueError(
-            f"`labels` must be a labels table or a 0/1 array with one value per row; got shape {values.shape}."
+            f"`labels` must be a labels table or a 0/1 array, one value per row; got shape {values.shape}."
         )
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`labels` must be 0 or 1 in every row; got values of type {values.dtype}."
+            f"`labels` must be 0 or 1 in every row; got type {values.dtype}."
         ) from None
     wrong = int(np.sum((numbers != 0) & (numbers != 1)))
     if wrong:
