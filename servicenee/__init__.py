@@ -1,0 +1,25 @@
+"""servicenee: register extracts in; calibrated service-need risks, patient segments and usable lists out."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Public names in the order of the line; each is looked up in its room on first use, so that importing stays cheap.
+_ROOMS = {
+    "servicenee.registers": ("Registers",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [*_ROOM_OF]
+
+
+def __getattr__(name: str):
+    if name in _ROOM_OF:
+        value = getattr(import_module(_ROOM_OF[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,67 @@
+"""The persons table as delivered, to one checked row per person in ascending order of id."""
+
+import numpy as np
+import pandas as pd
+
+from servicenee.registers.findings import Findings
+from servicenee.registers.reading import is_sentinel, read_dates, read_ids, read_numbers, read_text, to_days
+from servicenee.registers.schema import TABLES
+from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, PersonColumns, TextColumn, read_only
+
+_DATES = ("birth_date", "death_date", "registered_from", "registered_to")
+
+
+def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
+    """Person columns in ascending order of id; impossible dates are taken as unknown and counted."""
+    ids = _distinct_ids(frame, findings)
+    order = np.argsort(ids, kind="stable")
+    birth, death, start, end = (
+        to_days(_dates(frame, name, findings), FAR_FUTURE if name in ("death_date", "registered_to") else FAR_PAST)
+        for name in _DATES
+    )
+    backwards = end < start
+    findings.add("persons", "registered_to", "before registered_from", backwards, "registered_to taken as open")
+    end[backwards] = FAR_FUTURE
+    early = (death < birth) & (birth != FAR_PAST)
+    findings.add("persons", "death_date", "before birth_date", early, "birth_date taken as unknown")
+    birth[early] = FAR_PAST
+    columns = [column[order] for column in (ids, birth, death, start, end)]
+    read_only(*columns)
+    return PersonColumns(*columns, extra=_extra_columns(frame, order))
+
+
+def _distinct_ids(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
+    ids = read_ids(frame)
+    faults = {
+        "values are missing": pd.isna(frame["person_id"]).to_numpy(),
+        "rows repeat a person": pd.Series(ids).duplicated().to_numpy(),
+    }
+    for fault, bad in faults.items():
+        if bad.any():
+            rows = np.flatnonzero(bad)
+            findings.error(
+                f"persons.person_id: {len(rows)} of {len(ids)} {fault}; first at rows {rows[:3].tolist()}. "
+                "Keep one row with an id per person."
+            )
+    findings.raise_errors()
+    return ids.astype(str) if ids.dtype == object else ids
+
+
+def _dates(frame: pd.DataFrame, name: str, findings: Findings) -> np.ndarray:
+    dates = read_dates(frame, name).copy()
+    sentinel = is_sentinel(dates)
+    findings.add("persons", name, "placeholder date (before 1900-01-02 or from 2099)", sentinel, "taken as missing")
+    dates[sentinel] = np.datetime64("NaT")
+    return dates
+
+
+def _extra_columns(frame: pd.DataFrame, order: np.ndarray) -> dict[str, TextColumn | np.ndarray]:
+    extra: dict[str, TextColumn | np.ndarray] = {}
+    for name in [column for column in frame.columns if column not in ("person_id", *_DATES)]:
+        if pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in TABLES["persons"]:
+            extra[name] = read_numbers(frame, name)[order]
+            read_only(extra[name])
+        else:
+            text = read_text(frame, name)
+            extra[name] = TextColumn(text.codes[order], text.levels)
+    return extra

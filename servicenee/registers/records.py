@@ -1,0 +1,230 @@
+"""Events and stays as delivered, to columns sorted by person and time; rows that cannot be placed are counted."""
+
+import numpy as np
+import pandas as pd
+
+from servicenee.codes import normalise_code
+from servicenee.registers.findings import Findings
+from servicenee.registers.reading import (
+    is_sentinel,
+    person_positions,
+    read_dates,
+    read_ids,
+    read_numbers,
+    read_text,
+    to_days,
+    to_minutes,
+)
+from servicenee.registers.tables import (
+    FAR_FUTURE,
+    MINUTES_PER_DAY,
+    EventColumns,
+    PersonColumns,
+    StayColumns,
+    read_only,
+)
+
+_SWAP_DAYS = 3  # an end this little before its start is a swap of the two; a larger gap is an unknown end
+_NEVER = np.int32(2**31 - 1)  # `available` of a row without a date of its own: filled from the reporting lag
+_DENSE_KINDS = 1 << 22
+
+Rows = dict[str, np.ndarray]
+
+
+def build_events(
+    frame: pd.DataFrame, persons: PersonColumns, extract_day: int, duplicates: str, findings: Findings
+) -> EventColumns:
+    """Event columns in canonical order: person, time, kind, value."""
+    dates = read_dates(frame, "time")
+    rows: Rows = {
+        "person": person_positions(read_ids(frame), persons.ids),
+        "minute": to_minutes(dates),
+        "value": read_numbers(frame, "value"),
+    }
+    if "available_at" in frame.columns:
+        rows["available"] = _available_minutes(frame)
+    rows["kind"], kinds = _kinds(frame, ("source", "code_system", "code", "unit"), findings, "events")
+    missing = np.isnat(dates) | is_sentinel(dates)
+    late = ~missing & (rows["minute"] >= (np.int64(extract_day) + 1) * MINUTES_PER_DAY)
+    day = rows["minute"] // MINUTES_PER_DAY
+    keep = _placed("events", "time", rows, persons, missing, late, day, findings)
+    rows = rows if keep.all() else _take(rows, keep)
+    order = _event_order(rows)
+    rows = rows if order is None else _take(rows, order)
+    if duplicates == "drop":
+        repeated = _repeats(rows, ("person", "minute", "kind", "value"))
+        findings.add("events", "all columns", "exact duplicate", repeated, "one of each kept")
+        rows = _take(rows, ~repeated) if repeated.any() else rows
+    first = _first_rows(rows["person"], len(persons))
+    kind = rows["kind"].astype(np.uint16 if len(kinds) < 2**16 else np.int32)
+    available = rows.get("available")
+    read_only(first, rows["minute"], kind, rows["value"], available)
+    lag_days = np.zeros(len(kinds), dtype=np.int32)
+    return EventColumns(first, rows["minute"], kind, rows["value"], available, kinds, lag_days)
+
+
+def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, findings: Findings) -> StayColumns:
+    """Stay columns in canonical order: person, start, end, kind."""
+    starts, ends = read_dates(frame, "start"), read_dates(frame, "end").copy()
+    missing = np.isnat(starts) | is_sentinel(starts)
+    placeholder = is_sentinel(ends)
+    findings.add("stays", "end", "placeholder date (before 1900-01-02 or from 2099)", placeholder, "taken as open")
+    ends[placeholder] = np.datetime64("NaT")
+    rows: Rows = {
+        "person": person_positions(read_ids(frame), persons.ids),
+        "start": to_days(starts, np.int32(0)),
+        "end": to_days(ends, FAR_FUTURE),
+    }
+    if "available_at" in frame.columns:
+        rows["available"] = to_days(read_dates(frame, "available_at"), _NEVER)
+    rows["kind"], kinds = _kinds(frame, ("source", "kind", "unit"), findings, "stays")
+    late = ~missing & (rows["start"] > extract_day)
+    keep = _placed("stays", "start", rows, persons, missing, late, rows["start"], findings)
+    _mend_ends(rows, keep & (rows["end"] < rows["start"]), findings)
+    rows = _take(rows, keep)
+    rows = _take(rows, np.lexsort((rows["kind"], rows["end"], rows["start"], rows["person"])))
+    repeated = _repeats(rows, ("person", "start", "kind", "end"))
+    findings.add("stays", "all columns", "exact duplicate", repeated, "one of each kept")
+    rows = _take(rows, ~repeated)
+    available = rows.get("available", np.full(len(rows["start"]), _NEVER))
+    first = _first_rows(rows["person"], len(persons))
+    read_only(first, rows["start"], rows["end"], rows["kind"])
+    lag_days = np.zeros(len(kinds), dtype=np.int32)
+    return StayColumns(first, rows["start"], rows["end"], rows["kind"], available, kinds, lag_days)
+
+
+def _available_minutes(frame: pd.DataFrame) -> np.ndarray:
+    dates = read_dates(frame, "available_at")
+    return np.where(np.isnat(dates), _NEVER, to_minutes(dates)).astype(np.int32)
+
+
+def with_reporting_lag(columns: EventColumns | StayColumns, lag_of: dict[str, int]) -> EventColumns | StayColumns:
+    """The same rows, each with the time from which it could be seen: `available_at`, else time plus its source's lag."""
+    lag_days = np.array([lag_of[source] for source in columns.kinds["source"]], dtype=np.int32)
+    if isinstance(columns, StayColumns):
+        default = columns.start_day + lag_days[columns.kind]
+        available = np.where(columns.available_day == _NEVER, default, columns.available_day).astype(np.int32)
+        read_only(available)
+        return StayColumns(
+            columns.first, columns.start_day, columns.end_day, columns.kind, available, columns.kinds, lag_days
+        )
+    available = columns.available
+    if available is not None:
+        default = columns.minute + lag_days[columns.kind] * np.int32(MINUTES_PER_DAY)
+        available = np.where(available == _NEVER, default, available).astype(np.int32)
+        read_only(available)
+    return EventColumns(
+        columns.first, columns.minute, columns.kind, columns.value, available, columns.kinds, lag_days
+    )
+
+
+def _kinds(
+    frame: pd.DataFrame, names: tuple[str, ...], findings: Findings, table: str
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Number of the distinct combination of `names` in every row (negative without a source), and their table."""
+    texts = [read_text(frame, name) for name in names]
+    for name, text in zip(names, texts, strict=True):
+        if name != "unit":
+            action = "set aside" if name == "source" else "kept with empty text"
+            findings.add(table, name, "missing", text.codes < 0, action, limited=name == "source")
+    sizes = [len(text.levels) + 1 for text in texts]
+    packed = np.zeros(len(frame), dtype=np.int64)
+    for text, size in zip(texts, sizes, strict=True):
+        packed = packed * size + (text.codes + 1)
+    used, number = _distinct(packed, int(np.prod(sizes, dtype=np.int64)))
+    parts = np.unravel_index(used, sizes)
+    kinds = pd.DataFrame(
+        {
+            name: np.array(["", *text.levels], dtype=object)[part]
+            for name, text, part in zip(names, texts, parts, strict=True)
+        }
+    )
+    if "code" in names:
+        kinds["code"] = [normalise_code(*pair) for pair in zip(kinds["code_system"], kinds["code"], strict=True)]
+    merged = kinds.groupby(list(names), sort=True).ngroup().to_numpy()
+    kinds = kinds.drop_duplicates().sort_values(list(names), ignore_index=True)
+    sourceless = int((kinds["source"] == "").sum())  # sorted first; their rows get a negative number
+    number = merged.astype(np.int32)[number] - sourceless if len(kinds) else number.astype(np.int32)
+    return number, kinds.iloc[sourceless:].reset_index(drop=True)
+
+
+def _distinct(packed: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    if size > _DENSE_KINDS:
+        return np.unique(packed, return_inverse=True)
+    used = np.flatnonzero(np.bincount(packed, minlength=size))
+    place = np.zeros(size, dtype=np.int32)
+    place[used] = np.arange(len(used))
+    return used, place[packed]
+
+
+def _placed(
+    table: str,
+    column: str,
+    rows: Rows,
+    persons: PersonColumns,
+    missing: np.ndarray,
+    late: np.ndarray,
+    day: np.ndarray,
+    findings: Findings,
+) -> np.ndarray:
+    """Rows of a known person, at a known time within the person's life and before the extract."""
+    unknown = rows["person"] < 0
+    findings.add(table, "person_id", "not among persons", unknown, "set aside", limited=True)
+    unknown |= rows["kind"] < 0
+    findings.add(table, column, "missing or placeholder date", missing, "set aside", limited=True)
+    findings.add(table, column, "after extract_date", late, "set aside", limited=True)
+    keep = ~(unknown | missing | late)
+    if not len(persons):
+        return keep
+    before_birth = keep & (day < persons.birth_day[rows["person"]])
+    findings.add(table, column, "before birth_date", before_birth, "set aside")
+    after_death = keep & (day > persons.death_day[rows["person"]])
+    findings.add(table, column, "after death_date", after_death, "set aside")
+    return keep & ~before_birth & ~after_death
+
+
+def _mend_ends(rows: Rows, backwards: np.ndarray, findings: Findings) -> None:
+    gap = rows["start"].astype(np.int64) - rows["end"]
+    swapped = backwards & (gap <= _SWAP_DAYS)
+    unknown = backwards & (gap > _SWAP_DAYS)
+    findings.add("stays", "end", f"up to {_SWAP_DAYS} days before start", swapped, "start and end swapped")
+    findings.add("stays", "end", f"more than {_SWAP_DAYS} days before start", unknown, "taken as a stay of no nights")
+    start = rows["start"][swapped]
+    rows["start"][swapped] = rows["end"][swapped]
+    rows["end"][swapped] = start
+    rows["end"][unknown] = rows["start"][unknown]
+
+
+def _take(rows: Rows, index: np.ndarray) -> Rows:
+    return {name: column[index] for name, column in rows.items()}
+
+
+def _first_rows(person: np.ndarray, n_persons: int) -> np.ndarray:
+    return np.searchsorted(person, np.arange(n_persons + 1)).astype(np.int64)
+
+
+def _event_order(rows: Rows) -> np.ndarray | None:
+    """Order by person, time, kind, value; None when the rows stand so already."""
+    key = (rows["person"].astype(np.int64) << 32) + (rows["minute"].astype(np.int64) + 2**31)
+    if bool((key[1:] > key[:-1]).all()):
+        return None
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    tied = np.zeros(len(key), dtype=bool)
+    tied[1:] = key[1:] == key[:-1]
+    tied[:-1] |= tied[1:]
+    at = np.flatnonzero(tied)
+    among = order[at]
+    order[at] = among[np.lexsort((rows["value"][among], rows["kind"][among], key[at]))]
+    return order
+
+
+def _repeats(rows: Rows, names: tuple[str, ...]) -> np.ndarray:
+    """True for rows equal to the one before; missing values count as equal."""
+    repeated = np.zeros(len(rows[names[0]]), dtype=bool)
+    at = np.arange(1, len(repeated))
+    for name in names:
+        now, before = rows[name][at], rows[name][at - 1]
+        at = at[(now == before) | ((now != now) & (before != before))]
+    repeated[at] = True
+    return repeated
