@@ -1,0 +1,89 @@
+"""Weighted totals by risk in; logistic recalibration and a smooth calibration curve out."""
+
+import numpy as np
+from scipy.special import expit
+
+KNOT_SHARES = (0.05, 0.35, 0.65, 0.95)
+
+
+def logistic_fit(design: np.ndarray, events: np.ndarray, others: np.ndarray, offset=0.0) -> np.ndarray:
+    """Maximum-likelihood coefficients of a weighted logistic regression; NaN where there is no maximum."""
+    nowhere = np.full(design.shape[1], np.nan)
+    if not (events.sum() > 0 and others.sum() > 0):
+        return nowhere
+    beta = np.zeros(design.shape[1])
+    weight = events + others
+    loss = _deviance(design, events, others, offset, beta)
+    for _ in range(100):
+        risk = expit(design @ beta + offset)
+        slope = design.T @ (events - weight * risk)
+        curvature = (design * (weight * risk * (1 - risk))[:, None]).T @ design
+        try:
+            step = np.linalg.solve(curvature, slope)
+        except np.linalg.LinAlgError:
+            return nowhere
+        beta, loss, moved = _step_down(design, events, others, offset, beta, loss, step)
+        if not moved or np.abs(step).max() < 1e-9:
+            break
+    # Events and non-events that a line separates have no finite maximum: the loss goes to 0 instead.
+    converged = np.isfinite(beta).all() and np.abs(step).max() < 1e-5 and loss > 1e-6 * weight.sum()
+    return beta if converged else nowhere
+
+
+def intercept_and_slope(logits: np.ndarray, events: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """Calibration intercept (slope held at 1) and calibration slope."""
+    ones = np.ones((len(logits), 1))
+    intercept = logistic_fit(ones, events, others, offset=logits)[0]
+    if len(logits) < 2:
+        return float(intercept), np.nan
+    slope = logistic_fit(np.column_stack([ones, logits]), events, others)[1]
+    return float(intercept), float(slope)
+
+
+def curve_knots(logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Knots of the calibration curve: quantiles of the log odds over all rows, distinct ones only."""
+    if not len(logits):
+        return np.empty(0)
+    order = np.argsort(logits, kind="stable")
+    reached = np.cumsum(rows[order])
+    at = np.searchsorted(reached, np.array(KNOT_SHARES) * reached[-1], side="left")
+    return np.unique(logits[order][np.minimum(at, len(logits) - 1)])
+
+
+def curve_design(logits: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """Restricted cubic spline of the log odds: straight below the first knot and above the last.
+
+    Fewer than three distinct knots leave a straight line, a single risk a constant.
+    """
+    columns = [np.ones(len(logits))]
+    if len(knots) > 1:
+        columns.append(logits)
+    if len(knots) > 2:
+        last, before_last = knots[-1], knots[-2]
+        for knot in knots[:-2]:
+            bend = (
+                _cube(logits - knot)
+                - _cube(logits - before_last) * (last - knot) / (last - before_last)
+                + _cube(logits - last) * (before_last - knot) / (last - before_last)
+            )
+            columns.append(bend / (last - knots[0]) ** 2)
+    return np.column_stack(columns)
+
+
+def _cube(values: np.ndarray) -> np.ndarray:
+    return np.maximum(values, 0) ** 3
+
+
+def _deviance(design, events, others, offset, beta) -> float:
+    eta = design @ beta + offset
+    return float(events @ np.logaddexp(0, -eta) + others @ np.logaddexp(0, eta))
+
+
+def _step_down(design, events, others, offset, beta, loss, step) -> tuple[np.ndarray, float, bool]:
+    """Newton step, halved until the loss does not rise."""
+    for halving in range(30):
+        candidate = beta + step * 0.5**halving
+        candidate_loss = _deviance(design, events, others, offset, candidate)
+        if candidate_loss <= loss:
+            return candidate, candidate_loss, True
+    return beta, loss, False
