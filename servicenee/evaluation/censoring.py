@@ -177,9 +177,7 @@ def _zero_one(y) -> np.ndarray:
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"`labels` must be 0 or 1 in every row; got type {values.dtype}."
-        ) from None
+        raise ValueError(f"`labels` must be 0 or 1 in every row; got type {values.dtype}.") from None
     wrong = int(np.sum((numbers != 0) & (numbers != 1)))
     if wrong:
         raise ValueError(

@@ -47,7 +47,8 @@ def curve_knots(logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
     order = np.argsort(logits, kind="stable")
     reached = np.cumsum(rows[order])
     at = np.searchsorted(reached, np.array(KNOT_SHARES) * reached[-1], side="left")
-    return np.unique(logits[order][np.minimum(at, len(logits) - 1)])
+    knots = np.unique(logits[order][np.minimum(at, len(logits) - 1)])
+    return knots if len(knots) > 2 else np.unique([logits.min(), logits.max()])
 
 
 def curve_design(logits: np.ndarray, knots: np.ndarray) -> np.ndarray:

@@ -1,14 +1,17 @@
 """Labels and risks in; rows ready to be judged out: aligned, weighted, with their person and index date."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from servicenee.evaluation.censoring import is_labels, known_outcomes
+from servicenee.evaluation.censoring import known_outcomes
 from servicenee.evaluation.grouping import person_codes
 
 RISK_DECIMALS = 12
+RESAMPLED_LEVELS = 1000
+MEANS = ("risk", "log_risk", "log_rest", "logit")
+TOTALS = ("events", "others", "rows")
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,10 @@ class Ranked:
 
     weighted_y: np.ndarray
     weight: np.ndarray
+    risk: np.ndarray
     person: np.ndarray
     starts: np.ndarray
-    empty_levels: Levels
+    blank: Levels
 
 
 def judged_rows(labels, risk, *, sample_weight=None) -> JudgedRows:
@@ -94,7 +98,9 @@ def check_risk(risk) -> np.ndarray:
     """Risks as a float array, every one a probability; a scores table gives its column ``risk``."""
     if isinstance(risk, pd.DataFrame):
         if "risk" not in risk.columns:
-            raise ValueError("`risk` must be one value per row or a scores table; got a table without `risk`.")
+            raise ValueError(
+                "`risk` must be one value per row or a scores table; got a table without `risk`."
+            )
         risk = risk["risk"]
     try:
         values = np.asarray(risk, dtype=np.float64)
@@ -128,27 +134,45 @@ def ranked(rows: JudgedRows) -> Ranked:
     return Ranked(
         weighted_y=(rows.weight * rows.y)[order],
         weight=rows.weight[order],
+        risk=sorted_risk,
         person=rows.person[order],
         starts=starts,
-        empty_levels=Levels(risk, np.log(inside), np.log1p(-inside), logit(risk), nothing, nothing, nothing),
+        blank=Levels(risk, np.log(inside), np.log1p(-inside), logit(risk), nothing, nothing, nothing),
     )
 
 
 def levels(sorted_rows: Ranked, copies: np.ndarray | None = None) -> Levels:
     """Totals for each distinct risk, with every person taken as often as `copies` says (None: once)."""
-    taken = np.ones(len(sorted_rows.person)) if copies is None else copies[sorted_rows.person]
-    events = _totals(sorted_rows.weighted_y * taken, sorted_rows.starts)
-    known = _totals(sorted_rows.weight * taken, sorted_rows.starts)
-    blank = sorted_rows.empty_levels
-    return Levels(
-        blank.risk,
-        blank.log_risk,
-        blank.log_rest,
-        blank.logit,
-        events,
-        known - events,
-        _totals(taken, sorted_rows.starts),
+    return replace(
+        sorted_rows.blank, **dict(zip(TOTALS, totals(sorted_rows, sorted_rows.starts, copies), strict=True))
     )
+
+
+def totals(
+    sorted_rows: Ranked, starts: np.ndarray, copies: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted events, weighted others and rows from each start to the next."""
+    taken = np.ones(len(sorted_rows.person)) if copies is None else copies[sorted_rows.person]
+    events = sums(sorted_rows.weighted_y * taken, starts)
+    known = sums(sorted_rows.weight * taken, starts)
+    return events, known - events, sums(taken, starts)
+
+
+def coarse_levels(sorted_rows: Ranked, full: Levels) -> tuple[np.ndarray, Levels]:
+    """Neighbouring risks joined to at most about 1,000 levels: the row where each starts, and their totals.
+
+    Fits on these in the resamples cost little and move a slope by less than its fifth digit.
+    """
+    n_levels = len(full.risk)
+    if n_levels <= RESAMPLED_LEVELS:
+        return sorted_rows.starts, full
+    middle = np.cumsum(full.rows) - full.rows / 2
+    group = np.floor(middle / full.rows.sum() * RESAMPLED_LEVELS)
+    at = np.flatnonzero(np.concatenate([[True], np.diff(group) != 0]))
+    rows = sums(full.rows, at)
+    means = {name: sums(getattr(full, name) * full.rows, at) / rows for name in MEANS}
+    joined = {name: sums(getattr(full, name), at) for name in TOTALS}
+    return sorted_rows.starts[at], Levels(**means, **joined)
 
 
 def logit(risk: np.ndarray) -> np.ndarray:
@@ -157,7 +181,8 @@ def logit(risk: np.ndarray) -> np.ndarray:
     return np.log(inside) - np.log1p(-inside)
 
 
-def _totals(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sum from each start to the next."""
     return values if len(starts) == len(values) else np.add.reduceat(values, starts)
 
 
@@ -174,7 +199,9 @@ def _date_codes(index, n_rows: int) -> np.ndarray:
 
 def _common_index(labels, risk):
     """The index with persons, from labels or risk; an error when both have one and they differ."""
-    known = [table.index for table in (labels, risk) if person_codes(getattr(table, "index", None)) is not None]
+    known = [
+        table.index for table in (labels, risk) if person_codes(getattr(table, "index", None)) is not None
+    ]
     if len(known) == 2 and not known[0].equals(known[1]):
         raise ValueError(
             "`risk` must have the index of labels, row by row; got another index. "
@@ -186,8 +213,12 @@ def _common_index(labels, risk):
 def _check_weight(sample_weight, n_rows: int) -> np.ndarray:
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n_rows,):
-        raise ValueError(f"`sample_weight` must have one value per row ({n_rows}); got shape {weights.shape}.")
+        raise ValueError(
+            f"`sample_weight` must have one value per row ({n_rows}); got shape {weights.shape}."
+        )
     wrong = int(np.sum(~(np.isfinite(weights) & (weights >= 0))))
     if wrong:
-        raise ValueError(f"`sample_weight` must be at least 0 in every row; {wrong} of {n_rows} rows are not.")
+        raise ValueError(
+            f"`sample_weight` must be at least 0 in every row; {wrong} of {n_rows} rows are not."
+        )
     return weights
