@@ -1,0 +1,129 @@
+"""A finished list comes in; the words around its rows go out: headings, cover and summary."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from servicenee.disclosure import MIN_CELL, is_small, suppress
+from servicenee.lists.rows import group_name
+from servicenee.texts import format_date, format_number, text
+
+if TYPE_CHECKING:
+    from servicenee.lists.listing import SegmentList
+
+_NAMED_GROUPS = ("area", "team")
+SUMMARY = ("scored", "base_rate", "capacity", "listed", "expected")
+
+
+def title(listing: "SegmentList") -> str:
+    """What the file is, in one line."""
+    key = "lists.title" if listing.purpose == "client_work" else "lists.title.counts"
+    return text(key, listing.language)
+
+
+def banner(listing: "SegmentList") -> str:
+    """The line that stands above the rows: proposal, outcome, date of the data, model."""
+    return text(
+        "lists.banner",
+        listing.language,
+        proposal=text("lists.proposal", listing.language),
+        outcome=listing.outcome,
+        date=format_date(listing.index_date, listing.language),
+        model=listing.model,
+        version=listing.version,
+    )
+
+
+def heading(column: str, by: str, language: str) -> str:
+    """Heading of a column; the group column carries the name of what the list is divided by."""
+    if column != "group":
+        return text(f"lists.column.{column}", language)
+    return text(f"lists.column.{by}", language) if by in _NAMED_GROUPS else by
+
+
+def cover_sections(listing: "SegmentList") -> list[tuple[str, list[str]]]:
+    """Heading and paragraphs of every part of the cover, in reading order."""
+    language, purpose = listing.language, listing.purpose
+    date, checked = (format_date(day, language) for day in (listing.index_date, listing.extract_date))
+    model = {"model": listing.model, "version": listing.version}
+    reading = ["number", "reasons", "hidden", "fill"] if purpose == "client_work" else ["number"]
+    limits = ["offer", "low", "late", "handling"] if purpose == "client_work" else ["low", "late"]
+    parts = {
+        "purpose": [text(f"lists.purpose.{purpose}", language)],
+        "outcome": [listing.outcome],
+        "data_date": [text("lists.cover.data_date.value", language, date=date)],
+        "extract_date": [text("lists.cover.extract_date.value", language, date=checked)],
+        "model": [text("lists.cover.model.value", language, **model)],
+        "capacity": [_capacity(listing), text("lists.capacity.choice", language)],
+        "counts": _counts(listing),
+        "intended": [text(f"lists.intended.{name}", language) for name in (purpose, "not_for")],
+        "read": [text(f"lists.read.{name}", language) for name in reading],
+        "limits": [text(f"lists.limits.{name}", language) for name in limits]
+        + [text("lists.limits.small", language, limit=MIN_CELL)],
+    }
+    return [(text(f"lists.cover.{name}", language), lines) for name, lines in parts.items()]
+
+
+def summary_values(listing: "SegmentList") -> pd.DataFrame:
+    """Groups, then their total: numbers where they may be shown, words where a small count is hidden."""
+    groups = listing.groups
+    n = groups["scored"].sum()
+    total = {name: groups[name].sum() for name in ("scored", "capacity", "listed", "expected")}
+    total["base_rate"] = (groups["base_rate"].fillna(0) * groups["scored"]).sum() / n if n else np.nan
+    names = [group_name(name, listing.language) for name in groups["group"]]
+    names.append(text("lists.column.total", listing.language))
+    whole = pd.concat([groups.drop(columns="group"), pd.DataFrame([total])], ignore_index=True).astype(object)
+    cells = groups.assign(rest=groups["scored"] - groups["listed"])
+    shown = pd.DataFrame(
+        {"scored": suppress(groups["scored"]), "listed": suppress(cells[["listed", "rest"]])["listed"]}
+    )
+    for name, of in (
+        ("base_rate", "scored"),
+        ("expected", "listed"),
+        ("scored", "scored"),
+        ("listed", "listed"),
+    ):
+        few = is_small(whole[of].astype(int).to_numpy())
+        beside = np.append(shown[of].isna().to_numpy(), few[-1])
+        whole.loc[beside, name] = text("lists.hidden", listing.language)
+        if name == of:
+            whole.loc[few, name] = text("common.suppressed", listing.language, limit=MIN_CELL)
+    return whole[list(SUMMARY)].assign(group=names)[["group", *SUMMARY]]
+
+
+def summary_table(listing: "SegmentList") -> pd.DataFrame:
+    """The summary as texts under the headings of the reader's language."""
+    values = summary_values(listing)
+    texts = {"group": values["group"]}
+    texts |= {name: [_figure(name, value, listing.language) for value in values[name]] for name in SUMMARY}
+    return pd.DataFrame(
+        {heading(name, listing.by, listing.language): column for name, column in texts.items()}
+    )
+
+
+def _figure(name: str, value: object, language: str) -> str:
+    if isinstance(value, str):
+        return value
+    if name != "base_rate" or pd.isna(value):
+        return format_number(value, language, decimals=0)
+    percent = format_number(100 * value, language, decimals=1)
+    return f"{percent}%" if language == "en" else f"{percent}\u00a0%"
+
+
+def _counts(listing: "SegmentList") -> list[str]:
+    """Who is included and who is not; no total of the lines is shown, so small ones are hidden alone."""
+    few = text("common.suppressed", listing.language, limit=MIN_CELL)
+    return [
+        f"{text(f'lists.count.{what}', listing.language)}: "
+        f"{few if is_small(n) else format_number(n, listing.language, decimals=0)}"
+        for what, n in zip(listing.counts["what"], listing.counts["n"], strict=True)
+    ]
+
+
+def _capacity(listing: "SegmentList") -> str:
+    sizes = sorted(set(listing.groups["capacity"]))
+    by = heading("group", listing.by, listing.language).lower()
+    if len(sizes) == 1:
+        return text("lists.capacity.each", listing.language, n=sizes[0], by=by)
+    return text("lists.capacity.own", listing.language, by=by)

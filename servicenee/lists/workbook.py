@@ -1,0 +1,248 @@
+"""A finished list comes in, an Excel workbook goes out: guide, list and summary, to read, print, fill in."""
+
+import io
+import os
+from datetime import datetime
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from servicenee.lists.cover import SUMMARY, banner, cover_sections, heading, summary_values, title
+from servicenee.lists.rows import INPUTS
+from servicenee.texts import format_date, text
+
+if TYPE_CHECKING:
+    from servicenee.lists.listing import SegmentList
+
+# Widths in characters; together they print legibly on one A4 page across.
+_WIDTHS = {
+    "place": 5,
+    "person_id": 11,
+    "age_band": 7,
+    "group": 12,
+    "area": 12,
+    "language": 9,
+    "services": 15,
+    "risk": 8,
+    "reading": 23,
+    "reasons": 40,
+    "decision": 13,
+    "decision_reason": 15,
+    "decision_date": 10,
+    "free_text": 16,
+    "source": 11,
+}
+_COVER_WIDTH = 96
+_HEADER_ROW = 1
+_A4 = 9
+_LINE_HEIGHT = 13.5
+_DECISIONS = ("contact", "no_action", "already_known", "wrong_data")
+_DECISION_REASONS = ("sufficient", "ongoing", "declined", "not_reached", "no_offer", "moved", "other")
+_INK, _LINE, _BAND, _INPUT = "#1A1A1A", "#BFBFBF", "#DCE9F2", "#FFF8DC"
+_BASE = {"font_name": "Calibri", "font_size": 10, "font_color": _INK, "valign": "top", "text_wrap": True}
+_CELL = _BASE | {"border": 1, "border_color": _LINE}
+_STYLES = {
+    "title": _BASE | {"font_size": 16, "bold": True, "text_wrap": False},
+    "notice": _BASE | {"font_size": 12, "bold": True, "bg_color": _BAND},
+    "heading": _BASE | {"bold": True},
+    "paragraph": _BASE,
+    "banner": _BASE | {"bold": True, "text_wrap": False, "valign": "vcenter"},
+    "header": _CELL | {"bold": True, "bg_color": _BAND},
+    "text": _CELL,
+    "whole": _CELL | {"num_format": "0", "align": "center"},
+    "share": _CELL | {"num_format": "0.0 %", "align": "center"},
+    "name": _CELL,
+    "figure": _CELL | {"align": "right", "num_format": "#,##0"},
+    "rate": _CELL | {"align": "right", "num_format": "0.0 %"},
+    "total_name": _CELL | {"bold": True},
+    "total_figure": _CELL | {"bold": True, "align": "right", "num_format": "#,##0"},
+    "total_rate": _CELL | {"bold": True, "align": "right", "num_format": "0.0 %"},
+    "input": _CELL | {"bg_color": _INPUT, "locked": False},
+    "input_date": _CELL | {"bg_color": _INPUT, "locked": False, "num_format": "d.m.yyyy", "align": "left"},
+}
+
+
+def write_workbook(listing: "SegmentList", path: str | Path) -> Path:
+    """Write the workbook beside its final name first and rename it when complete."""
+    import xlsxwriter
+
+    path = Path(path)
+    if path.suffix.lower() != ".xlsx":
+        raise ValueError(f"`path` must end in .xlsx; got a name ending in {path.suffix!r}.")
+    memory = io.BytesIO()
+    options = {
+        "in_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
+    book = xlsxwriter.Workbook(memory, options)
+    created = datetime(listing.index_date.year, listing.index_date.month, listing.index_date.day)
+    # A fixed date of creation: the same list gives the same bytes.
+    book.set_properties({"title": title(listing), "comments": banner(listing), "created": created})
+    styles = {name: book.add_format(style) for name, style in _STYLES.items()}
+    _write_cover(book, styles, listing)
+    if listing.purpose == "client_work":
+        _write_list(book, styles, listing)
+    _write_summary(book, styles, listing)
+    book.close()
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(memory.getvalue())
+    os.replace(unfinished, path)
+    return path
+
+
+def _write_cover(book, styles: dict, listing: "SegmentList") -> None:
+    sheet = book.add_worksheet(text("lists.sheet.cover", listing.language))
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 1, _COVER_WIDTH)
+    sheet.write_string(0, 0, title(listing), styles["title"])
+    sheet.set_row(0, 26)
+    sheet.write_string(1, 0, text("lists.proposal", listing.language), styles["notice"])
+    sheet.write_blank(1, 1, None, styles["notice"])
+    row = 3
+    for name, lines in cover_sections(listing):
+        sheet.write_string(row, 0, name, styles["heading"])
+        for line in lines:
+            sheet.write_string(row, 1, line, styles["paragraph"])
+            sheet.set_row(row, _LINE_HEIGHT * _n_lines(line, _COVER_WIDTH) + 3)
+            row += 1
+        row += 1
+    _set_up_print(sheet, listing, landscape=False)
+    sheet.print_area(0, 0, row, 1)
+
+
+def _write_list(book, styles: dict, listing: "SegmentList") -> None:
+    language, rows = listing.language, listing.rows
+    columns = [name for name in _WIDTHS if name != "area" or listing.by != "area"]
+    sheet = book.add_worksheet(text("lists.sheet.list", language))
+    choices = _write_choices(book, language)
+    sheet.write_string(0, 0, banner(listing), styles["banner"])
+    sheet.set_row(0, 20)
+    for at, name in enumerate(columns):
+        sheet.set_column(at, at, _WIDTHS[name])
+        sheet.write_string(_HEADER_ROW, at, heading(name, listing.by, language), styles["header"])
+    headings = {name: heading(name, listing.by, language) for name in columns}
+    sheet.set_row(_HEADER_ROW, _height(headings))
+    for row, record in enumerate(rows[columns].to_dict("records"), start=_HEADER_ROW + 1):
+        for at, name in enumerate(columns):
+            _write_cell(sheet, (row, at), name, record[name], styles)
+        sheet.set_row(row, _height(record))
+    last = _HEADER_ROW + len(rows)
+    if len(rows):
+        _add_choices(sheet, columns, last, choices, listing)
+        ids = columns.index("person_id")
+        sheet.ignore_errors({"number_stored_as_text": _cells(_HEADER_ROW + 1, ids, last, ids)})
+    sheet.autofilter(_HEADER_ROW, 0, last, len(columns) - 1)
+    sheet.freeze_panes(_HEADER_ROW + 1, columns.index("person_id") + 1)
+    sheet.repeat_rows(0, _HEADER_ROW)
+    sheet.print_area(0, 0, last, len(columns) - 1)
+    _set_up_print(sheet, listing, landscape=True)
+    # Without a password: the lock keeps ids and risks from being overwritten by mistake, it is no secret.
+    sheet.protect("", {"autofilter": True, "sort": True, "format_columns": True, "format_rows": True})
+
+
+def _write_summary(book, styles: dict, listing: "SegmentList") -> None:
+    values = summary_values(listing)
+    sheet = book.add_worksheet(text("lists.sheet.groups", listing.language))
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, len(SUMMARY), 20)
+    sheet.write_string(0, 0, banner(listing), styles["banner"])
+    sheet.set_row(0, 20)
+    for at, name in enumerate(values):
+        sheet.write_string(_HEADER_ROW, at, heading(name, listing.by, listing.language), styles["header"])
+    sheet.set_row(_HEADER_ROW, 2 * _LINE_HEIGHT + 3)
+    for row, record in enumerate(values.to_dict("records"), start=_HEADER_ROW + 1):
+        last = row == _HEADER_ROW + len(values)
+        for at, (name, value) in enumerate(record.items()):
+            style = _summary_style(name, total=last)
+            if isinstance(value, str):
+                sheet.write_string(row, at, value, styles[style])
+            elif pd.notna(value):
+                sheet.write_number(row, at, value, styles[style])
+            else:
+                sheet.write_blank(row, at, None, styles[style])
+    sheet.freeze_panes(_HEADER_ROW + 1, 1)
+    sheet.repeat_rows(0, _HEADER_ROW)
+    sheet.print_area(0, 0, _HEADER_ROW + len(values), len(SUMMARY))
+    _set_up_print(sheet, listing, landscape=True)
+
+
+def _summary_style(name: str, *, total: bool) -> str:
+    kind = {"group": "name", "base_rate": "rate"}.get(name, "figure")
+    return f"total_{kind}" if total else kind
+
+
+def _write_cell(sheet, cell: tuple[int, int], name: str, value: object, styles: dict) -> None:
+    """Text is always written as text: a name that starts with an equals sign is no formula."""
+    if name in INPUTS:
+        sheet.write_blank(*cell, None, styles["input_date" if name == "decision_date" else "input"])
+    elif name in ("place", "risk"):
+        sheet.write_number(*cell, value, styles["whole" if name == "place" else "share"])
+    else:
+        sheet.write_string(*cell, str(value), styles["text"])
+
+
+def _write_choices(book, language: str) -> dict[str, str]:
+    """Write the hidden sheet with the choices of the drop-downs; give the formula of each.
+
+    A list inside the rule itself may hold 255 characters and no comma, which translations do not promise.
+    """
+    name = text("lists.sheet.choices", language)
+    sheet = book.add_worksheet(name)
+    sheet.hide()
+    formulas = {}
+    for at, (field, keys) in enumerate((("decision", _DECISIONS), ("decision_reason", _DECISION_REASONS))):
+        for row, key in enumerate(keys):
+            sheet.write_string(row, at, text(f"lists.{field}.{key}", language))
+        formulas[field] = f"='{name}'!${'AB'[at]}$1:${'AB'[at]}${len(keys)}"
+    return formulas
+
+
+def _add_choices(
+    sheet, columns: list[str], last: int, choices: dict[str, str], listing: "SegmentList"
+) -> None:
+    language = listing.language
+    wrong = {"error_title": text("lists.entry.error", language)}
+    for field, formula in choices.items():
+        at = columns.index(field)
+        message = text("lists.entry.decision", language)
+        rule = {"validate": "list", "source": formula, "error_message": message, **wrong}
+        sheet.data_validation(_HEADER_ROW + 1, at, last, at, rule)
+    at = columns.index("decision_date")
+    start = listing.index_date.to_pydatetime()
+    message = text("lists.entry.date", language, example=f"{start.day}.{start.month}.{start.year}")
+    rule = {"validate": "date", "criteria": ">=", "value": start, "error_message": message, **wrong}
+    sheet.data_validation(_HEADER_ROW + 1, at, last, at, rule)
+
+
+def _set_up_print(sheet, listing: "SegmentList", *, landscape: bool) -> None:
+    language = listing.language
+    sheet.set_landscape() if landscape else sheet.set_portrait()
+    sheet.set_paper(_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_margins(left=0.4, right=0.4, top=0.75, bottom=0.6)
+    confidential, proposal = text("common.confidential", language), text("lists.proposal", language)
+    sheet.set_header(f'&L&"Calibri,Bold"{confidential}&R&"Calibri,Bold"{proposal}')
+    made = f"{listing.model} {listing.version}"[:120].replace("&", "&&")
+    page = text("lists.print.page", language, page="&P", pages="&N")
+    sheet.set_footer(f"&L{made} · {format_date(listing.index_date, language)}&R{page}")
+
+
+def _height(record: dict[str, object]) -> float:
+    """Height in points of a row that shows all its wrapped text."""
+    texts = {name: value for name, value in record.items() if isinstance(value, str)}
+    return _LINE_HEIGHT * max(_n_lines(value, _WIDTHS[name]) for name, value in texts.items()) + 3
+
+
+def _n_lines(value: str, width: int) -> int:
+    return sum(max(1, len(wrap(line, width))) for line in value.split("\n"))
+
+
+def _cells(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
+    from xlsxwriter.utility import xl_range
+
+    return xl_range(first_row, first_column, last_row, last_column)
