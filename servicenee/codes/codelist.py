@@ -90,6 +90,38 @@ class Codelist:
             found[row] = [code.startswith(by_system.get(system, ())) for system, code in pairs]
         return found
 
+    def groups_of_kinds(self, kinds: pd.DataFrame) -> np.ndarray:
+        """Which group holds which kind of event (code_system, code) or of stay (kind, written ``stay:`` in prefixes).
+
+        Returns
+        -------
+        ndarray of bool, shape (n_groups, n_kinds)
+        """
+        if "kind" in kinds.columns:
+            return self.matches(["stay"] * len(kinds), kinds["kind"])
+        return self.matches(kinds["code_system"], kinds["code"])
+
+    def matches_kinds(self, kinds: pd.DataFrame) -> np.ndarray:
+        """Which kinds are in any group: ndarray of bool, shape (n_kinds,)."""
+        return self.groups_of_kinds(kinds).any(axis=0)
+
+    def keep(self, *groups: str) -> "Codelist":
+        """The same list with these groups only, in this order.
+
+        Examples
+        --------
+        >>> from servicenee.codes import load_codelist
+        >>> load_codelist("chronic_conditions").keep("diabetes", "dementia")
+        Codelist('chronic_conditions', 2 groups)
+        """
+        unknown = [group for group in groups if group not in self.groups]
+        if unknown:
+            raise ValueError(f"`groups` must be groups of {self.name} ({', '.join(self.groups)}); got {unknown}.")
+        kept = Codelist({}, name=self.name)
+        kept.groups = {group: self.groups[group] for group in groups}
+        kept.labels = {group: self.labels[group] for group in groups if group in self.labels}
+        return kept
+
     def frame(self) -> pd.DataFrame:
         """The list as a table: group, code_system, prefix.
 

@@ -1,5 +1,7 @@
 """`Registers`: the tables of a county, checked once, sorted once, columnar inside."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 
@@ -174,6 +176,12 @@ class Registers:
     def person_ids(self, positions: np.ndarray) -> np.ndarray:
         """Ids of the persons at these positions, exactly as they went in."""
         return self._ids(positions)
+
+    def replaced(self, **columns) -> "Registers":
+        """A shallow copy with other person, event or stay columns; the caller keeps them sorted."""
+        other = copy(self)
+        other.__dict__.update(columns)
+        return other
 
     def _ids(self, positions) -> np.ndarray:
         ids = self.person_columns.ids[positions]

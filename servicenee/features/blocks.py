@@ -1,0 +1,197 @@
+"""What a builder asks for: blocks of feature columns, each with the measures that fill it and words for readers."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from servicenee._checks import check_days
+from servicenee.codes import Codelist, as_codelist
+from servicenee.cohort import Cohort
+from servicenee.features.labels import label, topic_of
+from servicenee.registers import Registers
+from servicenee.windows import Measure, Window, measure_events, measure_stays
+
+EVENT_COLUMNS = ("source", "code_system", "code", "unit")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of X, described without a person and without a language."""
+
+    name: str
+    measure: str
+    source: tuple[str, ...] = ()
+    codes: str = ""
+    group: str = ""
+    window: Window = Window(None)
+    topic: str = "background"
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns filled by measures of events or stays, or by a function of the cohort."""
+
+    features: tuple[Feature, ...]
+    measures: tuple[Measure, ...] = ()
+    of_stays: bool = False
+    compute: Callable[[Cohort], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Kinds counted together in one column: what it is called and which sources must cover the window."""
+
+    name: str
+    kinds: np.ndarray
+    sources: tuple[str, ...]
+    codes: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def fill(cohort: Cohort, blocks: list[Block]) -> np.ndarray:
+    """Matrix of all blocks, feature-major: float32 of shape (n_columns, n_rows)."""
+    registers = cohort.registers
+    out = np.empty((sum(len(block.features) for block in blocks), len(cohort)), dtype=np.float32)
+    events, stays, column = [], [], 0
+    for block in blocks:
+        if block.compute is not None:
+            out[column : column + len(block.features)] = block.compute(cohort)
+        asked = stays if block.of_stays else events
+        asked += [(column, measure) for measure in block.measures]
+        column += len(block.features)
+    where = (registers.coverage_columns, cohort.person, cohort.index_day)
+    if events:
+        measure_events(registers.event_columns, *where, events, out)
+    if stays:
+        measure_stays(registers.stay_columns, *where, stays, out)
+    return out
+
+
+def windows(lookback_days, skip_days) -> tuple[Window, ...]:
+    """One window per lookback; the builder's parameters are checked here."""
+    skip = check_days("skip_days", skip_days)
+    several = lookback_days if isinstance(lookback_days, Iterable) else [lookback_days]
+    lookbacks = [check_days("lookback_days", days, minimum=1, optional=True) for days in several]
+    if not lookbacks or len(set(lookbacks)) < len(lookbacks):
+        raise ValueError(f"`lookback_days` must hold one or several different lengths; got {lookback_days!r}.")
+    for days in lookbacks:
+        if days is not None and days <= skip:
+            raise ValueError(f"`lookback_days` must be longer than `skip_days` ({skip}); got {days}.")
+    return tuple(Window(days, skip) for days in lookbacks)
+
+
+def event_groups(registers: Registers, codes, source, by) -> list[Group]:
+    """Groups of event kinds that a builder's `codes`, `source` and `by` ask for."""
+    kinds = registers.event_columns.kinds
+    sources = _sources(registers, source)
+    chosen = np.ones(len(kinds), dtype=bool) if sources is None else kinds["source"].isin(sources).to_numpy()
+    codelist = None if codes is None else as_codelist(codes)
+    if codelist is not None:
+        chosen = chosen & codelist.matches_kinds(kinds)
+    name = "" if codelist is None else codelist.name
+    if by is None:
+        labels = {} if codelist is None else codelist.labels.get(codelist.name, {})
+        parts = [name] if name else []
+        parts += sources if sources is not None and len(sources) == 1 else []
+        return [Group("_".join(parts) or "events", chosen, _feeding(kinds, chosen, sources), name, labels)]
+    if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
+        return _groups_by_list(kinds, chosen, sources, as_codelist(by))
+    levels = sorted(set(kinds.loc[chosen, by]))
+    if by == "source":
+        levels = list(sources) if sources is not None else levels
+    prefix = f"{name}_" if name else ""
+    groups = []
+    for level in levels:
+        within = chosen & (kinds[by] == level).to_numpy()
+        feeding = (level,) if by == "source" else _feeding(kinds, within, sources)
+        groups.append(Group(f"{prefix}{level}", within, feeding, name))
+    return groups
+
+
+def _groups_by_list(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, by: Codelist) -> list[Group]:
+    found = by.groups_of_kinds(kinds) & chosen
+    return [
+        Group(name, found[row], _feeding(kinds, found[row], sources), by.name, by.labels.get(name, {}))
+        for row, name in enumerate(by.groups)
+    ]
+
+
+def stay_groups(registers: Registers, kind, source) -> list[Group]:
+    """One group per stay kind asked for, or one of all kinds."""
+    kinds = registers.stay_columns.kinds
+    sources = _sources(registers, source)
+    chosen = np.ones(len(kinds), dtype=bool) if sources is None else kinds["source"].isin(sources).to_numpy()
+    if kind is None:
+        name = sources[0] if sources is not None and len(sources) == 1 else "stays"
+        return [Group(name, chosen, _feeding(kinds, chosen, sources))]
+    wanted = [kind] if isinstance(kind, str) else list(kind)
+    groups = []
+    for one in wanted:
+        within = chosen & (kinds["kind"] == one).to_numpy()
+        groups.append(Group(one, within, _feeding(kinds, within, sources)))
+    return groups
+
+
+def _sources(registers: Registers, source) -> list[str] | None:
+    if source is None:
+        return None
+    wanted = [source] if isinstance(source, str) else list(source)
+    known = registers.coverage_columns.source
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise ValueError(
+            f"`source` must name sources of the registers ({', '.join(known)}); got {unknown}. A source without rows "
+            "is known when `coverage` lists it."
+        )
+    return wanted
+
+
+def _feeding(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None) -> tuple[str, ...]:
+    """Sources whose silence would be taken for "none"."""
+    return tuple(sources) if sources is not None else tuple(sorted(set(kinds.loc[chosen, "source"])))
+
+
+def _layered(groups: list[Group]) -> list[list[int]]:
+    """Places of the groups in layers within which no kind belongs to two groups: a pair falls into one cell per layer."""
+    layers: list[list[int]] = []
+    for place, group in enumerate(groups):
+        for layer in layers:
+            if not any((group.kinds & groups[other].kinds).any() for other in layer):
+                layer.append(place)
+                break
+        else:
+            layers.append([place])
+    return layers
+
+
+def measured(
+    groups: list[Group], statistic: str, measure: str, over: tuple[Window, ...], *, of_stays: bool = False
+) -> Block:
+    """The block that computes one statistic for groups and windows; `measure` is the word used in names and labels."""
+    measures = []
+    for places in _layered(groups):
+        group_of_kind = np.full(len(groups[0].kinds), -1, dtype=np.int32)
+        for number, place in enumerate(places):
+            group_of_kind[groups[place].kinds] = number
+        sources = tuple(groups[place].sources for place in places)
+        measures.append(Measure(statistic, group_of_kind, sources, over, tuple(places)))
+    features = tuple(_feature(group, measure, window, of_stays) for group in groups for window in over)
+    return Block(features, tuple(measures), of_stays)
+
+
+def _feature(group: Group, measure: str, window: Window, of_stays: bool) -> Feature:
+    span = "ever" if window.lookback_days is None else f"{window.lookback_days}d"
+    skip = f"_skip{window.skip_days}d" if window.skip_days else ""
+    return Feature(
+        name=f"{measure}_{group.name}_{span}{skip}",
+        measure=measure,
+        source=group.sources,
+        codes=group.codes,
+        group=group.name,
+        window=window,
+        topic=topic_of(group.codes, group.sources),
+        labels=label(measure, group.name, group.codes, group.sources, group.labels, window, of_stays),
+    )

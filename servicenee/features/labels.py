@@ -1,0 +1,77 @@
+"""Words for feature columns: a noun phrase with its window in every language, and the topic a reason belongs to."""
+
+from servicenee.texts import LANGUAGES, format_window, text
+from servicenee.windows import Window
+
+_TOPIC_OF_LIST = {
+    "chronic_conditions": "diagnoses",
+    "diagnoses": "diagnoses",
+    "falls_fractures": "diagnoses",
+    "medicines": "medicines",
+    "medicine_groups": "medicines",
+    "laboratory": "measurements",
+    "rai_scales": "function",
+    "social_services": "social",
+}
+_TOPIC_OF_SYSTEM = {
+    "ICD-10": "diagnoses",
+    "ICPC-2": "diagnoses",
+    "Kela": "diagnoses",
+    "ATC": "medicines",
+    "lab": "measurements",
+    "RAI": "function",
+    "service": "social",
+}
+_TOPIC_OF_SOURCE = {"emergency": "acute_use", "inpatient": "acute_use", "rai": "function", "medication": "medicines"}
+
+
+def topic_of(codes: str, sources: tuple[str, ...]) -> str:
+    """Topic of a column by its code list, else its code system, else its source; "services" where none of them tells."""
+    if codes in _TOPIC_OF_LIST:
+        return _TOPIC_OF_LIST[codes]
+    system = codes.partition(":")[0]
+    if system in _TOPIC_OF_SYSTEM:
+        return _TOPIC_OF_SYSTEM[system]
+    if len(sources) == 1:
+        return _TOPIC_OF_SOURCE.get(sources[0], "services")
+    return "services"
+
+
+def label(
+    measure: str,
+    group: str,
+    codes: str,
+    sources: tuple[str, ...],
+    labels: dict[str, str],
+    window: Window,
+    of_stays: bool,
+) -> dict[str, str]:
+    """Noun phrase per language: what is measured and over which window."""
+    found = {}
+    for language in LANGUAGES:
+        what = labels.get(language) or _what(measure, group, codes, sources, language, of_stays)
+        phrase = text(f"features.measure.{measure}", language, what=what)
+        span = format_window(window.lookback_days, language, skip_days=window.skip_days)
+        found[language] = text("features.label.windowed", language, what=phrase, window=span)
+    return found
+
+
+def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], language: str, of_stays: bool) -> str:
+    if of_stays:
+        area = "stay_days" if measure == "stay_days" else "stay"
+        return known_text(f"features.{area}.{group}", language) or known_text(f"features.stay_source.{group}", language) or group
+    source = sources[0] if len(sources) == 1 else "all"
+    of_source = (known_text(f"features.events.{source}", language) if measure == "sum" else "") or known_text(
+        f"features.source.{source}", language
+    )
+    if not codes or codes == "contacts":
+        return of_source or group
+    return text("features.label.coded", language, source=of_source or source, codes=group)
+
+
+def known_text(key: str, language: str) -> str:
+    """Text of the catalogue, or nothing where a county's own sources and columns have no words yet."""
+    try:
+        return text(key, language)
+    except KeyError:
+        return ""
