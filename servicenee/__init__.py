@@ -6,7 +6,30 @@ __version__ = "0.1.0"
 
 # Public names in the order of the line; each is looked up in its room on first use, so that importing stays cheap.
 _ROOMS = {
-    "servicenee.registers": ("Registers",),
+    "servicenee.registers": ("Registers", "make_registers", "read_omop", "read_registers", "true_risks", "write_registers"),
+    "servicenee.codes": ("Codelist", "load_codelist"),
+    "servicenee.cohort": ("Cohort", "Population"),
+    "servicenee.outcomes": ("OUTCOMES", "Outcome"),
+    "servicenee.features": (
+        "DaysSince",
+        "Demographics",
+        "DistinctCodes",
+        "EventCounts",
+        "EventSums",
+        "FeatureSet",
+        "LatestValue",
+        "StayCounts",
+        "StayDays",
+        "check_leakage",
+        "default_features",
+    ),
+    "servicenee.evaluation": ("Evaluation", "evaluate", "known_outcomes"),
+    "servicenee.need": ("NeedClassifier",),
+    "servicenee.model": ("NeedModel",),
+    "servicenee.persistence": ("save_model",),
+    "servicenee.tracking": ("load_model", "log_model"),
+    "servicenee.scoring": ("predict",),
+    "servicenee.lists": ("segment_list",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -430,11 +430,15 @@ def measure_stays(
     _blank_uncovered(out, coverage, index_day, measures)
 
 
+def end_reported_day(stays: StayColumns, position: np.ndarray) -> np.ndarray:
+    """First day on which the end of the stay could have been seen."""
+    end, available = stays.end_day[position], stays.available_day[position]
+    return np.where(available >= end, available, end.astype(np.int64) + stays.lag_days[stays.kind[position]])
+
+
 def _known_end(stays: StayColumns, position: np.ndarray, index_day: np.ndarray) -> np.ndarray:
     """End of the stay as it stood in the register on the index date: open until the end had been reported."""
-    end, available = stays.end_day[position], stays.available_day[position]
-    reported = np.where(available >= end, available, end.astype(np.int64) + stays.lag_days[stays.kind[position]])
-    return np.where(reported < index_day, end, FAR_FUTURE)
+    return np.where(end_reported_day(stays, position) < index_day, stays.end_day[position], FAR_FUTURE)
 
 
 def _stay_statistic(

@@ -9,6 +9,7 @@ from servicenee.cohort import Cohort
 from servicenee.exceptions import LeakageError
 from servicenee.registers import Registers
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns
+from servicenee.windows import end_reported_day
 
 
 def check_leakage(features, cohort: Cohort) -> None:
@@ -121,8 +122,7 @@ def _unseen_stays(stays: StayColumns, wall: np.ndarray) -> np.ndarray:
 def _open_ends(stays: StayColumns, wall: np.ndarray, end: np.int32 | None) -> StayColumns:
     """Stays whose end was not known at the wall get another end: `end`, or the day of the wall."""
     at = wall[_person_of(stays.first)]
-    reported = np.maximum(stays.end_day.astype(np.int64) + stays.lag_days[stays.kind], stays.available_day)
-    unknown = (reported >= at) & (stays.end_day >= at)
+    unknown = end_reported_day(stays, np.arange(len(stays))) >= at
     ends = np.where(unknown, at if end is None else end, stays.end_day)
     return replace(stays, end_day=np.maximum(ends, stays.start_day).astype(np.int32))
 

@@ -1,5 +1,6 @@
 """Registers: tables with one meaning, readers that bring them in, and a synthetic county."""
 
 from servicenee.registers.core import Registers
+from servicenee.registers.synthetic import make_registers, true_risks
 
-__all__ = ["Registers"]
+__all__ = ["Registers", "make_registers", "true_risks"]
