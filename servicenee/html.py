@@ -9,10 +9,9 @@ from numbers import Integral, Real
 import pandas as pd
 
 from servicenee._checks import check_choice
+from servicenee.texts import LANGUAGES, format_number
 
-LANGUAGES = ("fi", "sv", "en")
-DECIMAL_MARK = {"fi": ",", "sv": ",", "en": "."}
-
+MISSING = "–"
 STYLE = """
 :root { --ink: #1a1a1a; --quiet: #555; --line: #c9ced6; --pale: #f3f5f8; --accent: #00507d; }
 * { box-sizing: border-box; }
@@ -244,7 +243,7 @@ def value_text(value, *, language: str = "en", digits: int = 3) -> str:
     Parameters
     ----------
     value : object
-        Whole numbers get thin groups of three, other numbers `digits` decimals.
+        Whole numbers are grouped by thousands, other numbers get `digits` decimals.
     language : {"fi", "sv", "en"}, default="en"
         Decides the decimal mark.
     digits : int, default=3
@@ -262,15 +261,12 @@ def value_text(value, *, language: str = "en", digits: int = 3) -> str:
     ('0,123', '–')
     """
     check_choice("language", language, LANGUAGES)
-    if value is None or value is pd.NaT or value is pd.NA or value != value:
-        return "–"
-    if isinstance(value, bool | str):
-        return str(value)
-    if isinstance(value, Integral):
-        return f"{int(value):,}".replace(",", "\u00a0")
-    if isinstance(value, Real):
-        text = f"{float(value):,.{digits}f}".replace(",", "\u00a0").replace(".", DECIMAL_MARK[language])
-        return text.replace("-", "−") if text.strip("-0.,") else text.lstrip("-")
+    if value is None or value is pd.NaT or value is pd.NA:
+        return MISSING
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return format_number(int(value), language, decimals=0)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return format_number(float(value), language, decimals=digits)
     return str(value)
 
 

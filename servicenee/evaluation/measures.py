@@ -15,10 +15,19 @@ from servicenee.evaluation.metrics import (
     scaled_squared_error,
     squared_error,
 )
+from servicenee.evaluation.notes import (
+    EQUAL,
+    FEW,
+    FEWEST_EVENTS,
+    NO_EVENTS,
+    NO_OUTCOME,
+    NO_ROWS,
+    ONLY_EVENTS,
+    SEPARATED,
+)
 from servicenee.evaluation.recalibration import curve_design, curve_knots, intercept_and_slope
 from servicenee.evaluation.rows import JudgedRows, Levels, coarse_levels, judged_rows, levels, ranked, totals
 
-FEW_EVENTS = 20
 METRICS = (
     "auc",
     "average_precision",
@@ -128,18 +137,18 @@ def _calibration(full: Levels, knots: np.ndarray) -> list[float]:
 def _note(full: Levels, value: float, events: int) -> str:
     """Why a value is missing, or what to keep in mind when it is not."""
     if np.isfinite(value):
-        return "few events" if events < FEW_EVENTS else ""
-    return missing_reason(full)
+        return FEW if events < FEWEST_EVENTS else ""
+    return _missing_reason(full)
 
 
-def missing_reason(full: Levels) -> str:
+def _missing_reason(full: Levels) -> str:
     """Why a measure has no value."""
     if not len(full.risk):
-        return "no rows"
+        return NO_ROWS
     if not full.events.sum() + full.others.sum() > 0:
-        return "no row with a known outcome"
+        return NO_OUTCOME
     if not full.events.sum() > 0:
-        return "no events"
+        return NO_EVENTS
     if not full.others.sum() > 0:
-        return "every row has the event"
-    return "all risks are equal" if len(full.risk) < 2 else "a cut of the risk separates the events"
+        return ONLY_EVENTS
+    return EQUAL if len(full.risk) < 2 else SEPARATED

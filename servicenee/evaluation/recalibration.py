@@ -77,7 +77,7 @@ def _cube(values: np.ndarray) -> np.ndarray:
 
 def _deviance(design, events, others, offset, beta) -> float:
     eta = design @ beta + offset
-    return float(events @ np.logaddexp(0, -eta) + others @ np.logaddexp(0, eta))
+    return float((events + others) @ (np.maximum(eta, 0) + np.log1p(np.exp(-np.abs(eta)))) - events @ eta)
 
 
 def _step_down(design, events, others, offset, beta, loss, step) -> tuple[np.ndarray, float, bool]:
