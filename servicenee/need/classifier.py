@@ -1,0 +1,358 @@
+"""Features and an outcome come in, calibrated risks with reasons go out: the classifier of service need."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import assert_all_finite, check_random_state, column_or_1d, get_tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from servicenee._checks import check_choice, check_count
+from servicenee.evaluation.censoring import effective_sample_size, is_labels, known_outcomes
+from servicenee.evaluation.grouping import person_groups
+from servicenee.exceptions import ServiceneeWarning
+from servicenee.need.calibration import CALIBRATIONS, calibrate, fit_calibrator, uncalibrated
+from servicenee.need.columns import learn_columns, read_matrix, reference_row, used
+from servicenee.need.custom import custom_logit, fit_custom, warn_if_unweighted
+from servicenee.need.folds import folds_hold_both_classes, person_folds, rows_for_selection
+from servicenee.need.linear import linear_contributions
+from servicenee.need.mixing import differs_from_reference, frame_mixer, matrix_mixer
+from servicenee.need.reasons import path_contributions, reasons_table
+from servicenee.need.selection import DEFAULT_PENALTY, Choice, choose_engine, engine_logit, fit_engine
+
+FEW_EVENTS = 20
+ROWS_PER_PART = 16_384
+ROWS_FOR_FIVE_FOLDS = 20_000
+
+
+class NeedClassifier(ClassifierMixin, BaseEstimator):
+    """Calibrated risk that a service is needed within the horizon, with reasons.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier, default=None
+        Any binary classifier; it is cloned, given the row weights if it takes them, and calibrated. None: a
+        regularised logistic model with linear splines or, from 1,000 events, small gradient-boosted trees,
+        whichever has the lower log-loss on persons it has not seen.
+    calibration : {"auto", "none", "intercept", "logistic", "isotonic"}, default="auto"
+        How out-of-fold logits become risks. "auto": intercept under 100 events, intercept and slope from 100,
+        isotonic only if it wins in cross-validation.
+    random_state : int, RandomState or None, default=None
+        Draws the folds; pass an integer for the same model every time.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two outcomes; the risk is that of the second.
+    engine_ : {"linear", "boosted", "custom"}
+        What `estimator_` is.
+    estimator_ : object
+        The fitted engine before calibration.
+    calibrator_ : Calibrator
+        What turns its logits into risks.
+    engine_log_loss_ : dict
+        Out-of-fold log-loss of each engine that was considered, before calibration.
+    columns_ : tuple of Column
+        What is remembered of each column of X; `dropped` says why one is not used.
+    n_events_, n_rows_ : int
+        Events and rows with a known outcome.
+    effective_n_ : float
+        Number of equally weighted rows that would be as informative.
+
+    Notes
+    -----
+    `X` is a frame of numbers, booleans and categories (also text) with missing values, or an array of numbers. A
+    category shared by fewer than five persons, and one that appears only later, counts as "other".
+
+    `y` is a 0/1 outcome or the labels table of an `Outcome`. From labels the risk is that of the event within the
+    horizon before death: death first and other competing events are no event, and rows censored before the horizon
+    are left out with the others weighted by the inverse probability of being followed (assumed: leaving follow-up
+    does not depend on the risk).
+
+    Persons decide the folds: `groups` in `fit`, else the index level person_id of X, else that of y; without any,
+    one warning, and every row counts as a person. Weights are relative: only their proportions matter. The model
+    holds no value of any one row.
+
+    A column's contribution to the linear engine's logit is exact; for trees and custom estimators it is a Shapley
+    value over four fixed orders of the columns. Both compare with the reference person, who has the
+    median of each number and the commonest of each category in the training data. Contributions say what the risk is
+    associated with, not what causes it.
+
+    References
+    ----------
+    Van Calster B et al. Calibration: the Achilles heel of predictive analytics. BMC Med 2019;17:230.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from servicenee.need import NeedClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"age": rng.integers(65, 95, 600), "visits": rng.poisson(2, 600)})
+    >>> y = rng.random(600) < 1 / (1 + np.exp(-(X["age"] - 85) / 5))
+    >>> model = NeedClassifier(random_state=0).fit(X, y.astype(int), groups=np.arange(600))
+    >>> model.explain(X[X["age"] == 94].head(1))["feature"].tolist()[0]
+    'age'
+    """
+
+    def __init__(self, estimator=None, *, calibration="auto", random_state=None):
+        self.estimator = estimator
+        self.calibration = calibration
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Learn engine and calibration.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            Features.
+        y : labels table or array-like of shape (n_rows,)
+            Outcome.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Row weights, multiplied by those of censoring.
+        groups : array-like of shape (n_rows,), default=None
+            Person of each row.
+
+        Returns
+        -------
+        NeedClassifier
+            Itself.
+        """
+        check_choice("calibration", self.calibration, CALIBRATIONS)
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        named = X
+        X = self._check_X(X, reset=True)
+        check_consistent_length(X, y)
+        self.classes_, rows, outcome, weights = _outcome(named, y)
+        if sample_weight is not None:
+            weights = weights * _check_weights(sample_weight, X.shape[0])[rows]
+            rows, outcome, weights = (values[weights > 0] for values in (rows, outcome, weights))
+        _check_outcome(outcome)
+        persons = person_groups(named, y, groups)
+        persons = None if persons is None else persons[rows]
+        X = _take(X, rows)
+        self.n_rows_, self.n_events_ = len(outcome), int(outcome.sum())
+        self.effective_n_ = effective_sample_size(weights)
+        self.columns_ = learn_columns(X, persons)
+        self._warn_of_dropped_columns()
+        rng = check_random_state(self.random_state)
+        fit_rows = self._fit_default if self.estimator is None else self._fit_custom
+        fit_rows(X, outcome, weights, persons, rng)
+        return self
+
+    def predict_proba(self, X):
+        """Give the probability of no event and of the event.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 2)
+            A row's values do not depend on the other rows.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        risk = calibrate(self.calibrator_, self._logit(X))
+        return np.column_stack([1.0 - risk, risk])
+
+    def predict(self, X):
+        """Give the likelier outcome; for a list use the risk and the capacity instead of this cut at one half.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Values of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(np.intp)]
+
+    def explain(self, X, n_reasons=3):
+        """Give the columns that raise each row's risk most above the reference person's.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The columns of training; meant for the rows of a list, a few hundred.
+        n_reasons : int, default=3
+            At most this many per row.
+
+        Returns
+        -------
+        DataFrame
+            order (1, 2, ...), feature, value, reference, contribution (on the logit, above 0, descending); the index
+            of X's rows, repeated. A missing value is never a reason, so a row may have fewer or none.
+        """
+        check_is_fitted(self)
+        check_count("n_reasons", n_reasons)
+        X = self._check_X(X, reset=False)
+        columns = used(self.columns_) if self.engine_ != "custom" else self.columns_
+        contributions = self.calibrator_.slope * self._contributions(X, columns)
+        return reasons_table(X, columns, contributions, n_reasons)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.estimator is None or get_tags(self.estimator).input_tags.allow_nan
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _check_X(self, X, *, reset: bool):
+        if not isinstance(X, pd.DataFrame):
+            return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if 0 in X.shape:
+            raise ValueError(f"`X` must have at least one row and one column; got shape {X.shape}.")
+        if not X.columns.is_unique:
+            raise ValueError(
+                "`X` must have a distinct name for each column; got the same name more than once."
+            )
+        return X
+
+    def _fit_default(self, X, y, weights, persons, rng) -> None:
+        columns, seed = used(self.columns_), int(rng.randint(2**31 - 1))
+        matrix = read_matrix(columns, X)
+        rows, stand_in = rows_for_selection(y, rng)
+        folds = _folds(y[rows], None if persons is None else persons[rows], rng)
+        if folds is None:
+            choice, self.calibrator_ = Choice("linear", DEFAULT_PENALTY, np.zeros(0), {}), uncalibrated()
+        else:
+            part, weights_of_part = (
+                (matrix, weights) if len(rows) == len(y) else (matrix[rows], weights[rows] * stand_in)
+            )
+            choice = choose_engine(part, columns, y[rows], weights_of_part, folds, seed)
+            self.calibrator_ = fit_calibrator(
+                self.calibration, choice.logits, y[rows], weights_of_part, folds
+            )
+        self.engine_, self.engine_log_loss_ = choice.engine, choice.log_loss
+        self.estimator_ = fit_engine(choice, matrix, columns, y, weights, seed)
+
+    def _fit_custom(self, X, y, weights, persons, rng) -> None:
+        warn_if_unweighted(self.estimator, weights)
+        folds = _folds(y, persons, rng) if self.calibration != "none" else None
+        self.engine_, self.engine_log_loss_, self.calibrator_ = "custom", {}, uncalibrated()
+        if folds is not None:
+            logits = np.empty(len(y))
+            for fold in np.unique(folds):
+                held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+                fitted = fit_custom(self.estimator, _take(X, rest), y[rest], weights[rest])
+                logits[held_out] = custom_logit(fitted, _take(X, held_out))
+            self.calibrator_ = fit_calibrator(self.calibration, logits, y, weights, folds)
+        self.estimator_ = fit_custom(self.estimator, X, y, weights)
+
+    def _logit(self, X) -> np.ndarray:
+        if self.engine_ == "custom":
+            return custom_logit(self.estimator_, X)
+        self._warn_of_new_categories(X)
+        columns, logits = used(self.columns_), np.empty(X.shape[0])
+        for start in range(0, X.shape[0], ROWS_PER_PART):
+            part = slice(start, start + ROWS_PER_PART)
+            logits[part] = engine_logit(self.estimator_, read_matrix(columns, X[part]))
+        return logits
+
+    def _contributions(self, X, columns) -> np.ndarray:
+        matrix, reference = read_matrix(columns, X), reference_row(columns)
+        if self.engine_ == "linear":
+            return linear_contributions(self.estimator_, matrix, reference)
+        is_frame = self.engine_ == "custom" and isinstance(X, pd.DataFrame)
+        mix = frame_mixer(X, columns) if is_frame else matrix_mixer(matrix, reference)
+        logit_of = custom_logit if self.engine_ == "custom" else engine_logit
+        return path_contributions(
+            lambda states: logit_of(self.estimator_, states), mix, differs_from_reference(matrix, reference)
+        )
+
+    def _warn_of_dropped_columns(self) -> None:
+        dropped = [f"{column.name} ({column.dropped})" for column in self.columns_ if column.dropped]
+        if dropped and self.estimator is None:
+            _warn(f"{len(dropped)} of {len(self.columns_)} columns of X are not used: {_listed(dropped)}.")
+
+    def _warn_of_new_categories(self, X) -> None:
+        new = []
+        for column in used(self.columns_):
+            if column.is_category:
+                codes = read_matrix((column,), X)[:, 0]
+                share = np.mean(codes == len(column.categories))
+                if share > column.other_share + 0.01:
+                    new.append(f"{column.name} ({share:.0%})")
+        if new:
+            _warn(f"Categories not seen in training count as other in more than 1 % of rows: {_listed(new)}.")
+
+
+def _outcome(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Classes, rows with a known outcome, 0/1 outcome and weight of each."""
+    if is_labels(y):
+        if isinstance(X, pd.DataFrame) and not X.index.equals(y.index):
+            raise ValueError("`y` must have the index of X, in the same order. Use y.loc[X.index].")
+        known = known_outcomes(y)
+        return np.array([0, 1]), known.positions, known.y.astype(np.intp), known.weights
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) > 2:
+        raise ValueError(
+            f"Only binary classification is supported. The type of the target is {type_of_target(y)}."
+        )
+    if len(classes) == 1:
+        codes = np.full(len(y), classes[0] == 1)
+    return classes, np.arange(len(y)), codes.astype(np.intp), np.ones(len(y))
+
+
+def _check_outcome(outcome: np.ndarray) -> None:
+    n_events, n_rows = int(outcome.sum()), len(outcome)
+    if min(n_events, n_rows - n_events) == 0:
+        raise ValueError(
+            f"`y` must hold both classes; got 1 class ({n_events} events in {n_rows} rows with a known outcome)."
+        )
+    if n_events < FEW_EVENTS:
+        _warn(
+            f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses."
+        )
+
+
+def _check_weights(sample_weight, n_rows: int) -> np.ndarray:
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim != 1 or len(weights) != n_rows:
+        raise ValueError(
+            f"`sample_weight` must hold one weight per row ({n_rows}); got shape {weights.shape}."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError("`sample_weight` must be finite and not negative in every row.")
+    if not weights.any():
+        raise ValueError("`sample_weight` must be above 0 in at least one row; all weights are zero.")
+    return weights
+
+
+def _folds(y: np.ndarray, persons: np.ndarray | None, rng: np.random.RandomState) -> np.ndarray | None:
+    """Fold of every row; None with one warning if no split leaves both classes to learn from."""
+    most = 5 if len(y) <= ROWS_FOR_FIVE_FOLDS else 3
+    for n_folds in range(most, 1, -1):
+        folds = person_folds(persons, y, n_folds, rng)
+        if len(np.unique(folds)) == n_folds and folds_hold_both_classes(folds, y):
+            return folds
+    _warn("Too few persons of one class to calibrate: risks are as the engine gives them.")
+    return None
+
+
+def _take(X, rows: np.ndarray):
+    if len(rows) == X.shape[0]:
+        return X
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ServiceneeWarning, stacklevel=4)

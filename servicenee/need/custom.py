@@ -1,0 +1,58 @@
+"""A scikit-learn classifier of the user's own: fitted with weights where it takes them, read as logits."""
+
+import warnings
+
+import numpy as np
+from scipy.special import logit
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from servicenee.exceptions import ServiceneeWarning
+
+
+def fit_custom(estimator, X, y: np.ndarray, weights: np.ndarray):
+    """A fitted clone; equal weights are not passed on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from servicenee.need.custom import custom_logit, fit_custom
+    >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
+    >>> custom_logit(fit_custom(LogisticRegression(), X, y, np.ones(4)), X).shape
+    (4,)
+    """
+    fitted = clone(estimator)
+    if np.ptp(weights) == 0:
+        return fitted.fit(X, y)
+    name = weight_argument(fitted)
+    return fitted.fit(X, y) if name is None else fitted.fit(X, y, **{name: weights})
+
+
+def warn_if_unweighted(estimator, weights: np.ndarray) -> None:
+    """Weights that go nowhere bias the ranking; the calibration still uses them."""
+    if np.ptp(weights) > 0 and weight_argument(estimator) is None:
+        warnings.warn(
+            f"{type(estimator).__name__} takes no sample_weight: the weights of censoring (or sample_weight) "
+            "only reach the calibration.",
+            ServiceneeWarning,
+            stacklevel=4,
+        )
+
+
+def weight_argument(estimator) -> str | None:
+    """Name under which `fit` takes row weights; of a pipeline, its last step's."""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = weight_argument(last)
+        return None if inner is None else f"{name}__{inner}"
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
+
+
+def custom_logit(fitted, X) -> np.ndarray:
+    """Logit of the second class; a decision function stands in where there are no probabilities."""
+    if hasattr(fitted, "predict_proba"):
+        risk = np.asarray(fitted.predict_proba(X), dtype=np.float64)[:, 1]
+        return logit(np.clip(risk, 1e-6, 1 - 1e-6))
+    return np.asarray(fitted.decision_function(X), dtype=np.float64)
