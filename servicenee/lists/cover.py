@@ -22,12 +22,17 @@ def title(listing: "SegmentList") -> str:
     return text(key, listing.language)
 
 
+def notice(listing: "SegmentList") -> str:
+    """What the reader must not overlook: a proposal and no decision, or counts and no persons."""
+    return text(f"lists.notice.{listing.purpose}", listing.language)
+
+
 def banner(listing: "SegmentList") -> str:
-    """The line that stands above the rows: proposal, outcome, date of the data, model."""
+    """The line that stands above the rows: notice, outcome, date of the data, model."""
     return text(
         "lists.banner",
         listing.language,
-        proposal=text("lists.proposal", listing.language),
+        notice=notice(listing),
         outcome=listing.outcome,
         date=format_date(listing.index_date, listing.language),
         model=listing.model,

@@ -6,10 +6,12 @@ from importlib.resources import files
 
 import pandas as pd
 
+from servicenee.codes import load_codelist, shipped_codelists
 from servicenee.texts import format_number, text
 
 N_SHOWN = 3
-N_ASKED = 15  # more than are shown, because some are never displayed
+N_ASKED = 40  # more than are shown, because many are never displayed
+_COUNTED = {"diagnoses": "record", "social": "record", "medicines": "purchase"}
 _YES_NO = ("any", "in_stay", "living_alone")
 
 
@@ -19,11 +21,11 @@ def write_reasons(
     """Up to three sentences per person id, strongest first.
 
     Left out: protected and stigmatising topics (hidden_reasons.csv), missing values (what nobody measured is
-    no reason), features without a description, a second feature of the same records, and facts equal to the
+    no reason), features without a description, a second feature of the same records, facts equal to the
     usual.
     """
-    described = feature_table.set_index("feature")
-    shown = described[~is_hidden(feature_table).to_numpy()]
+    shown = feature_table[~is_hidden(feature_table).to_numpy()].set_index("feature")
+    facts = shown.to_dict("index")
     known = reasons[reasons["feature"].isin(shown.index) & reasons["value"].notna()]
     known = known.sort_values("order", kind="stable")
     sentences: dict[object, list[str]] = {}
@@ -35,51 +37,77 @@ def write_reasons(
         known["reference"],
         strict=True,
     ):
-        fact = shown.loc[feature]
-        records = (person, *(str(fact[name]) for name in ("source", "codes", "group")))
         own = sentences.setdefault(person, [])
-        sentence = _sentence(fact, value, reference, language)
-        if len(own) < N_SHOWN and sentence and (fact["topic"] == "background" or records not in told):
+        records = (person, *_records(facts[feature]))
+        sentence = _sentence(facts[feature], value, reference, language)
+        if len(own) < N_SHOWN and sentence and records not in told:
             own.append(sentence)
             told.add(records)
     return sentences
 
 
 def is_hidden(feature_table: pd.DataFrame) -> pd.Series:
-    """True for features that are never displayed as a reason."""
-    hidden = pd.Series(False, index=feature_table.index)
-    for field, value in _rules():
-        if field == "codes":
-            found = feature_table["codes"].map(lambda codes, prefix=value: _touches(codes, prefix))
-        else:
-            found = feature_table[field].astype(object) == value
-        hidden |= found.astype(bool)
-    return hidden
+    """True for features never displayed as a reason: by measure, by group, or by the codes behind them."""
+    rules = _rules()
+    prefixes = {(codes, group): _prefixes(codes, group) for codes, group in _pairs(feature_table)}
+    hidden = [
+        measure.startswith(rules["measure"])
+        or group in rules["group"]
+        or any(prefix.startswith(rules["codes"]) for prefix in prefixes[codes, group])
+        for measure, (codes, group) in zip(feature_table["measure"], _pairs(feature_table), strict=True)
+    ]
+    return pd.Series(hidden, index=feature_table.index, dtype=bool)
 
 
 @cache
-def _rules() -> tuple[tuple[str, str], ...]:
+def _rules() -> dict[str, tuple[str, ...]]:
     with (files("servicenee.lists") / "hidden_reasons.csv").open(encoding="utf-8", newline="") as lines:
-        return tuple((row["field"], row["value"]) for row in csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))
+    fields = ("measure", "group", "codes")
+    return {field: tuple(row["value"] for row in rows if row["field"] == field) for field in fields}
 
 
-def _touches(codes: object, prefix: str) -> bool:
-    """True if one of the codes ("SYSTEM:prefix ...") lies under the prefix."""
-    listed = codes.replace(",", " ").replace(";", " ").split() if isinstance(codes, str) else []
-    return any(code.startswith(prefix) for code in listed)
+def _pairs(feature_table: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(feature_table["codes"].astype(str), feature_table["group"].astype(str), strict=True))
 
 
-def _sentence(fact: pd.Series, value: object, reference: object, language: str) -> str:
-    label, written = fact[f"label_{language}"], _value(fact["measure"], value, language)
+def _prefixes(codes: str, group: str) -> list[str]:
+    """Prefixes ("SYSTEM:prefix") behind a feature that names a shipped list or the prefixes themselves."""
+    if ":" in codes:
+        return codes.replace("+", " ").split()
+    if codes not in shipped_codelists():
+        return []
+    groups = load_codelist(codes).groups
+    listed = groups[group] if group in groups else [pair for pairs in groups.values() for pair in pairs]
+    return [f"{system}:{prefix}" for system, prefix in listed]
+
+
+def _records(fact: dict) -> tuple:
+    """What tells the records behind a feature from those behind another."""
+    where = tuple(str(fact[name]) for name in ("source", "codes", "group"))
+    return where if any(where) else (str(fact["measure"]),)
+
+
+def _sentence(fact: dict, value: object, reference: object, language: str) -> str:
+    label, written = fact[f"label_{language}"], _value(fact, value, language)
     if pd.isna(reference):
         return text("lists.reason.alone", language, label=label, value=written)
-    usual = _value(fact["measure"], reference, language)
-    if usual == written:
+    if _value(fact, reference, language) == written:
         return ""
+    usual = _figure(fact["measure"], reference, language)
     return text("lists.reason", language, label=label, value=written, reference=usual)
 
 
-def _value(measure: str, value: object, language: str) -> str:
+def _value(fact: dict, value: object, language: str) -> str:
+    """The figure, with a unit where diagnoses or medicines are counted: "Diabetes: 4" would puzzle a reader."""
+    figure = _figure(fact["measure"], value, language)
+    unit = _COUNTED.get(fact["topic"]) if fact["measure"] == "count" else None
+    if unit is None:
+        return figure
+    return text(f"lists.value.{unit}" if value == 1 else f"lists.value.{unit}s", language, n=figure)
+
+
+def _figure(measure: str, value: object, language: str) -> str:
     if isinstance(value, str):
         return value
     if measure in _YES_NO:

@@ -66,7 +66,7 @@ def write_rows(
             reading(risk, base, basis, language)
             for risk, base, basis in zip(listed["risk"], listed["base_rate"], listed["basis"], strict=True)
         ],
-        "reasons": ["\n".join(own) for own in told],
+        "reasons": ["\n".join(f"• {sentence}" for sentence in own) for own in told],
     }
     return pd.DataFrame(rows | {name: [""] * len(listed) for name in INPUTS})
 
@@ -117,14 +117,12 @@ def current_services(
 
 
 def reading(risk: float, base: float, basis: str, language: str) -> str:
-    """Suggested reading of a risk: in words, against the base rate in numbers, and how many times as high."""
+    """Suggested reading in words, then the risk against the base rate of its `basis` (area, group or all)."""
     of = 100 if base >= 0.01 else 1000
-    numbers = text(
-        f"lists.risk.{basis}", language, risk=_of(risk, of, language), base=_of(base, of, language)
-    )
     ratio = risk / base if base > 0 else 1.0
     words = text("lists.reading.higher" if ratio >= _HIGHER else "lists.reading.usual", language)
-    return f"{words}\n{numbers}\n{_times(ratio, language)}"
+    shares = {"risk": _of(risk, of, language), "base": _of(base, of, language)}
+    return f"{words}\n" + text(f"lists.risk.{basis}", language, ratio=_times(ratio, language), **shares)
 
 
 def _of(share: float, of: int, language: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from servicenee.lists.cover import SUMMARY, banner, cover_sections, heading, summary_values, title
+from servicenee.lists.cover import SUMMARY, banner, cover_sections, heading, notice, summary_values, title
 from servicenee.lists.rows import INPUTS
 from servicenee.texts import format_date, text
 
@@ -20,28 +20,29 @@ if TYPE_CHECKING:
 _WIDTHS = {
     "place": 5,
     "person_id": 11,
-    "age_band": 7,
-    "group": 12,
-    "area": 12,
+    "age_band": 8,
+    "group": 16,
+    "area": 16,
     "language": 9,
-    "services": 15,
+    "services": 16,
     "risk": 8,
-    "reading": 23,
-    "reasons": 40,
+    "reading": 26,
+    "reasons": 46,
     "decision": 13,
     "decision_reason": 15,
-    "decision_date": 10,
+    "decision_date": 12,
     "free_text": 16,
-    "source": 11,
+    "source": 15,
 }
 _COVER_WIDTH = 96
 _HEADER_ROW = 1
 _A4 = 9
-_LINE_HEIGHT = 13.5
+_LINE_HEIGHT = 12.8
+_CHARACTERS = 1.18  # of running text in one unit of column width, which is a digit of the default font
 _DECISIONS = ("contact", "no_action", "already_known", "wrong_data")
 _DECISION_REASONS = ("sufficient", "ongoing", "declined", "not_reached", "no_offer", "moved", "other")
 _INK, _LINE, _BAND, _INPUT = "#1A1A1A", "#BFBFBF", "#DCE9F2", "#FFF8DC"
-_BASE = {"font_name": "Calibri", "font_size": 10, "font_color": _INK, "valign": "top", "text_wrap": True}
+_BASE = {"font_name": "Arial", "font_size": 10, "font_color": _INK, "valign": "top", "text_wrap": True}
 _CELL = _BASE | {"border": 1, "border_color": _LINE}
 _STYLES = {
     "title": _BASE | {"font_size": 16, "bold": True, "text_wrap": False},
@@ -51,8 +52,8 @@ _STYLES = {
     "banner": _BASE | {"bold": True, "text_wrap": False, "valign": "vcenter"},
     "header": _CELL | {"bold": True, "bg_color": _BAND},
     "text": _CELL,
-    "whole": _CELL | {"num_format": "0", "align": "center"},
-    "share": _CELL | {"num_format": "0.0 %", "align": "center"},
+    "place": _CELL | {"num_format": "0", "align": "center"},
+    "risk": _CELL | {"num_format": "0 %", "align": "center"},
     "name": _CELL,
     "figure": _CELL | {"align": "right", "num_format": "#,##0"},
     "rate": _CELL | {"align": "right", "num_format": "0.0 %"},
@@ -62,6 +63,8 @@ _STYLES = {
     "input": _CELL | {"bg_color": _INPUT, "locked": False},
     "input_date": _CELL | {"bg_color": _INPUT, "locked": False, "num_format": "d.m.yyyy", "align": "left"},
 }
+_ROW_STYLES = ("text", "place", "risk", "input", "input_date")
+_FIRST = {"top": 2, "top_color": _INK}
 
 
 def write_workbook(listing: "SegmentList", path: str | Path) -> Path:
@@ -77,12 +80,16 @@ def write_workbook(listing: "SegmentList", path: str | Path) -> Path:
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "strings_to_numbers": False,
+        # Column widths are counted in digits of the default font; Arial is on every desk.
+        "default_format_properties": {"font_name": "Arial", "font_size": 10},
     }
     book = xlsxwriter.Workbook(memory, options)
     created = datetime(listing.index_date.year, listing.index_date.month, listing.index_date.day)
     # A fixed date of creation: the same list gives the same bytes.
     book.set_properties({"title": title(listing), "comments": banner(listing), "created": created})
     styles = {name: book.add_format(style) for name, style in _STYLES.items()}
+    # The first row of a group gets a strong upper edge, so that groups can be told apart on paper.
+    styles |= {f"first_{name}": book.add_format(_STYLES[name] | _FIRST) for name in _ROW_STYLES}
     _write_cover(book, styles, listing)
     if listing.purpose == "client_work":
         _write_list(book, styles, listing)
@@ -101,7 +108,7 @@ def _write_cover(book, styles: dict, listing: "SegmentList") -> None:
     sheet.set_column(1, 1, _COVER_WIDTH)
     sheet.write_string(0, 0, title(listing), styles["title"])
     sheet.set_row(0, 26)
-    sheet.write_string(1, 0, text("lists.proposal", listing.language), styles["notice"])
+    sheet.write_string(1, 0, notice(listing), styles["notice"])
     sheet.write_blank(1, 1, None, styles["notice"])
     row = 3
     for name, lines in cover_sections(listing):
@@ -128,8 +135,10 @@ def _write_list(book, styles: dict, listing: "SegmentList") -> None:
     headings = {name: heading(name, listing.by, language) for name in columns}
     sheet.set_row(_HEADER_ROW, _height(headings))
     for row, record in enumerate(rows[columns].to_dict("records"), start=_HEADER_ROW + 1):
+        edge = "first_" if record["place"] == 1 else ""
         for at, name in enumerate(columns):
-            _write_cell(sheet, (row, at), name, record[name], styles)
+            value = str(record[name]) if name == "person_id" else record[name]
+            _write_cell(sheet, (row, at), value, styles[edge + _row_style(name)])
         sheet.set_row(row, _height(record))
     last = _HEADER_ROW + len(rows)
     if len(rows):
@@ -176,14 +185,20 @@ def _summary_style(name: str, *, total: bool) -> str:
     return f"total_{kind}" if total else kind
 
 
-def _write_cell(sheet, cell: tuple[int, int], name: str, value: object, styles: dict) -> None:
-    """Text is always written as text: a name that starts with an equals sign is no formula."""
+def _row_style(name: str) -> str:
     if name in INPUTS:
-        sheet.write_blank(*cell, None, styles["input_date" if name == "decision_date" else "input"])
-    elif name in ("place", "risk"):
-        sheet.write_number(*cell, value, styles["whole" if name == "place" else "share"])
+        return "input_date" if name == "decision_date" else "input"
+    return name if name in ("place", "risk") else "text"
+
+
+def _write_cell(sheet, cell: tuple[int, int], value: object, style) -> None:
+    """Text is always written as text: a name that starts with an equals sign is no formula."""
+    if value == "":
+        sheet.write_blank(*cell, None, style)
+    elif isinstance(value, str):
+        sheet.write_string(*cell, value, style)
     else:
-        sheet.write_string(*cell, str(value), styles["text"])
+        sheet.write_number(*cell, value, style)
 
 
 def _write_choices(book, language: str) -> dict[str, str]:
@@ -224,12 +239,12 @@ def _set_up_print(sheet, listing: "SegmentList", *, landscape: bool) -> None:
     sheet.set_landscape() if landscape else sheet.set_portrait()
     sheet.set_paper(_A4)
     sheet.fit_to_pages(1, 0)
-    sheet.set_margins(left=0.4, right=0.4, top=0.75, bottom=0.6)
-    confidential, proposal = text("common.confidential", language), text("lists.proposal", language)
-    sheet.set_header(f'&L&"Calibri,Bold"{confidential}&R&"Calibri,Bold"{proposal}')
+    sheet.set_margins(left=0.3, right=0.3, top=0.75, bottom=0.6)
+    confidential = text("common.confidential", language) if listing.purpose == "client_work" else ""
+    sheet.set_header(f'&L&"Arial,Bold"{confidential}&R&"Arial,Bold"{notice(listing)}')
     made = f"{listing.model} {listing.version}"[:120].replace("&", "&&")
     page = text("lists.print.page", language, page="&P", pages="&N")
-    sheet.set_footer(f"&L{made} · {format_date(listing.index_date, language)}&R{page}")
+    sheet.set_footer(f'&L&"Arial"{made} · {format_date(listing.index_date, language)}&R&"Arial"{page}')
 
 
 def _height(record: dict[str, object]) -> float:
@@ -239,7 +254,7 @@ def _height(record: dict[str, object]) -> float:
 
 
 def _n_lines(value: str, width: int) -> int:
-    return sum(max(1, len(wrap(line, width))) for line in value.split("\n"))
+    return sum(max(1, len(wrap(line, int(width * _CHARACTERS)))) for line in value.split("\n"))
 
 
 def _cells(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
