@@ -121,7 +121,9 @@ def capacity_table(labels, risk, *, capacity=None, n_bootstrap: int = 200, rando
     """
     check_count("n_bootstrap", n_bootstrap, minimum=0)
     asked = None if capacity is None else check_capacity(capacity)
-    return capacities_of(judged_rows(labels, risk), asked, n_bootstrap=n_bootstrap, random_state=random_state)
+    rows = judged_rows(labels, risk)
+    lengths = list_lengths(rows, asked)
+    return capacities_of(rows, lengths, n_bootstrap=n_bootstrap, random_state=random_state)
 
 
 def check_capacity(capacity) -> int | float:
@@ -137,13 +139,10 @@ def check_capacity(capacity) -> int | float:
 
 
 def capacities_of(
-    rows: JudgedRows, capacity: int | float | None, *, n_bootstrap: int, random_state
+    rows: JudgedRows, asked: list[int | float], *, n_bootstrap: int, random_state
 ) -> pd.DataFrame:
-    """`capacity_table` of rows already checked."""
+    """`capacity_table` of rows already checked, for list lengths in ascending order."""
     waiting = queue(rows)
-    asked = list(CAPACITY_STEPS) + ([] if capacity in (None, *CAPACITY_STEPS) else [capacity])
-    sizes = [mean_over_dates(listing(waiting, one))[0] for one in asked]
-    asked = [asked[position] for position in np.argsort(sizes, kind="stable")]
 
     def statistic(copies: np.ndarray | None) -> np.ndarray:
         return np.concatenate([mean_over_dates(listing(waiting, one, copies)) for one in asked])
@@ -165,6 +164,14 @@ def capacities_of(
             "sensitivity_upper": upper[:, 3],
         }
     )
+
+
+def list_lengths(rows: JudgedRows, capacity: int | float | None) -> list[int | float]:
+    """The lengths that are always looked at and the one asked for, shortest list first."""
+    asked = list(CAPACITY_STEPS) + ([] if capacity in (None, *CAPACITY_STEPS) else [capacity])
+    waiting = queue(rows)
+    sizes = [mean_over_dates(listing(waiting, one))[0] for one in asked]
+    return [asked[position] for position in np.argsort(sizes, kind="stable")]
 
 
 def capacity_text(capacity: int | float) -> str:

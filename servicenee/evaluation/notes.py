@@ -1,4 +1,4 @@
-"""Why a figure in a table is missing, or to be read with care: the sentence in tables, its key in the texts."""
+"""Why a figure is missing, or to be read with care: the sentence in tables, its key in the texts."""
 
 FEW = "fewer than 20 events: read with care"
 NOT_ESTIMABLE = "not estimable: fewer than 20 events"
