@@ -68,14 +68,6 @@ def plot_calibration(groups: pd.DataFrame, curve: pd.DataFrame, risks: pd.DataFr
     above.set(xlim=(0, top), ylim=(0, top), ylabel=_word("axis.observed", language))
     above.legend(frameon=False, loc="upper left")
     _bars(below, risks)
-        risks["from"],
-        risks["n"].fillna(0),
-        width=width,
-        align="edge",
-        color=BLUE,
-        edgecolor="white",
-        linewidth=0.4,
-    )
     below.set(xlabel=_word("axis.predicted", language), ylabel=_word("axis.rows", language))
     _percent(above.xaxis, above.yaxis, top, language)
     _whole_numbers(below.yaxis, language)

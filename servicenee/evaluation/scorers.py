@@ -1,10 +1,10 @@
 """Scorers for GridSearchCV and cross_validate that take a labels table, or a 0/1 outcome, as `y`.
 
-A labels table passes through scikit-learn untouched and arrives here with the rows of the test fold; censoring
-weights are estimated on these rows. scikit-learn's own string scorers (``"roc_auc"``, ``"neg_log_loss"``) cannot
-read a labels table: they raise a ValueError about multi-output targets, and cross_validate turns that into NaN
-with a warning unless ``error_score="raise"``. Use the scorers of this module instead. For PPV the index dates
-come from the index of `y`: pass labels or a Series, not a bare array.
+A labels table passes through scikit-learn untouched and arrives here with the rows of the test fold; the
+censoring weights are estimated on these rows. scikit-learn's own string scorers (``"roc_auc"``,
+``"neg_log_loss"``) cannot read a labels table: they raise a ValueError about multi-output targets, which
+cross_validate turns into NaN with a warning unless ``error_score="raise"``. Use the scorers of this module.
+For PPV the index dates come from the index of `y`: pass labels or a Series, not a bare array.
 """
 
 from sklearn.metrics import make_scorer
