@@ -1,6 +1,5 @@
-"""The events of the synthetic county: people, what happened to them and their stays in; visits, diagnoses, ... out."""
+"""The events of the synthetic county: people, their fates and stays in; visits, diagnoses, purchases out."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -28,14 +27,16 @@ def county_events(people: People, fates: Fates, stays: Stays, hazards: dict, cal
         laboratory(people, fates, calendar, rng),
         assessments(people, fates, stays.of_kind(HOME_CARE), calendar, rng),
     )
-    here = (happened.day >= people.entry_day[happened.person]) & (happened.day < fates.exit_day[happened.person])
+    here = (happened.day >= people.entry_day[happened.person]) & (
+        happened.day < fates.exit_day[happened.person]
+    )
     entitled = _entitlements(people, rng)
     entitled = entitled.where(entitled.day < fates.exit_day[entitled.person])
     return join(happened.where(here), entitled)
 
 
 def _condition_contacts(people: People, fates: Fates, rng) -> Rows:
-    """Follow-up of conditions: a contact and its diagnosis on the same day, in primary and specialist care."""
+    """Follow-up of conditions: a contact and its diagnosis on one day, in primary and specialist care."""
     table = county_table("conditions")
     begins = np.maximum(people.onset_day, people.entry_day[:, None])
     years = np.maximum(fates.exit_day[:, None] - begins, 0) / numbers.DAYS_PER_YEAR
@@ -52,7 +53,7 @@ def _condition_contacts(people: People, fates: Fates, rng) -> Rows:
 
 @cache
 def _code_lists(source: str, system: str, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Kinds of the codes of every condition, one row each, repeated to the same width, and how many there are."""
+    """Kinds of the codes of every condition, a row each, repeated to one width, and how many there are."""
     lists = [text.split("|") for text in county_table("conditions")[column]]
     width = max(len(codes) for codes in lists)
     kinds = [[kind_of(source, system, codes[i % len(codes)]) for i in range(width)] for codes in lists]
@@ -75,7 +76,7 @@ def _contact_kind(people: People, rng, source: str, person: np.ndarray) -> np.nd
     visit = kind_of(source, "contact", "visit")
     if source != "primary_care":
         return np.full(len(person), visit)
-    at_home = logistic(-3.2 + 0.8 * people.frailty[person, 0] + 0.5 * people.decades[person, 0])
+    at_home = logistic(-3.0 + 1.1 * people.frailty[person, 0] + 0.5 * people.decades[person, 0])
     draw = rng.random(len(person))
     elsewhere = np.where(draw < 0.68, visit, kind_of(source, "contact", "remote"))
     return np.where(rng.random(len(person)) < at_home, kind_of(source, "contact", "home_visit"), elsewhere)
@@ -100,7 +101,9 @@ def _complaint_list(source: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
     written = "inpatient" if source == "planned" else source
     codes = zip(table["code_system"], table["code"], strict=True)
     weight = table["weight"].to_numpy(dtype=float)
-    return np.array([kind_of(written, system, code) for system, code in codes]), weight.cumsum() / weight.sum()
+    return np.array(
+        [kind_of(written, system, code) for system, code in codes]
+    ), weight.cumsum() / weight.sum()
 
 
 def _complaint(rng, source: str, kind: str, n: int) -> np.ndarray:
@@ -152,13 +155,15 @@ def _hospital_diagnoses(people: People, hospital: Stays, calendar: Calendar, rng
 
 
 def _medicines(people: People, fates: Fates, rng) -> Rows:
-    """Purchases at the medicine's interval from the condition's onset on; one purchase is about three months."""
+    """Purchases at the medicine's interval from the condition's onset on; mostly for three months each."""
     medicines = county_table("medicines")
     conditions = county_table("conditions")["condition"].tolist()
     column = np.array([conditions.index(name) for name in medicines["condition"]])
     interval = medicines["interval_days"].to_numpy(dtype=float)
     uses = rng.random((len(people), len(medicines))) < medicines["share"].to_numpy()
-    begins = np.maximum(people.onset_day[:, column], people.entry_day[:, None]) + rng.random(uses.shape) * interval
+    begins = (
+        np.maximum(people.onset_day[:, column], people.entry_day[:, None]) + rng.random(uses.shape) * interval
+    )
     last = fates.exit_day[:, None]
     counts = np.where(uses & (begins < last), np.ceil((last - begins) / interval), 0).astype(np.int64)
     person, medicine = np.nonzero(counts)
@@ -192,7 +197,9 @@ def _home_visits(people: People, spells: Stays, calendar: Calendar, rng) -> Rows
     person = spells.person[spell]
     month = calendar.month_of(day)
     frailty = people.frailty[person, month]
-    visited = rng.random(len(day)) < np.clip(logistic(-0.55 + 0.7 * frailty + 0.2 * people.decades[person, 0]), 0.15, 1)
+    visited = rng.random(len(day)) < np.clip(
+        logistic(-0.55 + 0.7 * frailty + 0.2 * people.decades[person, 0]), 0.15, 1
+    )
     person, day, frailty = person[visited], day[visited], frailty[visited]
     hours = np.exp(-0.45 + 0.35 * frailty + 0.45 * rng.standard_normal(len(day)))
     value = np.clip(np.round(4 * hours) / 4, 0.25, 8.0)
@@ -200,7 +207,7 @@ def _home_visits(people: People, spells: Stays, calendar: Calendar, rng) -> Rows
 
 
 def _social_services(people: People, hazards: dict, calendar: Calendar, rng) -> Rows:
-    """Needs assessments, support services and informal care. They follow need, never a start that is to come."""
+    """Needs assessments, support services and informal care: they follow need, never a start to come."""
     frail = people.frailty + 0.9 * people.decades
     alone = people.living_alone[:, None]
     monthly = {

@@ -1,8 +1,8 @@
-"""Monthly hazards and what happens: people of the county in; hazards by month, deaths, starts and acute events out.
+"""Monthly hazards and what happens: people in; hazards by month, deaths, starts and acute events out.
 
-A hazard is the probability that the event happens in a month to a person still at risk at its beginning. Hazards
-depend on age, sex, place, conditions, latent frailty and recent acute illness, never on services the person has, so
-they go on past a start or a death and what would have happened to everybody is known.
+A hazard is the probability that the event happens in a month to a person still at risk at its beginning.
+Hazards depend on age, sex, place, conditions, latent frailty and recent acute illness, never on services
+the person has: they go on past a start or a death, so everybody's true risk is known.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from servicenee.registers import county_parameters as numbers
-from servicenee.registers.county_parameters import Calendar, county_table, logistic, logit, random_stream
+from servicenee.registers.county_parameters import Calendar, county_table, logistic, logit
 from servicenee.registers.county_people import NEVER, People
 
 ADMITTED_THROUGH_EMERGENCY = 0.9  # share of unplanned admissions that begin with an emergency visit
@@ -50,7 +50,6 @@ def county_hazards(people: People, calendar: Calendar) -> dict[str, np.ndarray]:
 
 def county_fates(people: People, hazards: dict[str, np.ndarray], calendar: Calendar, rng) -> Fates:
     """Draw what happens from the hazards."""
-    n, months = people.frailty.shape
     death, death_day = _deaths(people, hazards["death"], calendar, rng)
     exit_day = np.minimum(np.minimum(death_day, people.leave_day), calendar.extract)
     has_home_care, has_round_the_clock = _services_at_start(people, hazards, rng)
@@ -124,7 +123,9 @@ def _log_mortality(people: People, calendar: Calendar) -> np.ndarray:
     population = county_table("population")
     ages = np.clip(np.floor(75 + 10 * people.decades).astype(int), 40, 100)
     by_age = population.pivot(index="age", columns="sex", values="death_hazard_2013").loc[40:100]
-    yearly = np.where(people.male[:, None], by_age["male"].to_numpy()[ages - 40], by_age["female"].to_numpy()[ages - 40])
+    yearly = np.where(
+        people.male[:, None], by_age["male"].to_numpy()[ages - 40], by_age["female"].to_numpy()[ages - 40]
+    )
     years = 1970 + calendar.first_day[:-1] / numbers.DAYS_PER_YEAR - 2013
     return np.log(yearly / 12) + np.log(numbers.MORTALITY_TREND) * years
 
@@ -142,7 +143,7 @@ def _day_in_month(calendar: Calendar, month: np.ndarray, share: np.ndarray) -> n
 
 
 def _deaths(people: People, hazard: np.ndarray, calendar: Calendar, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Month and day of death. Never on the first of a month: an acute event of that month can come before it."""
+    """Month and day of death; never the first of a month, so that an acute event can come before it."""
     month = _first_month(rng.random(hazard.shape) < hazard)
     inside = np.minimum(month, calendar.n_months - 1)
     offset = 1 + (rng.random(len(month)) * (calendar.length[inside] - 1)).astype(np.int64)
@@ -151,7 +152,7 @@ def _deaths(people: People, hazard: np.ndarray, calendar: Calendar, rng) -> tupl
 
 
 def _services_at_start(people: People, hazards: dict[str, np.ndarray], rng) -> tuple[np.ndarray, np.ndarray]:
-    """Who has home care, who round-the-clock care when the county begins: prevalence by age, then by own need."""
+    """Who has home care and who round-the-clock care at the start: prevalence by age, then by own need."""
     age = 75 + 10 * people.decades[:, 0]
     weights = county_table("hazards").set_index("term")
     here = people.open_from == 0
@@ -170,7 +171,7 @@ def _services_at_start(people: People, hazards: dict[str, np.ndarray], rng) -> t
 
 
 def _round_the_clock_entries(hazards, calendar: Calendar, rng, already: np.ndarray, death: np.ndarray):
-    """Month and day of moving into round-the-clock care; those already there have month -1 and an earlier day."""
+    """Month and day of moving into round-the-clock care; month -1 and an earlier day if already there."""
     n, months = hazards["round_the_clock_start"].shape
     month = _first_month(rng.random((n, months)) < hazards["round_the_clock_start"])
     month = np.where(month < death, month, months)
@@ -180,7 +181,7 @@ def _round_the_clock_entries(hazards, calendar: Calendar, rng, already: np.ndarr
 
 
 def _home_care_spells(people: People, hazards, calendar: Calendar, rng, state):
-    """Spells as (person, first day, day of ending, NEVER while open), and whether one is open at each month's beginning.
+    """Spells as (person, first day, day of ending or NEVER), and whether one is open as each month begins.
 
     `state` holds who has home care at the start, and the month of death or entry into round-the-clock care.
     """
@@ -214,9 +215,10 @@ def _communal_housing(people: People, calendar: Calendar, rng) -> np.ndarray:
     """Day of moving into communal housing, from the year of the law on; NEVER for most."""
     law_day = np.datetime64(numbers.COMMUNAL_HOUSING_LAW, "D").astype(np.int64)
     rate = numbers.COMMUNAL_HOUSING
-    years = rng.exponential(1.0, len(people)) / np.exp(
-        rate["intercept"] + rate["frailty"] * people.frailty[:, -1] + rate["age_10y"] * people.decades[:, -1]
-    )
+    month = min(max(int(calendar.month_of(law_day)), 0), calendar.n_months - 1)
+    frailty, decades = people.frailty[:, month], people.decades[:, month]
+    yearly = np.exp(rate["intercept"] + rate["frailty"] * frailty + rate["age_10y"] * decades)
+    years = rng.exponential(1.0, len(people)) / yearly
     day = law_day + np.minimum(years * numbers.DAYS_PER_YEAR, NEVER).astype(np.int64)
     first = np.maximum(day, calendar.first_day[np.minimum(people.open_from, calendar.n_months)])
     return np.where(day < calendar.extract, first, NEVER)

@@ -1,4 +1,4 @@
-"""Laboratory results and RAI assessments of the synthetic county: people and home-care spells in; measured rows out."""
+"""Laboratory results and RAI assessments of the county: people and home-care spells in; rows out."""
 
 import numpy as np
 
@@ -24,7 +24,9 @@ def laboratory(people: People, fates: Fates, calendar: Calendar, rng) -> Rows:
         person, _, day = spread(rng, counts, people.entry_day[:, None], fates.exit_day[:, None])
         month = np.clip(calendar.month_of(day), 0, calendar.n_months - 1)
         level = _level(name, people, person, day, month)
-        value = level + _SPREAD[name] * (0.8 * own_level[person, column] + 0.6 * rng.standard_normal(len(person)))
+        value = level + _SPREAD[name] * (
+            0.8 * own_level[person, column] + 0.6 * rng.standard_normal(len(person))
+        )
         value = np.round(np.maximum(value, _LOWEST[name]), 1 if name == "weight" else 0)
         made.append(rows(person, day, kind_of("laboratory", "lab", name), value=value))
     return join(*made)
@@ -47,7 +49,7 @@ def _level(name: str, people: People, person: np.ndarray, day: np.ndarray, month
 
     male = people.male[person]
     if name == "HbA1c":
-        return 38 + 13.0 * has("diabetes") + 0 * decades
+        return 38 + 13.0 * has("diabetes")
     if name == "eGFR":
         return 74 - 9.0 * decades - 22 * has("chronic_kidney_disease") - 2 * frailty
     if name == "BP_systolic":
@@ -72,7 +74,11 @@ def assessments(people: People, fates: Fates, spells: Stays, calendar: Calendar,
     number = np.arange(repeats.sum()) - np.repeat(repeats.cumsum() - repeats, repeats)
     day = np.repeat(first, repeats) + number * numbers.RAI_INTERVAL_DAYS + rng.integers(0, 20, len(number))
     return _scales(
-        people, calendar, rng, np.concatenate([np.repeat(person, repeats), other_person]), np.concatenate([day, other_day])
+        people,
+        calendar,
+        rng,
+        np.concatenate([np.repeat(person, repeats), other_person]),
+        np.concatenate([day, other_day]),
     )
 
 
@@ -80,7 +86,10 @@ def _scales(people: People, calendar: Calendar, rng, person: np.ndarray, day: np
     """Scale values of one assessment each; noisy readings of frailty, dementia and depression."""
     month = np.clip(calendar.month_of(day), 0, calendar.n_months - 1)
     frailty, decades = people.frailty[person, month], people.decades[person, month]
-    dementia, depression = _ever(people, "dementia")[person] <= day, _ever(people, "depression")[person] <= day
+    dementia, depression = (
+        _ever(people, "dementia")[person] <= day,
+        _ever(people, "depression")[person] <= day,
+    )
     noise = rng.standard_normal((4, len(person)))
     cognition = np.clip(np.round(0.7 + 0.5 * frailty + 2.1 * dementia + 0.8 * noise[0]), 0, 6)
     function = np.clip(np.round(0.3 + 0.9 * frailty + 0.4 * decades + 0.6 * dementia + 0.9 * noise[1]), 0, 6)

@@ -1,8 +1,8 @@
-"""The numbers behind the synthetic county: small tables in `data/`, and the constants below, with unit and source.
+"""The numbers behind the synthetic county: the tables in `data/` and the constants below.
 
-Rates by age, the spread of conditions and the strength of effects are set so that the county shows the base rates
-that Finnish statistics publish; where no source is named the number is our assumption. Nothing here was estimated
-from persons.
+Rates by age, the spread of conditions and the strength of effects are set so that the county shows the base
+rates that Finnish statistics publish; where no source is named the number is our assumption. Nothing here was
+estimated from persons.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from servicenee._checks import check_dates
+
 BLOCK_SIZE = 500  # persons whose random numbers are drawn together; parts are made of whole blocks
 OUTCOMES = ("death", "home_care_start", "round_the_clock_start", "unplanned_admission", "emergency_visit")
 DAYS_PER_YEAR = 365.25
 
-# People -----------------------------------------------------------------------------------------------------------
-SERVICE_AGE = 65  # years; the age from which services for older people count (Act 980/2012 speaks of "older persons")
+# People -------------------------------------------------------------------------------------------
+SERVICE_AGE = 65  # years; from here on the county's services for older people count
 MOVE_IN_SHARE = 0.04  # of persons, over the whole period
 MOVE_OUT_PER_YEAR = 0.006
 NATIVE_SHARE = 0.45  # registered in the area since birth
@@ -29,10 +31,11 @@ LANGUAGE_SHARES = {  # shares of fi, sv, other among older persons, by the munic
     "swedish": (0.05, 0.93, 0.02),
 }
 TEAM_SIZE = 25_000  # inhabitants per home-care team of a municipality
-LIVING_ALONE = {"intercept": -1.15, "age_10y": 0.45, "female": 0.95}  # logit; Statistics Finland: 75+ about 45 %
+# Logit of the share living alone; gives about 45 % of those aged 75 and over.
+LIVING_ALONE = {"intercept": -1.15, "age_10y": 0.45, "female": 0.95}
 MORTALITY_TREND = 0.985  # per year after 2013, the last year of the death hazards
 
-# Frailty and acute illness ----------------------------------------------------------------------------------------
+# Frailty and acute illness ------------------------------------------------------------------------
 FRAILTY_SPREAD = 0.80
 FRAILTY_GROWTH = (2.0, 0.03)  # gamma shape and scale, per year: some persons decline faster than others
 FRAILTY_USUAL_GROWTH = 0.045  # per year below 75; the oldest lose their frailest to death instead
@@ -43,23 +46,27 @@ ACUTE_DECAY = 0.55  # share of an acute illness that is left after a month
 ACUTE_SHOCK = {"intercept": -3.35, "frailty": 0.35, "age_10y": 0.22}  # log of the monthly probability
 ACUTE_SIZE = (2.0, 0.7)  # gamma shape and scale
 
-# Services at the start of the county ------------------------------------------------------------------------------
+# Services at the start of the county --------------------------------------------------------------
 PREVALENCE_AGES = (65.0, 70.0, 80.0, 90.0, 98.0)
-HOME_CARE_PREVALENCE = (0.010, 0.022, 0.080, 0.300, 0.570)  # THL, Kotihoito 2022: 75-84 8 %, 85-94 30 %, 95+ 57 %
-ROUND_THE_CLOCK_PREVALENCE = (0.004, 0.013, 0.055, 0.190, 0.330)  # THL: 75+ about 9 %
+# Shares at these ages. THL, Kotihoito 2022: regular home care 75-84 8 %, 85-94 30 %, 95+ 57 %.
+HOME_CARE_PREVALENCE = (0.010, 0.022, 0.080, 0.300, 0.570)
+# THL, Sotkanet 2015: round-the-clock care 75+ 9.2 %.
+ROUND_THE_CLOCK_PREVALENCE = (0.004, 0.013, 0.055, 0.190, 0.330)
 PREVALENT_NEED = 0.75  # weight of a person's own need, beside age, in who has a service at the start
-USUAL_NEED = {"home_care_start": 1.0, "round_the_clock_start": 1.3}  # log hazard beyond age, middle of the county
+# Log hazard beyond age in the middle of the county, so that need moves persons but not the prevalence.
+USUAL_NEED = {"home_care_start": 0.6, "round_the_clock_start": 1.3}
 PREVALENT_HOME_CARE_DAYS = 900  # mean days since the spell began, beyond CONFIRMED_DAYS
 PREVALENT_ROUND_THE_CLOCK_DAYS = 700
 CONFIRMED_DAYS = 60  # a shorter spell ends only by death, round-the-clock care or leaving the area
-RECOVERY = {"intercept": -3.85, "frailty": -0.45, "age_10y": -0.3}  # log of the monthly probability that a home-care spell ends
+# Log of the monthly probability that a home-care spell ends because it is no longer needed.
+RECOVERY = {"intercept": -3.85, "frailty": -0.45, "age_10y": -0.3}
 RECOVERY_FROM_MONTH = 3  # months after the month of the start, so never within CONFIRMED_DAYS
 COMMUNAL_HOUSING = {"intercept": -5.6, "frailty": 0.6, "age_10y": 0.8}  # log of the yearly rate
 
-# Use of services; the effects work on the log of the rate --------------------------------------------------------
+# Use of services; the effects work on the log of the rate -----------------------------------------
 DOCTOR_SHARE = 0.45  # of primary-care follow-up contacts; the rest are a nurse's
 COMPLAINTS = {  # log of the monthly number of contacts
-    "frailty": {"intercept": -3.3, "frailty": 0.75, "age_10y": 0.45, "acute": 0.35},
+    "frailty": {"intercept": -3.05, "frailty": 0.95, "age_10y": 0.45, "acute": 0.30},
     "ordinary": {"intercept": -1.9, "frailty": 0.15, "age_10y": 0.05, "acute": 0.40},
 }
 PURCHASES_MADE = 0.93  # share of medicine purchases that are made at all
@@ -69,10 +76,11 @@ LONGEST_HOSPITAL_STAY = 60  # days
 PLANNED_ADMISSIONS_PER_YEAR = 0.05
 INTERVAL_CARE_PER_MONTH = 0.012  # of home-care clients
 LABORATORY_PER_YEAR = {"HbA1c": 0.25, "eGFR": 0.7, "BP_systolic": 0.9, "weight": 0.4, "Hb": 0.7}
-RAI_INTERVAL_DAYS = 182  # at least twice a year, Act 980/2012, section 15 a
-RAI_OTHERS = {"intercept": -6.3, "frailty": 0.8, "age_10y": 0.7}  # log of the monthly number, persons without service
+RAI_INTERVAL_DAYS = 182  # in a service; assessing its clients is a duty (Act 980/2012, section 15 a)
+# Log of the monthly number of assessments that need alone brings, service or not.
+RAI_OTHERS = {"intercept": -6.3, "frailty": 0.8, "age_10y": 0.7}
 
-# Reporting --------------------------------------------------------------------------------------------------------
+# Reporting ----------------------------------------------------------------------------------------
 COMMUNAL_HOUSING_LAW = "2023-01-01"  # Act 790/2022: communal housing became a form of its own
 SOURCES = {  # source: (months after the county's start at which it begins, reporting lag in days)
     "primary_care": (0, 7),
@@ -120,19 +128,28 @@ class Calendar:
 
 def county_calendar(start: str, extract_date: str) -> Calendar:
     """Months from `start` to `extract_date`, both the first of a month."""
-    first, last = (pd.Timestamp(date) for date in (start, extract_date))
-    if first.day != 1 or last.day != 1 or (first.normalize(), last.normalize()) != (first, last):
+    first, last = (
+        pd.Timestamp(_one_date(*pair)) for pair in (("start", start), ("extract_date", extract_date))
+    )
+    if first.day != 1 or last.day != 1:
         raise ValueError(
-            f"`start` and `extract_date` must be the first of a month; got {start!r} and {extract_date!r}. "
-            "The county lives by calendar months."
+            f"`start` and `extract_date` must be the first of a month; got {first:%Y-%m-%d} and "
+            f"{last:%Y-%m-%d}. The county lives by calendar months."
         )
     if (last - first).days < 365:
         raise ValueError(
-            f"`extract_date` must be at least a year after `start`; got {start!r} and {extract_date!r}."
+            f"`extract_date` must be at least a year after `start`; got {first:%Y-%m-%d} and {last:%Y-%m-%d}."
         )
     months = np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1)
     first_day = months.astype("datetime64[D]").astype(np.int64)
     return Calendar(first_day, np.diff(first_day))
+
+
+def _one_date(name: str, date) -> np.datetime64:
+    dates = check_dates(name, date)
+    if len(dates) != 1:
+        raise ValueError(f"`{name}` must be one date; got {len(dates)}.")
+    return dates[0]
 
 
 @cache

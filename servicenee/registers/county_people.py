@@ -1,4 +1,4 @@
-"""The people of the synthetic county: seed and block number in; persons with latent frailty, illness and moves out."""
+"""The people of the synthetic county: seed and block in; persons with frailty, illness and moves out."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +70,7 @@ def county_people(calendar: Calendar, random_state: int, block: int) -> People:
 
 
 def person_ids(people_numbers: np.ndarray, random_state: int) -> np.ndarray:
-    """Pseudonyms: 'p' and eight hexadecimal digits, different for every number, in an order that means nothing."""
+    """Pseudonyms: 'p' and eight hexadecimal digits, one for every number, in an order that means nothing."""
     mixed = _mix(np.asarray(people_numbers, dtype=np.uint64), random_state)
     return np.array([f"p{value:08x}" for value in mixed.tolist()], dtype=object)
 
@@ -88,7 +88,7 @@ def _hexadecimal(text) -> int:
     return int(text[1:], 16) if all(letter in "0123456789abcdef" for letter in text[1:]) else -1
 
 
-# Three rounds of an invertible 32-bit mix (multiply by an odd number, fold the high half in), keyed by the seed.
+# Three rounds of an invertible 32-bit mix keyed by the seed: multiply by an odd number, fold the high half.
 _MULTIPLIER, _INVERSE, _MASK = 0x9E3779B1, pow(0x9E3779B1, -1, 2**32), 0xFFFFFFFF
 
 
@@ -140,7 +140,9 @@ def _moves(rng: np.random.Generator, calendar: Calendar, birth_day: np.ndarray):
     native = rng.random(n) < numbers.NATIVE_SHARE
     grown = birth_day + int(18 * numbers.DAYS_PER_YEAR)
     settled = grown + (rng.random(n) * (calendar.start - 30 - grown)).astype(np.int64)
-    arrived = calendar.start + 1 + (rng.random(n) * 0.9 * (calendar.extract - calendar.start)).astype(np.int64)
+    arrived = (
+        calendar.start + 1 + (rng.random(n) * 0.9 * (calendar.extract - calendar.start)).astype(np.int64)
+    )
     moves_in = rng.random(n) < numbers.MOVE_IN_SHARE
     registered_from = np.where(moves_in, arrived, np.where(native, birth_day, settled))
     entry_day = np.maximum(registered_from, calendar.start)
@@ -170,7 +172,9 @@ def _acute_illness(rng: np.random.Generator, frailty: np.ndarray, decades: np.nd
     log_chance = shock["intercept"] + shock["frailty"] * frailty + shock["age_10y"] * decades
     chance = np.minimum(np.exp(log_chance), 0.5)
     chance = np.concatenate([np.repeat(chance[:, :1], numbers.BURN_IN_MONTHS, axis=1), chance], axis=1)
-    shocks = np.where(rng.random(chance.shape) < chance, rng.gamma(*numbers.ACUTE_SIZE, size=chance.shape), 0.0)
+    shocks = np.where(
+        rng.random(chance.shape) < chance, rng.gamma(*numbers.ACUTE_SIZE, size=chance.shape), 0.0
+    )
     level, path = np.zeros(n), np.empty_like(chance)
     for month in range(chance.shape[1]):
         level = numbers.ACUTE_DECAY * level + shocks[:, month]
@@ -179,7 +183,7 @@ def _acute_illness(rng: np.random.Generator, frailty: np.ndarray, decades: np.nd
 
 
 def _onsets(rng, birth_day: np.ndarray, constitution: np.ndarray, male: np.ndarray) -> np.ndarray:
-    """Day each condition begins: the age at which its prevalence among persons alike reaches the person's own draw."""
+    """Day each condition begins: when its prevalence among persons alike reaches the person's own draw."""
     base, age_effect, frailty_effect, male_effect = _condition_effects()
     draw = logit(rng.random((len(birth_day), len(base))) * (1 - 2e-12) + 1e-12)
     own = base + frailty_effect * constitution[:, None] + male_effect * (male[:, None] - 0.45)

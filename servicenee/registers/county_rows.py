@@ -8,7 +8,13 @@ import numpy as np
 from servicenee.registers.county_parameters import county_table
 from servicenee.registers.county_people import NEVER
 
-LABORATORY_UNITS = {"HbA1c": "mmol/mol", "eGFR": "ml/min/1.73m2", "BP_systolic": "mmHg", "weight": "kg", "Hb": "g/l"}
+LABORATORY_UNITS = {
+    "HbA1c": "mmol/mol",
+    "eGFR": "ml/min/1.73m2",
+    "BP_systolic": "mmHg",
+    "weight": "kg",
+    "Hb": "g/l",
+}
 RAI_SCALES = ("CPS", "ADLH", "CHESS", "DRS", "MAPLE", "IADLP")
 SOCIAL_SERVICES = ("needs_assessment", "support_service", "informal_care")
 
@@ -25,7 +31,9 @@ class Rows:
 
     def where(self, kept: np.ndarray) -> "Rows":
         """The rows for which `kept` is true."""
-        return Rows(self.person[kept], self.day[kept], self.kind[kept], self.value[kept], self.available[kept])
+        return Rows(
+            self.person[kept], self.day[kept], self.kind[kept], self.value[kept], self.available[kept]
+        )
 
 
 def rows(person, day, kind, *, value=np.nan, available=NEVER) -> Rows:
@@ -47,7 +55,7 @@ def join(*parts: Rows) -> Rows:
 
 
 def spread(rng, counts: np.ndarray, first_day: np.ndarray, last_day: np.ndarray):
-    """`counts` (persons, columns) as rows (person, column, day), the days evenly drawn between first and last."""
+    """`counts` (persons, columns) as rows (person, column, day), days drawn evenly from first to last."""
     person, column = np.nonzero(counts)
     repeats = counts[person, column]
     first = np.broadcast_to(first_day, counts.shape)[person, column]
@@ -67,7 +75,9 @@ def event_kinds() -> tuple[tuple[str, str, str, str | None], ...]:
     for codes in conditions["icd10"]:
         for source in ("primary_care", "emergency", "outpatient", "inpatient"):
             kinds += [(source, "ICD-10", code, None) for code in codes.split("|")]
-    kinds += [("primary_care", "ICPC-2", code, None) for codes in conditions["icpc2"] for code in codes.split("|")]
+    kinds += [
+        ("primary_care", "ICPC-2", code, None) for codes in conditions["icpc2"] for code in codes.split("|")
+    ]
     for source, system, code in complaints[["source", "code_system", "code"]].itertuples(index=False):
         kinds.append(("inpatient" if source == "planned" else source, system, code, None))
     kinds += [("medication", "ATC", code, "package") for code in county_table("medicines")["atc"]]

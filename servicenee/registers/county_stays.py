@@ -1,4 +1,4 @@
-"""The stays of the synthetic county: people and what happened to them in; hospital, care and housing stays out."""
+"""The stays of the synthetic county: people and their fates in; hospital, care and housing stays out."""
 
 from dataclasses import dataclass
 

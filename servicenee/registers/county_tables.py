@@ -1,4 +1,4 @@
-"""The tables of the synthetic county: a seed and blocks of persons in; persons, events, stays and coverage out."""
+"""The tables of the synthetic county: seed and blocks in; persons, events, stays and coverage out."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,10 @@ def county_tables(n_persons: int, random_state: int, calendar: Calendar, blocks:
     people, events, stays, ids = [], [], [], []
     for place, block in enumerate(blocks):
         block_people, fates, block_events, block_stays = _block(random_state, block, calendar)
-        shift, kept = place * numbers.BLOCK_SIZE, min(n_persons - block * numbers.BLOCK_SIZE, numbers.BLOCK_SIZE)
+        shift, kept = (
+            place * numbers.BLOCK_SIZE,
+            min(n_persons - block * numbers.BLOCK_SIZE, numbers.BLOCK_SIZE),
+        )
         ids.append(person_ids(block_people.number[:kept], random_state))
         people.append(_persons(block_people, fates, ids[-1]))
         events.append(_shifted(block_events.where(block_events.person < kept), shift))
@@ -33,10 +36,14 @@ def county_tables(n_persons: int, random_state: int, calendar: Calendar, blocks:
 
 
 def county_coverage(calendar: Calendar) -> pd.DataFrame:
-    """When each source begins and how late its rows arrive; sources that begin after the extract are left out."""
+    """When each source begins and how late its rows arrive; sources that begin after the extract are out."""
     months = np.datetime64(calendar.start, "D").astype("datetime64[M]")
-    begins = {source: (months + after).astype("datetime64[D]") for source, (after, _) in numbers.SOURCES.items()}
-    begins["communal_housing"] = max(begins["communal_housing"], np.datetime64(numbers.COMMUNAL_HOUSING_LAW, "D"))
+    begins = {
+        source: (months + after).astype("datetime64[D]") for source, (after, _) in numbers.SOURCES.items()
+    }
+    begins["communal_housing"] = max(
+        begins["communal_housing"], np.datetime64(numbers.COMMUNAL_HOUSING_LAW, "D")
+    )
     extract = np.datetime64(calendar.extract, "D")
     listed = [source for source in numbers.SOURCES if begins[source] < extract]
     return pd.DataFrame(
@@ -58,7 +65,12 @@ def _block(random_state: int, block: int, calendar: Calendar) -> tuple[People, F
     rng = random_stream(random_state, block, stage=3)
     events = county_events(people, fates, stays, hazards, calendar, rng)
     reporting = random_stream(random_state, block, stage=4)
-    return people, fates, _reported_events(events, calendar, reporting), _reported_stays(stays, calendar, reporting)
+    return (
+        people,
+        fates,
+        _reported_events(events, calendar, reporting),
+        _reported_stays(stays, calendar, reporting),
+    )
 
 
 def _source_numbers(calendar: Calendar, sources: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """A synthetic Finnish county: a seed in; its registers, and the true risks that made them, out.
 
-The county is Ostrobothnia (Pohjanmaa, Österbotten): its municipalities and their languages, Finnish ages and death
-hazards, and levels of service use that match Finnish statistics. Every person is invented.
+The county is Ostrobothnia (Pohjanmaa, Österbotten): its municipalities and their languages, Finnish ages and
+death hazards, and levels of service use that match Finnish statistics. Every person is invented.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from servicenee.registers import county_parameters as numbers
 from servicenee.registers.core import Registers
 from servicenee.registers.county_hazards import county_hazards
 from servicenee.registers.county_parameters import Calendar, county_calendar
-from servicenee.registers.county_people import county_people, person_ids, person_numbers
+from servicenee.registers.county_people import county_people, person_numbers
 from servicenee.registers.county_tables import county_tables
 
 LARGEST_COUNTY = 10_000_000  # persons; an id that decodes to more belongs to another seed
-_COMPETING = {  # events that end the risk; for acute events death alone does, after the event if in the same month
+_COMPETING = {  # events that end the risk; in a month with both, an acute event comes before the death
     "death": (),
     "round_the_clock_start": ("death",),
     "home_care_start": ("death", "round_the_clock_start"),
@@ -47,8 +47,8 @@ def make_registers(
     extract_date : ISO date, default="2024-01-01"
         Day of the extract, the first of a month at least a year after `start`.
     part : (int, int), optional
-        ``(k, n)`` gives only part k (0 to n - 1) of n; all parts together are the whole county, person by person.
-        So a county of any size can be written part by part.
+        ``(k, n)`` gives only part k (0 to n - 1) of n; all parts together are the whole county, person by
+        person. So a county of any size can be written in bounded memory.
 
     Returns
     -------
@@ -57,10 +57,10 @@ def make_registers(
 
     Notes
     -----
-    Latent frailty, which no register holds, drives conditions, medicines, visits, assessments, services and death.
-    Monthly hazards depend on age, sex, place, living alone, conditions, latent frailty and recent acute illness,
-    never on services the person already has: see `true_risks`. Nothing before a start foretells it beyond the hazard.
-    Rows that had not been reported by the extract are absent, hospital rows come at discharge.
+    Latent frailty, which no register holds, drives conditions, medicines, visits, assessments, services and
+    death. Monthly hazards depend on age, sex, place, living alone, conditions, latent frailty and recent
+    acute illness, never on services the person already has: see `true_risks`. Nothing before a start tells
+    more of it than its hazard. Rows not reported by the extract are absent; hospital rows come at discharge.
 
     Examples
     --------
@@ -72,7 +72,9 @@ def make_registers(
     calendar = county_calendar(start, extract_date)
     blocks = _blocks(check_count("n_persons", n_persons), part)
     if random_state is None and part is not None:
-        raise ValueError("`random_state` must be a whole number when `part` is given; got None. Parts share a seed.")
+        raise ValueError(
+            "`random_state` must be a whole number when `part` is given; got None. Parts share a seed."
+        )
     seed = np.random.SeedSequence().entropy if random_state is None else _check_seed(random_state)
     return Registers(**county_tables(n_persons, seed, calendar, blocks))
 
@@ -87,7 +89,7 @@ def true_risks(
     start: str = "2018-01-01",
     extract_date: str = "2024-01-01",
 ) -> pd.Series:
-    """True risk of an outcome for persons of `make_registers` at index dates, from the hazards that made the county.
+    """True risk of an outcome for persons of `make_registers` at index dates, from the hazards behind them.
 
     Parameters
     ----------
@@ -112,11 +114,11 @@ def true_risks(
 
     .. math:: p = \\sum_u S(u - 1) \\, (1 - h_{competing}(u)) \\, h_{outcome}(u)
 
-    over months u on the path of the person's own latent frailty and acute illness, which continues past death and
-    start. It is the risk of somebody alive, in the area and without the service at the index date. Death competes
-    always, round-the-clock care with the start of home care. A start within the gap leaves nobody at risk; an
-    admission or a visit within the gap does not. Within a month events fall evenly on its days, so risks are exact
-    for index dates on the first of a month and close to it for others.
+    over months u on the path of the person's own latent frailty and acute illness, which continues past death
+    and start. It is the risk of somebody alive, in the area and without the service at the index date.
+    Death competes always, round-the-clock care with the start of home care. A start within the gap ends the
+    risk, an admission or a visit within the gap does not. Events fall evenly on the days of a month, so risks
+    are exact for index dates on the first of a month and close for others.
 
     Examples
     --------
@@ -148,7 +150,7 @@ def true_risks(
 def true_hazards(
     persons, *, random_state: int, start: str = "2018-01-01", extract_date: str = "2024-01-01"
 ) -> pd.DataFrame:
-    """True monthly hazards of persons of `make_registers`, one row per person and month, one column per outcome.
+    """True monthly hazards of persons of `make_registers`: one row per person and month.
 
     Parameters
     ----------
@@ -161,7 +163,7 @@ def true_hazards(
     -------
     DataFrame
         Index person_id and month (its first day), columns death, home_care_start, round_the_clock_start,
-        unplanned_admission and emergency_visit: the probability of the event in the month for somebody at risk.
+        unplanned_admission and emergency_visit: the probability of the event for somebody at risk.
 
     Examples
     --------
@@ -180,7 +182,9 @@ def true_hazards(
         local = number[rows] - block * numbers.BLOCK_SIZE
         values[rows] = np.stack([hazards[outcome][local] for outcome in numbers.OUTCOMES], axis=-1)
     index = pd.MultiIndex.from_product([ids, months], names=["person_id", "month"])
-    return pd.DataFrame(values.reshape(-1, len(numbers.OUTCOMES)), index=index, columns=list(numbers.OUTCOMES))
+    return pd.DataFrame(
+        values.reshape(-1, len(numbers.OUTCOMES)), index=index, columns=list(numbers.OUTCOMES)
+    )
 
 
 def _blocks(n_persons: int, part: tuple[int, int] | None) -> range:
@@ -213,8 +217,12 @@ def _pairs(index: pd.MultiIndex | pd.DataFrame) -> tuple[np.ndarray, np.ndarray]
         index = index.index
     available = index.columns if isinstance(index, pd.DataFrame) else index.names
     if not set(names) <= set(available):
-        raise ValueError("`index` must hold person_id and index_date; got neither columns nor levels of these names.")
-    columns = [index[name] if isinstance(index, pd.DataFrame) else index.get_level_values(name) for name in names]
+        raise ValueError(
+            "`index` must hold person_id and index_date; got neither columns nor levels of these names."
+        )
+    columns = [
+        index[name] if isinstance(index, pd.DataFrame) else index.get_level_values(name) for name in names
+    ]
     dates = pd.DatetimeIndex(columns[1]).to_numpy().astype("datetime64[D]")
     return np.asarray(columns[0], dtype=object), dates.astype(np.int64)
 
@@ -224,7 +232,7 @@ def _check_within(days: np.ndarray, window_days: int, calendar: Calendar) -> Non
     if outside.any():
         raise ValueError(
             f"`index` must keep every outcome window within the county's months; {int(outside.sum())} of "
-            f"{len(days)} rows reach outside. Choose earlier index dates, a shorter horizon or a later extract_date."
+            f"{len(days)} rows reach outside. Choose earlier dates, a shorter horizon or a later extract_date."
         )
 
 
