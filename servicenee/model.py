@@ -1,0 +1,512 @@
+"""`NeedModel`: population, features, estimator and outcome as one object that scores tomorrow and holds no person."""
+
+import hashlib
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from servicenee._checks import check_count, check_dates
+from servicenee.cohort import Cohort, Population, completed_years
+from servicenee.disclosure import is_small
+from servicenee.evaluation import Evaluation, evaluate, known_outcomes
+from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
+from servicenee.features import Builder
+from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
+from servicenee.registers import Registers
+
+RISK_DECIMALS = 12
+SCORE_COLUMNS = ("risk", "rank", "model", "version")
+_AGE_BANDS = (0, 65, 75, 85, 95)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a model remembers of its training: dates and counts, no person.
+
+    Attributes
+    ----------
+    index_dates : tuple of str
+        ISO dates.
+    extract_date : str
+        Date of the registers.
+    n_rows, n_persons : int
+        Rows (person and index date) and persons.
+    n_events : int or None
+        Rows with the event; None if they are 1 to 4.
+    base_rate : float or None
+        Event rate, weighted for censoring; None if there are 1 to 4 events.
+    digest : str
+        Fingerprint of features and labels without ids: the same data gives the same one.
+    """
+
+    index_dates: tuple[str, ...]
+    extract_date: str
+    n_rows: int
+    n_persons: int
+    n_events: int | None
+    base_rate: float | None
+    digest: str
+
+
+class NeedModel:
+    """Everything needed to score tomorrow: who, what was known, what is predicted, and the fitted estimator.
+
+    Parameters
+    ----------
+    population : Population
+        Who is scored.
+    features : FeatureSet or builder
+        What was known on the index date.
+    estimator : NeedClassifier
+        Learns the risk; it is cloned. Any scikit-learn classifier fits inside: ``NeedClassifier(LogisticRegression())``.
+    outcome : Outcome
+        What is predicted.
+    name : str, default="need"
+        Name in scores, lists and the registry.
+    version : str, optional
+        Version in scores and lists; by default the extract date of the registers it was trained on.
+
+    Attributes
+    ----------
+    training_ : Training
+        Dates, counts and fingerprint of the training data.
+    feature_table : DataFrame
+        One row per column of X, with labels in three languages.
+    estimator_ : estimator
+        Fitted.
+
+    Notes
+    -----
+    The same `Population.at` and features serve training and scoring: there is no second feature path. The risk is that
+    of the event in the window after the index date, death competing; need is more than what registers hold of use.
+
+    Examples
+    --------
+    >>> from servicenee import NeedClassifier, NeedModel, Outcome, Population, default_features, make_registers
+    >>> registers = make_registers(1_000, random_state=0)
+    >>> outcome = Outcome("unplanned_admission")
+    >>> model = NeedModel(Population(75), default_features(), NeedClassifier(random_state=0), outcome, name="admission")
+    >>> model = model.fit(registers, "2021-06-01")
+    >>> model.predict(registers).columns.tolist()
+    ['risk', 'rank', 'model', 'version']
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        features: Builder,
+        estimator,
+        outcome: Outcome | None = None,
+        *,
+        name: str = "need",
+        version: str | None = None,
+    ):
+        self.population = population
+        self.features = features
+        self.estimator = estimator
+        self.outcome = outcome
+        self.name = name
+        self._version = version
+
+    def fit(self, registers: Registers, index_dates) -> "NeedModel":
+        """Learn from the persons of the population on these dates and from what happened to them afterwards.
+
+        Parameters
+        ----------
+        registers : Registers
+        index_dates : date, ISO text or list of them
+            Their outcome windows must have been observed by the extract date.
+
+        Returns
+        -------
+        NeedModel
+            Itself.
+        """
+        self._check()
+        cohort = self.population.at(registers, index_dates)
+        labels = self._label(cohort)
+        X = self.features.fit_transform(cohort)
+        persons = cohort.person
+        self.estimator_ = clone(self.estimator).fit(X, labels, groups=persons)
+        self.training_ = _training(X, labels, persons, registers.extract_date)
+        self._feature_table = self.features.describe(registers)
+        return self
+
+    def evaluate(
+        self,
+        registers: Registers,
+        index_dates,
+        *,
+        by: str | Iterable[str] | None = None,
+        capacity: int | float | None = None,
+    ) -> Evaluation:
+        """Judge the risks on later index dates, whose outcomes training has not seen.
+
+        Parameters
+        ----------
+        registers : Registers
+        index_dates : date, ISO text or list of them
+            At or after the end of the last outcome window of training.
+        by : str or list of str, optional
+            Groups to look at one by one: columns of the persons table such as "sex", "area" or "language", and
+            "age_band".
+        capacity : int or float, optional
+            Persons the service can act on at each index date, a count or a fraction; by default 5 %.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        LeakageError
+            If an index date lies before the end of the outcome windows of training.
+        """
+        self._check_fitted()
+        self._check_later(index_dates)
+        cohort = self.population.at(registers, index_dates)
+        labels = self._label(cohort)
+        risk = pd.Series(self._risk(self.transform(cohort)), index=labels.index)
+        groups = None if by is None else _groups(cohort, [by] if isinstance(by, str) else list(by))
+        return evaluate(labels, risk, by=groups, capacity=capacity)
+
+    def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
+        """Risk and rank of everybody in the population on the index date.
+
+        Parameters
+        ----------
+        registers : Registers
+        index_date : date, ISO text or list of them, optional
+            By default the extract date: today's list.
+
+        Returns
+        -------
+        DataFrame, index (person_id, index_date)
+            risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in order of
+            person); model; version. Persons outside the population, and those whose risk the estimator cannot tell,
+            are not in the table.
+        """
+        self._check_fitted()
+        cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
+        risk = self._risk(self.transform(cohort)) if len(cohort) else np.empty(0)
+        known = np.isfinite(risk)
+        if not known.all():
+            _warn(f"{int((~known).sum())} of {len(known)} rows have no risk: the estimator gave none. They are left out.")
+            cohort, risk = cohort[known], risk[known]
+        return pd.DataFrame(
+            {
+                "risk": risk,
+                "rank": _ranks(risk, cohort.index_day),
+                "model": pd.Series(self.name, index=range(len(risk)), dtype=object).to_numpy(),
+                "version": pd.Series(self.version, index=range(len(risk)), dtype=object).to_numpy(),
+            },
+            index=cohort.index,
+        )
+
+    def reasons(self, registers: Registers, index: pd.MultiIndex, n_reasons: int = 3) -> pd.DataFrame:
+        """What raises the risk of these rows most, language-neutral.
+
+        Parameters
+        ----------
+        registers : Registers
+        index : MultiIndex (person_id, index_date)
+            Rows to explain, such as ``scores.index[:20]``.
+        n_reasons : int, default=3
+            At most this many per row.
+
+        Returns
+        -------
+        DataFrame, index repeated from `index`
+            order, feature, value, reference (the reference person's value), contribution (on the logit).
+        """
+        self._check_fitted()
+        check_count("n_reasons", n_reasons)
+        cohort = Cohort.from_frame(registers, index.to_frame(index=False))
+        return self.estimator_.explain(self.transform(cohort), n_reasons=n_reasons)
+
+    def transform(self, cohort: Cohort) -> pd.DataFrame:
+        """X of a cohort: the columns of training, in their order.
+
+        Raises
+        ------
+        ModelError
+            If the registers lack a source, or the features a column, that the model was trained with.
+        """
+        self._check_fitted()
+        table = self._feature_table
+        _check_sources(table, cohort.registers)
+        X = self.features.transform(cohort)
+        missing = [name for name in table["feature"] if name not in X.columns]
+        if missing:
+            raise ModelError(
+                f"the features of these registers lack {len(missing)} of the {len(table)} columns the model was "
+                f"trained with: {_listed(missing)}. Deliver the codes they are made of, or train the model again."
+            )
+        new = X.shape[1] - len(table)
+        if new:
+            _warn(f"{new} columns of the features were not there in training; the model ignores them.")
+        return X if not new and list(X.columns) == list(table["feature"]) else X[list(table["feature"])]
+
+    @property
+    def feature_table(self) -> pd.DataFrame:
+        """One row per column of X: measure, source, codes, window, topic, labels."""
+        self._check_fitted()
+        return self._feature_table
+
+    @property
+    def version(self) -> str:
+        """The version given, else the extract date of the training data."""
+        if self._version is not None:
+            return str(self._version)
+        self._check_fitted()
+        return self.training_.extract_date
+
+    def outcome_label(self, language: str) -> str:
+        """Noun phrase for the outcome, such as "start of regular home care".
+
+        Parameters
+        ----------
+        language : {"fi", "sv", "en"}
+        """
+        definition = self.outcome.definition
+        return definition.labels.get(language) or definition.name
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the model can score."""
+        return hasattr(self, "estimator_")
+
+    def _check(self) -> None:
+        for name, value, expected in (
+            ("population", self.population, Population),
+            ("features", self.features, Builder),
+            ("outcome", self.outcome, Outcome),
+        ):
+            if not isinstance(value, expected):
+                raise TypeError(f"`{name}` must be of class {expected.__name__}; got {type(value).__name__}.")
+        if not hasattr(self.estimator, "explain"):
+            raise TypeError(
+                f"`estimator` must be a NeedClassifier; got {type(self.estimator).__name__}. Put a scikit-learn "
+                "classifier inside one: NeedClassifier(estimator)."
+            )
+
+    def _check_fitted(self) -> None:
+        if not self.is_fitted:
+            raise NotFittedError(f"model {self.name!r} has not learned anything yet. Call fit(registers, index_dates).")
+
+    def _check_later(self, index_dates) -> None:
+        dates = check_dates("index_dates", index_dates)
+        window = np.timedelta64(self.outcome.gap_days + self.outcome.horizon_days, "D")
+        end = np.datetime64(max(self.training_.index_dates)) + window
+        if dates[0] < end:
+            raise LeakageError(
+                f"`index_dates` must not lie before {end}, when the last outcome window of training ends; got "
+                f"{dates[0]}. Evaluate on later dates, or train on earlier ones."
+            )
+
+    def _label(self, cohort: Cohort) -> pd.DataFrame:
+        if not len(cohort):
+            last = cohort.attrition["step"].iloc[-1] if len(cohort.attrition) else "selection"
+            raise ValueError(
+                f"`index_dates` must have persons in the population; nobody is left (last step: {last}). See "
+                "population.at(registers, index_dates).attrition."
+            )
+        labels = self.outcome.label(cohort)
+        status = labels["status"].to_numpy()
+        for day in np.unique(cohort.index_day):
+            of_day = status[cohort.index_day == day]
+            # Follow-up that ends for everybody at once is the end of the data, not people who leave.
+            if not (of_day == NO_EVENT).any() and (of_day == CENSORED).mean() > 0.5:
+                last = latest_index_date(self.outcome, cohort.registers)
+                raise ValueError(
+                    f"`index_dates` must have outcome windows that the registers cover; the window of "
+                    f"{np.datetime64(int(day), 'D')} has not ended. Use dates up to {last}."
+                )
+        return labels
+
+    def _risk(self, X: pd.DataFrame) -> np.ndarray:
+        return np.asarray(self.estimator_.predict_proba(X)[:, 1], dtype=np.float64)
+
+    def __repr__(self) -> str:
+        if not self.is_fitted:
+            return f"NeedModel({self.name!r}, not fitted)"
+        facts = self.training_
+        return (
+            f"NeedModel({self.name!r}, version {self.version}, {len(self._feature_table)} features, "
+            f"{facts.n_rows:,} rows of {len(facts.index_dates)} index dates)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {"population": self.population, "outcome": self.outcome, "estimator": self.estimator}
+        if self.is_fitted:
+            facts = self.training_
+            events = "fewer than 5" if facts.n_events is None else f"{facts.n_events:,}"
+            rows |= {
+                "engine": getattr(self.estimator_, "engine_", type(self.estimator_).__name__),
+                "trained on": f"{', '.join(facts.index_dates)} (extract {facts.extract_date})",
+                "rows, persons, events": f"{facts.n_rows:,}, {facts.n_persons:,}, {events}",
+            }
+        cells = "".join(f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items())
+        return f"<p><b>{escape(repr(self))}</b></p><table>{cells}</table>"
+
+
+def latest_index_date(outcome: Outcome, registers: Registers) -> np.datetime64:
+    """Last index date whose outcome window the registers cover, reporting lag and confirmation included.
+
+    Examples
+    --------
+    >>> from servicenee import Outcome, make_registers
+    >>> from servicenee.model import latest_index_date
+    >>> str(latest_index_date(Outcome("home_care_start"), make_registers(200, random_state=0)))
+    '2022-10-03'
+    """
+    coverage, definition = registers.coverage_columns, outcome.definition
+    _, to_day, lag_days = coverage.of(_outcome_sources(outcome, registers))
+    reported = min(to_day, registers.extract_day - lag_days) - definition.confirm_days
+    return np.datetime64(int(reported - outcome.gap_days - outcome.horizon_days), "D")
+
+
+def yearly_dates(model: NeedModel, registers: Registers) -> tuple[list[str], str]:
+    """Index dates to train on and a later one to evaluate on, a year apart, as late as the registers allow.
+
+    Parameters
+    ----------
+    model : NeedModel
+        Its outcome and population decide how much is needed before and after an index date.
+    registers : Registers
+
+    Returns
+    -------
+    (list of str, str)
+        Training dates, earliest first, and the evaluation date: firsts of months, ISO.
+
+    Examples
+    --------
+    >>> from servicenee import NeedClassifier, NeedModel, Outcome, Population, default_features, make_registers
+    >>> from servicenee.model import yearly_dates
+    >>> model = NeedModel(Population(75), default_features(), NeedClassifier(), Outcome("home_care_start"))
+    >>> yearly_dates(model, make_registers(200, random_state=0))
+    (['2019-10-01', '2020-10-01', '2021-10-01'], '2022-10-01')
+    """
+    outcome, population = model.outcome, model.population
+    test = pd.Timestamp(latest_index_date(outcome, registers)).replace(day=1)
+    before = max(population.min_history_days, population.washout_days)
+    first_day, _, _ = registers.coverage_columns.of(_outcome_sources(outcome, registers))
+    first_day = max(int(first_day), _first_record_day(registers))
+    earliest = pd.Timestamp(np.datetime64(first_day + before, "D"))
+    window = pd.Timedelta(days=outcome.gap_days + outcome.horizon_days)
+    date = min(test - pd.DateOffset(years=1), (test - window).replace(day=1))
+    dates = []
+    while date >= earliest:
+        dates.append(f"{date:%Y-%m-%d}")
+        date -= pd.DateOffset(years=1)
+    if not dates:
+        raise ValueError(
+            f"`registers` must cover {before} days before an index date and two outcome windows after it; they begin "
+            f"on {np.datetime64(first_day, 'D')} and reach to {registers.extract_date:%Y-%m-%d}. Deliver more years, "
+            "or choose a shorter horizon."
+        )
+    return dates[::-1], f"{test:%Y-%m-%d}"
+
+
+def _first_record_day(registers: Registers) -> int:
+    minutes, starts = registers.event_columns.minute, registers.stay_columns.start_day
+    days = [int(minutes.min()) // 1440] if len(minutes) else []
+    days += [int(starts.min())] if len(starts) else []
+    return min(days) if days else registers.extract_day
+
+
+def _outcome_sources(outcome: Outcome, registers: Registers) -> list[str]:
+    definition = outcome.definition
+    if definition.source or definition.codes is None:
+        wanted = list(definition.source)
+    else:
+        tables = (registers.event_columns, registers.stay_columns)
+        wanted = [
+            source
+            for columns in tables
+            for source in columns.kinds.loc[definition.codes.matches_kinds(columns.kinds), "source"]
+        ]
+    return [source for source in wanted if source in registers.coverage_columns.source]
+
+
+def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extract_date: pd.Timestamp) -> Training:
+    known = known_outcomes(labels)
+    n_events = int((labels["status"] == EVENT).sum())
+    rate = float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
+    dates = np.unique(X.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
+    digest = hashlib.sha256("\n".join(X.columns).encode())
+    for table in (X, labels):
+        digest.update(np.ascontiguousarray(table.to_numpy(dtype=np.float64)).tobytes())
+    return Training(
+        index_dates=tuple(str(date) for date in dates),
+        extract_date=f"{extract_date:%Y-%m-%d}",
+        n_rows=len(X),
+        n_persons=len(np.unique(persons)),
+        n_events=None if is_small(n_events) else n_events,
+        base_rate=None if is_small(n_events) else rate,
+        digest=digest.hexdigest()[:16],
+    )
+
+
+def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:
+    """1 for the highest risk of each index date; equal to 12 decimals means equal, then the earlier row comes first."""
+    order = np.lexsort((-np.round(risk, RISK_DECIMALS), index_day))
+    days, starts, lengths = np.unique(index_day[order], return_index=True, return_counts=True)
+    ranks = np.empty(len(risk), dtype=np.int64)
+    ranks[order] = np.arange(len(risk)) - np.repeat(starts, lengths) + 1
+    return ranks
+
+
+def _check_sources(table: pd.DataFrame, registers: Registers) -> None:
+    """A source that training had and these registers lack would silently turn its columns into something else."""
+    known = set(registers.coverage_columns.source)
+    lacking: dict[str, list[str]] = {}
+    for name, sources in zip(table["feature"], table["source"], strict=True):
+        for source in sources.split():
+            if source not in known:
+                lacking.setdefault(source, []).append(name)
+    if lacking:
+        parts = [f"{source} (columns {_listed(names)})" for source, names in lacking.items()]
+        raise ModelError(
+            f"the registers lack {len(lacking)} sources the model was trained with: {'; '.join(parts)}. Deliver them, "
+            "or train a model without them."
+        )
+
+
+def _groups(cohort: Cohort, by: list[str]) -> pd.DataFrame:
+    """Group variables of every row: columns of persons, and bands of age on the index date."""
+    persons = cohort.registers.persons
+    known = ["age_band", *(name for name in persons.columns if name != "person_id")]
+    unknown = [name for name in by if name not in known]
+    if unknown:
+        raise ValueError(f"`by` must name 'age_band' or columns of persons ({', '.join(known[1:])}); got {unknown}.")
+    groups = {}
+    for name in by:
+        if name == "age_band":
+            groups[name] = _age_bands(cohort)
+        else:
+            groups[name] = persons[name].to_numpy()[cohort.person]
+    return pd.DataFrame(groups, index=cohort.index)
+
+
+def _age_bands(cohort: Cohort) -> np.ndarray:
+    age = completed_years(cohort.registers.person_columns.birth_day[cohort.person], cohort.index_day)
+    ends = [*(f"–{end - 1}" for end in _AGE_BANDS[1:]), "+"]
+    names = np.array([f"{start}{end}" for start, end in zip(_AGE_BANDS, ends, strict=True)], dtype=object)
+    band = np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right") - 1
+    return np.where(np.isnan(age), None, names[band])
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ServiceneeWarning, stacklevel=3)
