@@ -109,7 +109,14 @@ def page(
     )
 
 
-def table(frame: pd.DataFrame, *, caption: str = "", language: str = "en", digits: int = 3) -> Html:
+def table(
+    frame: pd.DataFrame,
+    *,
+    caption: str = "",
+    language: str = "en",
+    digits: int = 3,
+    numbers: Sequence[str] = (),
+) -> Html:
     """Give a DataFrame as an HTML table with header cells for its columns and its first column.
 
     Parameters
@@ -122,6 +129,8 @@ def table(frame: pd.DataFrame, *, caption: str = "", language: str = "en", digit
         Decides the decimal mark.
     digits : int, default=3
         Decimals of numbers that are not whole-number columns.
+    numbers : sequence of str, default=()
+        Text columns that hold numbers already written for the reader: set to the right, like numbers.
 
     Returns
     -------
@@ -136,7 +145,10 @@ def table(frame: pd.DataFrame, *, caption: str = "", language: str = "en", digit
     ...     pd.DataFrame({"area": ["Kaustinen"], "risk": [0.25]}), language="fi", digits=2)
     True
     """
-    numeric = [pd.api.types.is_numeric_dtype(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    numeric = [
+        pd.api.types.is_numeric_dtype(frame.iloc[:, i]) or frame.columns[i] in numbers
+        for i in range(frame.shape[1])
+    ]
     heads = "".join(
         f'<th scope="col"{_class(is_number)}>{escape(str(name))}</th>'
         for name, is_number in zip(frame.columns, numeric, strict=True)

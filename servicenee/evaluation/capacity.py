@@ -145,7 +145,7 @@ def capacities_of(
     waiting = queue(rows)
 
     def statistic(copies: np.ndarray | None) -> np.ndarray:
-        return np.concatenate([mean_over_dates(listing(waiting, one, copies)) for one in asked])
+        return np.concatenate([mean_over_dates(one) for one in listing(waiting, asked, copies)])
 
     found = person_bootstrap(statistic, rows.n_persons, n_bootstrap=n_bootstrap, random_state=random_state)
     value, lower, upper = (part.reshape(len(asked), 4) for part in found)
@@ -170,7 +170,7 @@ def list_lengths(rows: JudgedRows, capacity: int | float | None) -> list[int | f
     """The lengths that are always looked at and the one asked for, shortest list first."""
     asked = list(CAPACITY_STEPS) + ([] if capacity in (None, *CAPACITY_STEPS) else [capacity])
     waiting = queue(rows)
-    sizes = [mean_over_dates(listing(waiting, one))[0] for one in asked]
+    sizes = [mean_over_dates(one)[0] for one in listing(waiting, asked)]
     return [asked[position] for position in np.argsort(sizes, kind="stable")]
 
 
@@ -194,40 +194,37 @@ def queue(rows: JudgedRows) -> Queue:
     )
 
 
-def taken(waiting: Queue, capacity: int | float, copies: np.ndarray) -> np.ndarray:
-    """How many copies of each row of the queue are listed; `copies` has one entry per row of it."""
-    reached = np.cumsum(copies)
-    present = np.add.reduceat(copies, waiting.starts)
-    before = reached - copies - np.repeat(reached[waiting.starts] - copies[waiting.starts], waiting.lengths)
-    places = np.repeat(_places(capacity, present), waiting.lengths)
-    return np.clip(places - before, 0, copies)
+def listing(waiting: Queue, capacities: list[int | float], copies: np.ndarray | None = None) -> list[Listing]:
+    """Number listed, expected events, PPV and sensitivity on each index date, for every list length.
 
-
-def listing(waiting: Queue, capacity: int | float, copies: np.ndarray | None = None) -> Listing:
-    """Number listed, expected events, PPV and sensitivity on each index date."""
+    `copies` says how often each person is taken (None: once); a person may then be listed in part.
+    """
     if not len(waiting.order):
         nothing = np.empty(0)
-        return Listing(nothing, nothing, nothing, nothing)
-    copies = np.ones(len(waiting.order)) if copies is None else copies[waiting.person].astype(np.float64)
-    chosen = taken(waiting, capacity, copies)
-
-    def by_date(values: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(values, waiting.starts)
-
-    hits = by_date(chosen * waiting.weighted_y)
-    return Listing(
-        selected=by_date(chosen),
-        expected=by_date(chosen * waiting.risk),
-        ppv=_share(hits, by_date(chosen * waiting.weight)),
-        sensitivity=_share(hits, by_date(copies * waiting.weighted_y)),
-    )
+        return [Listing(nothing, nothing, nothing, nothing) for _ in capacities]
+    times = np.ones(len(waiting.order)) if copies is None else copies[waiting.person]
+    reached = _running(times)
+    hits = _running(times * waiting.weighted_y)
+    known = _running(times * waiting.weight)
+    expected = _running(times * waiting.risk)
+    first, last = waiting.starts, waiting.starts + waiting.lengths
+    present = reached[last] - reached[first]
+    of_date = hits[last] - hits[first]
+    found = []
+    for capacity in capacities:
+        places = np.minimum(_places(capacity, present), present)
+        end, part = _cut(reached, first, last, places)
+        caught, seen, predicted = (_up_to(sums, end, part) - sums[first] for sums in (hits, known, expected))
+        found.append(Listing(places, predicted, _share(caught, seen), _share(caught, of_date)))
+    return found
 
 
 def is_listed(waiting: Queue, capacity: int | float) -> np.ndarray:
     """For each row, in the original order, whether it would be listed."""
     listed = np.zeros(len(waiting.order), dtype=bool)
     if len(listed):
-        listed[waiting.order] = taken(waiting, capacity, np.ones(len(listed))) > 0
+        place = np.arange(len(listed)) - np.repeat(waiting.starts, waiting.lengths)
+        listed[waiting.order] = place < np.repeat(_places(capacity, waiting.lengths), waiting.lengths)
     return listed
 
 
@@ -235,8 +232,8 @@ def lowest_risk(waiting: Queue, capacity: int | float) -> float:
     """Risk of the last row listed, mean over the index dates."""
     if not len(waiting.order):
         return np.nan
-    chosen = taken(waiting, capacity, np.ones(len(waiting.order))) > 0
-    return _mean(np.minimum.reduceat(np.where(chosen, waiting.risk, np.inf), waiting.starts))
+    n_listed = np.minimum(_places(capacity, waiting.lengths), waiting.lengths).astype(np.int64)
+    return _mean(waiting.risk[waiting.starts + n_listed - 1])
 
 
 def mean_over_dates(of_dates: Listing) -> np.ndarray:
@@ -248,7 +245,7 @@ def mean_over_dates(of_dates: Listing) -> np.ndarray:
 
 def _listing(labels, risk, capacity, sample_weight) -> Listing:
     rows = judged_rows(labels, risk, sample_weight=sample_weight)
-    return listing(queue(rows), check_capacity(capacity))
+    return listing(queue(rows), [check_capacity(capacity)])[0]
 
 
 def _places(capacity: int | float, present: np.ndarray) -> np.ndarray:
@@ -256,6 +253,26 @@ def _places(capacity: int | float, present: np.ndarray) -> np.ndarray:
         return np.full(len(present), float(capacity))
     # Half up, so that 5 % of 50 rows is 3 wherever it is computed; at least one place.
     return np.maximum(np.floor(capacity * present + 0.5), 1.0)
+
+
+def _running(values: np.ndarray) -> np.ndarray:
+    """Sum of all entries before each position; one entry more than `values`."""
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def _cut(reached: np.ndarray, first: np.ndarray, last: np.ndarray, places: np.ndarray):
+    """Where the list of each date ends: rows that are listed in full, and the part of the next row."""
+    target = reached[first] + places
+    end = np.searchsorted(reached, target, side="right") - 1
+    end = np.minimum(end, last)
+    room = reached[np.minimum(end + 1, len(reached) - 1)] - reached[end]
+    part = np.divide(target - reached[end], room, out=np.zeros(len(end)), where=(room > 0) & (end < last))
+    return end, part
+
+
+def _up_to(sums: np.ndarray, end: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Running sum at the end of each list, with part of the row that is listed in part."""
+    return sums[end] + part * (sums[np.minimum(end + 1, len(sums) - 1)] - sums[end])
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def metrics_of(rows: JudgedRows, capacity: int | float, *, n_bootstrap: int, ran
     def statistic(copies: np.ndarray | None) -> np.ndarray:
         by_risk = full if copies is None else levels(sorted_rows, copies)
         calibration = _calibration(full, knots) if copies is None else of_resample(copies)
-        at_capacity = mean_over_dates(listing(waiting, capacity, copies))[2:]
+        at_capacity = mean_over_dates(listing(waiting, [capacity], copies)[0])[2:]
         return np.array([*_accuracy(by_risk), *calibration, *at_capacity])
 
     value, lower, upper = person_bootstrap(

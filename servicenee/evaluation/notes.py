@@ -2,7 +2,8 @@
 
 FEW = "fewer than 20 events: read with care"
 NOT_ESTIMABLE = "not estimable: fewer than 20 events"
-HIDDEN = "hidden: fewer than 5 persons"
+HIDDEN = "hidden: fewer than 5 persons with the event"
+HIDDEN_REST = "hidden: fewer than 5 persons, or fewer than 5 without the event"
 HIDDEN_BESIDE = "hidden beside a small group"
 NO_ROWS = "no rows"
 NO_OUTCOME = "no row with a known outcome"
@@ -18,6 +19,7 @@ TEXT_KEYS = {
     FEW: "evaluation.note.few",
     NOT_ESTIMABLE: "evaluation.note.not_estimable",
     HIDDEN: "evaluation.note.hidden",
+    HIDDEN_REST: "evaluation.note.hidden_rest",
     HIDDEN_BESIDE: "evaluation.note.hidden_beside",
     NO_ROWS: "evaluation.note.no_rows",
     NO_OUTCOME: "evaluation.note.no_outcome",

@@ -6,7 +6,7 @@ import pandas as pd
 from servicenee.disclosure import is_small, suppress
 from servicenee.evaluation.capacity import is_listed, queue
 from servicenee.evaluation.censoring import effective_sample_size, is_labels
-from servicenee.evaluation.notes import HIDDEN
+from servicenee.evaluation.notes import HIDDEN, HIDDEN_REST
 from servicenee.evaluation.rows import JudgedRows
 
 STATUS_NAMES = ("no_event", "event", "death_first", "censored", "competing_first")
@@ -53,7 +53,7 @@ def protected_metrics(metrics: pd.DataFrame, rows: JudgedRows, capacity: int | f
         hidden |= metrics["metric"].str.endswith("at_capacity").to_numpy()
     protected = metrics.copy()
     protected.loc[hidden, ["value", "lower", "upper"]] = np.nan
-    protected.loc[hidden, "note"] = HIDDEN
+    protected.loc[hidden, "note"] = HIDDEN if not few_persons(rows) or _few(rows, 1) else HIDDEN_REST
     if few_persons(rows):
         protected["events"] = np.nan
     if is_small(rows.n_persons):
@@ -83,11 +83,14 @@ def protected_bins(bins: pd.DataFrame, rows: JudgedRows) -> pd.DataFrame:
 
 def few_persons(rows: JudgedRows) -> bool:
     """Whether 1 to 4 persons have the event, or 1 to 4 have not."""
-    known = rows.weight > 0
-    return any(is_small(len(np.unique(rows.person[known & (rows.y == one)]))) for one in (0, 1))
+    return _few(rows, 0) or _few(rows, 1)
 
 
 def listed_with_event(rows: JudgedRows, capacity: int | float) -> int:
     """Number of persons with the event who are on a list."""
     chosen = is_listed(queue(rows), capacity) & (rows.weight > 0) & (rows.y == 1)
     return len(np.unique(rows.person[chosen]))
+
+
+def _few(rows: JudgedRows, outcome: int) -> bool:
+    return is_small(len(np.unique(rows.person[(rows.weight > 0) & (rows.y == outcome)])))

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation.capacity import capacity_text
-from servicenee.evaluation.notes import TEXT_KEYS
+from servicenee.evaluation.notes import HIDDEN, TEXT_KEYS
 from servicenee.html import Html, figure, note, page, table, tiles, value_text
 from servicenee.texts import format_date, text
 
@@ -168,7 +169,8 @@ def _data(evaluation, language: str) -> Html:
         for name, value in zip(data["item"], data["value"], strict=True)
     ]
     items = [word(f"data.{name}") for name in data["item"]]
-    return table(pd.DataFrame({word("head.item"): items, word("head.value"): values}), language=language)
+    shown = pd.DataFrame({word("head.item"): items, word("head.value"): values})
+    return table(shown, language=language, numbers=[word("head.value")])
 
 
 def _calibration(evaluation, language: str) -> list[str]:
@@ -186,7 +188,7 @@ def _calibration(evaluation, language: str) -> list[str]:
     )
     drawn = evaluation.draw(language)["calibration"]
     image = figure(drawn, word("figure.calibration.alt"), caption=word("figure.calibration.caption"))
-    return [image, table(shown, language=language)]
+    return [image, table(shown, language=language, numbers=list(shown.columns))]
 
 
 def _capacity(evaluation, language: str) -> list[str]:
@@ -213,7 +215,7 @@ def _capacity(evaluation, language: str) -> list[str]:
         shown[word("head.note")] = [note_text(why, language) for why in lists["note"]]
     drawn = evaluation.draw(language)["capacity"]
     image = figure(drawn, word("figure.capacity.alt"), caption=word("figure.capacity.caption"))
-    return [image, table(shown, language=language)]
+    return [image, table(shown, language=language, numbers=list(shown.columns[1:7]))]
 
 
 def _subgroups(evaluation, language: str) -> Html:
@@ -225,7 +227,10 @@ def _subgroups(evaluation, language: str) -> Html:
         word("head.by"): first["by"].to_numpy(),
         word("head.group"): [note_text(group, language) for group in first["group"]],
         word("head.n"): [_whole(value, language) for value in first["n"]],
-        word("head.events"): [_whole(value, language) for value in first["events"]],
+        word("head.events"): [
+            f"<{MIN_CELL}" if why == HIDDEN else _whole(value, language)
+            for value, why in zip(first["events"], first["note"], strict=True)
+        ],
     }
     for position, name in enumerate(metrics):
         part = long.iloc[position :: len(metrics)]
@@ -237,7 +242,7 @@ def _subgroups(evaluation, language: str) -> Html:
         column = _with_interval(values, _intervals(part, language, as_share=as_share, digits=2))
         shown[word(f"metric.{name}")] = column
     shown[word("head.note")] = [note_text(why, language) for why in first["note"]]
-    return table(pd.DataFrame(shown), language=language)
+    return table(pd.DataFrame(shown), language=language, numbers=list(shown)[2:-1])
 
 
 def _method(evaluation, language: str) -> list[str]:

@@ -7,7 +7,14 @@ from servicenee.disclosure import is_small, suppress
 from servicenee.evaluation.capacity import is_listed, queue
 from servicenee.evaluation.intervals import person_bootstrap
 from servicenee.evaluation.metrics import area_under_curve, observed_over_expected
-from servicenee.evaluation.notes import FEWEST_EVENTS, HIDDEN, HIDDEN_BESIDE, MISSING_GROUP, NOT_ESTIMABLE
+from servicenee.evaluation.notes import (
+    FEWEST_EVENTS,
+    HIDDEN,
+    HIDDEN_BESIDE,
+    HIDDEN_REST,
+    MISSING_GROUP,
+    NOT_ESTIMABLE,
+)
 from servicenee.evaluation.rows import JudgedRows, levels, ranked
 
 SUBGROUP_COLUMNS = ["by", "group", "metric", "value", "lower", "upper", "n", "events", "note"]
@@ -66,7 +73,7 @@ def _one_group(
         )
     columns = dict(zip(("value", "lower", "upper"), found, strict=True))
     frame = pd.DataFrame({"metric": list(SUBGROUP_METRICS), **columns, "n": float(len(rows.y))})
-    frame["events"] = np.nan if note in (HIDDEN, HIDDEN_BESIDE) else events
+    frame["events"] = np.nan if note in (HIDDEN, HIDDEN_REST, HIDDEN_BESIDE) else events
     frame["note"] = note
     return frame
 
@@ -107,8 +114,10 @@ def _protection(rows: JudgedRows, groups: pd.Series) -> tuple[pd.Series, pd.Seri
     of_all = pd.Series(persons(np.ones(len(code), dtype=bool)), index=names)
     hidden = suppress(counts)["with"].isna()
     sizes = suppress(of_all).notna()
-    small = is_small(counts).any(axis=1) | is_small(of_all)
-    why = np.where(~hidden & sizes, "", np.where(small, HIDDEN, HIDDEN_BESIDE))
+    rest = is_small(counts["without"]) | is_small(of_all)
+    why = np.select(
+        [~hidden & sizes, is_small(counts["with"]), rest], ["", HIDDEN, HIDDEN_REST], HIDDEN_BESIDE
+    )
     return pd.Series(why, index=names), sizes
 
 
