@@ -99,7 +99,7 @@ def _sentence(fact: dict, value: object, reference: object, language: str) -> st
 
 
 def _value(fact: dict, value: object, language: str) -> str:
-    """The figure, with a unit where diagnoses or medicines are counted: "Diabetes: 4" would puzzle a reader."""
+    """The figure, with a unit where diagnoses or medicines are counted: "Diabetes: 4" would puzzle."""
     figure = _figure(fact["measure"], value, language)
     unit = _COUNTED.get(fact["topic"]) if fact["measure"] == "count" else None
     if unit is None:
@@ -112,5 +112,6 @@ def _figure(measure: str, value: object, language: str) -> str:
         return value
     if measure in _YES_NO:
         return text("common.yes" if float(value) >= 0.5 else "common.no", language)
-    whole = measure in ("age", "days_since", "stay_days") or abs(float(value)) >= 100
+    value = round(float(value), 1 if abs(value) >= 1 else 2)
+    whole = measure in ("age", "days_since", "stay_days") or abs(value) >= 100
     return format_number(value, language, decimals=0 if whole else None)

@@ -55,20 +55,25 @@ def cut_by_capacity(
     order = np.lexsort((able["rank"], -able["risk"].round(12)))
     able = able.iloc[order]
     able = able.assign(place=able.groupby("group").cumcount() + 1)
-    listed = able[able["place"] <= able["group"].map(capacities)]
+    listed = able[able["place"] <= _looked_up(able["group"], capacities)]
     groups = _group_table(able, listed, capacities)
     rates = groups.set_index("group")
-    own_base = listed["group"].map(rates["scored"]) >= MIN_GROUP
-    base_rate = listed["group"].map(rates["base_rate"]).where(own_base, able["risk"].mean())
-    listed = listed.assign(base_rate=base_rate.astype(np.float64), own_base=own_base.astype(bool))
+    own_base = _looked_up(listed["group"], rates["scored"]) >= MIN_GROUP
+    base_rate = _looked_up(listed["group"], rates["base_rate"]).where(own_base, able["risk"].mean())
+    listed = listed.assign(base_rate=base_rate, own_base=own_base)
     position = {name: at for at, name in enumerate(names)}
-    order = np.lexsort((listed["place"], listed["group"].map(position)))
+    order = np.lexsort((listed["place"], _looked_up(listed["group"], position)))
     return listed.iloc[order].reset_index(drop=True), groups
 
 
 def alphabetical(name: str) -> str:
     """Sorting key in which å, ä and ö stand after z, and an empty name last."""
     return name.lower().translate({ord("å"): "~a", ord("ä"): "~b", ord("ö"): "~c"}) or "~~"
+
+
+def _looked_up(names: pd.Series, numbers: Mapping | pd.Series) -> pd.Series:
+    """Number of each name; numeric even when there is no name at all."""
+    return names.map(numbers).astype(np.float64)
 
 
 def _check_scores(scores: pd.DataFrame) -> None:
