@@ -167,7 +167,7 @@ def true_hazards(
 
     Examples
     --------
-    >>> from servicenee.registers import make_registers, true_hazards
+    >>> from servicenee.registers.synthetic import make_registers, true_hazards
     >>> registers = make_registers(300, random_state=0)
     >>> true_hazards(registers.persons["person_id"].head(2), random_state=0).shape
     (144, 5)
@@ -232,7 +232,7 @@ def _check_within(days: np.ndarray, window_days: int, calendar: Calendar) -> Non
     if outside.any():
         raise ValueError(
             f"`index` must keep every outcome window within the county's months; {int(outside.sum())} of "
-            f"{len(days)} rows reach outside. Choose earlier dates, a shorter horizon or a later extract_date."
+            f"{len(days)} rows reach outside. Choose earlier dates, a shorter horizon or a later extract."
         )
 
 
