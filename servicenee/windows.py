@@ -354,9 +354,12 @@ class _Cells:
         return _ratio(total.astype(np.float64, copy=False), n)
 
     def _slope(self, ranges: list[tuple[int, int]]) -> np.ndarray:
-        """Least-squares slope per day; time runs backwards from the index date, so nothing cancels over decades."""
+        """Least-squares slope per day; time counts from the latest value of the row, so that nothing cancels."""
         cell, value, lag = self._valued
-        days = lag / -MINUTES_PER_DAY
+        line = cell // (self.shape[1] * self.shape[2]) * self.shape[2] + cell % self.shape[2]  # (group, row)
+        origin = np.zeros(self.shape[0] * self.shape[2], dtype=lag.dtype)
+        origin[line] = lag
+        days = (origin[line] - lag) / MINUTES_PER_DAY
         weights = {"x": days, "xx": days * days, "xy": days * value}
         for name, weight in weights.items():
             total = np.bincount(cell, weights=weight, minlength=self.size).astype(np.float64, copy=False)
@@ -364,7 +367,8 @@ class _Cells:
         n, y = self._runs("n_values", ranges, np.add), self._runs("sum", ranges, np.add)
         x, xx, xy = (self._runs(name, ranges, np.add) for name in weights)
         spread_of_time = n * xx - x * x
-        return np.where((n > 1) & (spread_of_time > 1e-9 * n * xx), _ratio(n * xy - x * y, spread_of_time), np.nan)
+        sloped = (n > 1) & (spread_of_time > 1e-12 * n * xx)  # all at one time: no slope
+        return np.where(sloped, _ratio(n * xy - x * y, spread_of_time), np.nan)
 
     def _distinct(self, ranges: list[tuple[int, int]]) -> np.ndarray:
         """Distinct codes: every code counts once, in the most recent segment in which it occurs."""
@@ -430,15 +434,9 @@ def measure_stays(
     _blank_uncovered(out, coverage, index_day, measures)
 
 
-def end_reported_day(stays: StayColumns, position: np.ndarray) -> np.ndarray:
-    """First day on which the end of the stay could have been seen."""
-    end, available = stays.end_day[position], stays.available_day[position]
-    return np.where(available >= end, available, end.astype(np.int64) + stays.lag_days[stays.kind[position]])
-
-
 def _known_end(stays: StayColumns, position: np.ndarray, index_day: np.ndarray) -> np.ndarray:
     """End of the stay as it stood in the register on the index date: open until the end had been reported."""
-    return np.where(end_reported_day(stays, position) < index_day, stays.end_day[position], FAR_FUTURE)
+    return np.where(stays.end_available_day[position] < index_day, stays.end_day[position], FAR_FUTURE)
 
 
 def _stay_statistic(

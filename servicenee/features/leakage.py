@@ -9,7 +9,6 @@ from servicenee.cohort import Cohort
 from servicenee.exceptions import LeakageError
 from servicenee.registers import Registers
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns
-from servicenee.windows import end_reported_day
 
 
 def check_leakage(features, cohort: Cohort) -> None:
@@ -122,7 +121,7 @@ def _unseen_stays(stays: StayColumns, wall: np.ndarray) -> np.ndarray:
 def _open_ends(stays: StayColumns, wall: np.ndarray, end: np.int32 | None) -> StayColumns:
     """Stays whose end was not known at the wall get another end: `end`, or the day of the wall."""
     at = wall[_person_of(stays.first)]
-    unknown = end_reported_day(stays, np.arange(len(stays))) >= at
+    unknown = stays.end_available_day >= at
     ends = np.where(unknown, at if end is None else end, stays.end_day)
     return replace(stays, end_day=np.maximum(ends, stays.start_day).astype(np.int32))
 
@@ -154,6 +153,7 @@ def _keep_stays(stays: StayColumns, keep: np.ndarray) -> StayColumns:
         end_day=stays.end_day[keep],
         kind=stays.kind[keep],
         available_day=stays.available_day[keep],
+        end_available_day=stays.end_available_day[keep],
     )
 
 

@@ -1,11 +1,14 @@
 """Events and stays as delivered, to columns sorted by person and time; rows that cannot be placed are counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from servicenee.codes import normalise_code
 from servicenee.registers.findings import Findings
 from servicenee.registers.reading import (
+    PLACEHOLDER,
     is_sentinel,
     person_positions,
     read_dates,
@@ -42,21 +45,24 @@ def build_events(
         "value": read_numbers(frame, "value"),
     }
     if "available_at" in frame.columns:
-        rows["available"] = _available_minutes(frame)
+        available = _available_dates(frame, "events", findings)
+        rows["available"] = np.where(np.isnat(available), _NEVER, to_minutes(available)).astype(np.int32)
     rows["kind"], kinds = _kinds(frame, ("source", "code_system", "code", "unit"), findings, "events")
     missing = np.isnat(dates) | is_sentinel(dates)
     late = ~missing & (rows["minute"] >= (np.int64(extract_day) + 1) * MINUTES_PER_DAY)
     day = rows["minute"] // MINUTES_PER_DAY
     keep = _placed("events", "time", rows, persons, missing, late, day, findings)
-    rows = rows if keep.all() else _take(rows, keep)
+    kept = None if keep.all() else np.flatnonzero(keep)
+    rows = rows if kept is None else _take(rows, kept)
     order = _event_order(rows)
     rows = rows if order is None else _take(rows, order)
     if duplicates == "drop":
         repeated = _repeats(rows, ("person", "minute", "kind", "value"))
-        findings.add("events", "all columns", "exact duplicate", repeated, "one of each kept")
+        _count_repeats("events", repeated, len(frame), (order, kept), findings)
         rows = _take(rows, ~repeated) if repeated.any() else rows
     first = _first_rows(rows["person"], len(persons))
-    kind = rows["kind"].astype(np.uint16 if len(kinds) < 2**16 else np.int32)
+    kind, kinds = _used_kinds(rows["kind"], kinds)
+    kind = kind.astype(np.uint16 if len(kinds) < 2**16 else np.int32)
     available = rows.get("available")
     read_only(first, rows["minute"], kind, rows["value"], available)
     lag_days = np.zeros(len(kinds), dtype=np.int32)
@@ -68,7 +74,7 @@ def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, f
     starts, ends = read_dates(frame, "start"), read_dates(frame, "end").copy()
     missing = np.isnat(starts) | is_sentinel(starts)
     placeholder = is_sentinel(ends)
-    findings.add("stays", "end", "placeholder date (before 1900-01-02 or from 2099)", placeholder, "taken as open")
+    findings.add("stays", "end", PLACEHOLDER, placeholder, "taken as open")
     ends[placeholder] = np.datetime64("NaT")
     rows: Rows = {
         "person": person_positions(read_ids(frame), persons.ids),
@@ -76,46 +82,54 @@ def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, f
         "end": to_days(ends, FAR_FUTURE),
     }
     if "available_at" in frame.columns:
-        rows["available"] = to_days(read_dates(frame, "available_at"), _NEVER)
+        rows["available"] = to_days(_available_dates(frame, "stays", findings), _NEVER)
     rows["kind"], kinds = _kinds(frame, ("source", "kind", "unit"), findings, "stays")
     late = ~missing & (rows["start"] > extract_day)
     keep = _placed("stays", "start", rows, persons, missing, late, rows["start"], findings)
     _mend_ends(rows, keep & (rows["end"] < rows["start"]), findings)
-    rows = _take(rows, keep)
-    rows = _take(rows, np.lexsort((rows["kind"], rows["end"], rows["start"], rows["person"])))
+    rows.setdefault("available", np.full(len(frame), _NEVER))
+    kept = np.flatnonzero(keep)
+    rows = _take(rows, kept)
+    order = np.lexsort((rows["available"], rows["kind"], rows["end"], rows["start"], rows["person"]))
+    rows = _take(rows, order)
     repeated = _repeats(rows, ("person", "start", "kind", "end"))
-    findings.add("stays", "all columns", "exact duplicate", repeated, "one of each kept")
+    _count_repeats("stays", repeated, len(frame), (order, kept), findings)
     rows = _take(rows, ~repeated)
-    available = rows.get("available", np.full(len(rows["start"]), _NEVER))
     first = _first_rows(rows["person"], len(persons))
-    read_only(first, rows["start"], rows["end"], rows["kind"])
+    kind, kinds = _used_kinds(rows["kind"], kinds)
+    read_only(first, rows["start"], rows["end"], kind)
     lag_days = np.zeros(len(kinds), dtype=np.int32)
-    return StayColumns(first, rows["start"], rows["end"], rows["kind"], available, kinds, lag_days)
+    available = rows["available"]
+    return StayColumns(first, rows["start"], rows["end"], kind, available, available, kinds, lag_days)
 
 
-def _available_minutes(frame: pd.DataFrame) -> np.ndarray:
-    dates = read_dates(frame, "available_at")
-    return np.where(np.isnat(dates), _NEVER, to_minutes(dates)).astype(np.int32)
+def _available_dates(frame: pd.DataFrame, table: str, findings: Findings) -> np.ndarray:
+    """Dates of `available_at`; a placeholder would make a row visible since ever or never, so it counts as missing."""
+    dates = read_dates(frame, "available_at").copy()
+    placeholder = is_sentinel(dates)
+    findings.add(table, "available_at", PLACEHOLDER, placeholder, "taken as missing: time plus reporting lag")
+    dates[placeholder] = np.datetime64("NaT")
+    return dates
 
 
 def with_reporting_lag(columns: EventColumns | StayColumns, lag_of: dict[str, int]) -> EventColumns | StayColumns:
     """The same rows, each with the time from which it could be seen: `available_at`, else time plus its source's lag."""
     lag_days = np.array([lag_of[source] for source in columns.kinds["source"]], dtype=np.int32)
     if isinstance(columns, StayColumns):
-        default = columns.start_day + lag_days[columns.kind]
-        available = np.where(columns.available_day == _NEVER, default, columns.available_day).astype(np.int32)
-        read_only(available)
-        return StayColumns(
-            columns.first, columns.start_day, columns.end_day, columns.kind, available, columns.kinds, lag_days
-        )
+        lag = lag_days[columns.kind]
+        dated = columns.available_day != _NEVER
+        available = np.where(dated, columns.available_day, columns.start_day + lag).astype(np.int32)
+        end_known = np.minimum(columns.end_day.astype(np.int64) + lag, FAR_FUTURE)
+        # A row that came after the end of its stay brought the end with it.
+        end_known = np.where(dated & (available >= columns.end_day), available, end_known).astype(np.int32)
+        read_only(available, end_known)
+        return replace(columns, available_day=available, end_available_day=end_known, lag_days=lag_days)
     available = columns.available
     if available is not None:
         default = columns.minute + lag_days[columns.kind] * np.int32(MINUTES_PER_DAY)
         available = np.where(available == _NEVER, default, available).astype(np.int32)
         read_only(available)
-    return EventColumns(
-        columns.first, columns.minute, columns.kind, columns.value, available, columns.kinds, lag_days
-    )
+    return replace(columns, available=available, lag_days=lag_days)
 
 
 def _kinds(
@@ -204,7 +218,7 @@ def _first_rows(person: np.ndarray, n_persons: int) -> np.ndarray:
 
 
 def _event_order(rows: Rows) -> np.ndarray | None:
-    """Order by person, time, kind, value; None when the rows stand so already."""
+    """Order by person, time, kind, value, first availability; None when the rows stand so already."""
     key = (rows["person"].astype(np.int64) << 32) + (rows["minute"].astype(np.int64) + 2**31)
     if bool((key[1:] > key[:-1]).all()):
         return None
@@ -215,7 +229,8 @@ def _event_order(rows: Rows) -> np.ndarray | None:
     tied[:-1] |= tied[1:]
     at = np.flatnonzero(tied)
     among = order[at]
-    order[at] = among[np.lexsort((rows["value"][among], rows["kind"][among], key[at]))]
+    ties = [rows[name][among] for name in ("available", "value", "kind") if name in rows]
+    order[at] = among[np.lexsort((*ties, key[at]))]
     return order
 
 
@@ -228,3 +243,24 @@ def _repeats(rows: Rows, names: tuple[str, ...]) -> np.ndarray:
         at = at[(now == before) | ((now != now) & (before != before))]
     repeated[at] = True
     return repeated
+
+
+def _count_repeats(
+    table: str, repeated: np.ndarray, n_rows: int, steps: tuple[np.ndarray | None, ...], findings: Findings
+) -> None:
+    """Report duplicates by their rows as delivered: `steps` lead back from sorted rows to delivered ones."""
+    at = np.flatnonzero(repeated)
+    for step in steps:
+        at = at if step is None else step[at]
+    delivered = np.zeros(n_rows, dtype=bool)
+    delivered[at] = True
+    findings.add(table, "all columns", "exact duplicate", delivered, "one of each kept, the first to be available")
+
+
+def _used_kinds(kind: np.ndarray, kinds: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Kinds without those of which every row was set aside."""
+    used = np.bincount(kind, minlength=len(kinds)) > 0
+    if used.all():
+        return kind, kinds
+    place = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    return place[kind], kinds[used].reset_index(drop=True)

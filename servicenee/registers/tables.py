@@ -69,6 +69,7 @@ class StayColumns:
     end_day: np.ndarray  # FAR_FUTURE while open
     kind: np.ndarray
     available_day: np.ndarray  # first day on which the row could have been seen
+    end_available_day: np.ndarray  # first day on which its end could have been seen; until then the stay is open
     kinds: pd.DataFrame
     lag_days: np.ndarray  # per kind
 

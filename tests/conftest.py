@@ -1,0 +1,66 @@
+"""Shared fixtures: small tables written by hand, and one synthetic county for the whole session."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee import Cohort, Registers, make_registers
+
+INDEX_DATE = "2024-01-31"
+
+
+@pytest.fixture(scope="session")
+def county() -> Registers:
+    return make_registers(1_500, random_state=0)
+
+
+def one_person(days=(), *, stays=(), coverage=None, extract_date="2025-01-01", **person) -> Registers:
+    """Registers of one woman born in 1940, with emergency visits on `days` and (start, end, kind) `stays`."""
+    persons = pd.DataFrame(
+        {"person_id": ["a"], "birth_date": pd.to_datetime(["1940-06-15"]), "sex": ["female"]}
+        | {name: pd.to_datetime([value]) for name, value in person.items()}
+    )
+    events = pd.DataFrame(
+        {
+            "person_id": pd.Series(["a"] * len(days), dtype=object),
+            "time": pd.to_datetime(pd.Series(days, dtype=object), format="ISO8601"),
+            "source": "emergency",
+            "code_system": "contact",
+            "code": "visit",
+        }
+    )
+    listed = pd.DataFrame(
+        {
+            "person_id": pd.Series(["a"] * len(stays), dtype=object),
+            "start": pd.to_datetime(pd.Series([stay[0] for stay in stays], dtype=object)),
+            "end": pd.to_datetime(pd.Series([stay[1] for stay in stays], dtype=object)),
+            "source": pd.Series([_SOURCE[stay[2]] for stay in stays], dtype=object),
+            "kind": pd.Series([stay[2] for stay in stays], dtype=object),
+        }
+    )
+    return Registers(persons, events, listed, coverage=coverage, extract_date=extract_date)
+
+
+_SOURCE = {
+    "home_care": "home_care",
+    "round_the_clock": "round_the_clock_care",
+    "interval_care": "round_the_clock_care",
+    "inpatient_unplanned": "inpatient",
+}
+
+
+def seen_on(registers: Registers, *dates: str) -> Cohort:
+    """The persons of the registers on each of the dates."""
+    ids = registers.persons["person_id"]
+    frame = pd.DataFrame({"person_id": np.repeat(ids.to_numpy(), len(dates)), "index_date": list(dates) * len(ids)})
+    return Cohort.from_frame(registers, frame)
+
+
+@pytest.fixture
+def person():
+    return one_person
+
+
+@pytest.fixture
+def seen():
+    return seen_on
