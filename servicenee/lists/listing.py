@@ -15,7 +15,7 @@ from servicenee.lists.rows import COLUMNS, source_line, write_rows
 from servicenee.lists.select import EXCLUSIONS, cut_by_capacity, find_candidates
 from servicenee.lists.workbook import write_workbook
 from servicenee.registers import Registers
-from servicenee.texts import LANGUAGES
+from servicenee.texts import LANGUAGES, format_horizon
 
 PURPOSES = ("client_work", "knowledge_management")
 
@@ -160,7 +160,7 @@ def segment_list(
         purpose=purpose,
         language=language,
         by=by,
-        outcome=model.outcome_label(language),
+        outcome=_outcome(model, language),
         model=name,
         version=version,
         index_date=date,
@@ -177,6 +177,13 @@ def _made_by(scores: pd.DataFrame, model) -> tuple[str, str]:
             f"`model` must be the one that made the scores, {made}; got {own}. Load that one, or score again."
         )
     return own
+
+
+def _outcome(model, language: str) -> str:
+    """Outcome and its window, e.g. "Start of regular home care, next 12 months"."""
+    label, outcome = model.outcome_label(language), model.outcome
+    horizon = format_horizon(outcome.horizon_days, language, gap_days=outcome.gap_days)
+    return f"{label[:1].upper()}{label[1:]}, {horizon}"
 
 
 def _person_rows(

@@ -115,7 +115,7 @@ def _write_cover(book, styles: dict, listing: "SegmentList") -> None:
         sheet.write_string(row, 0, name, styles["heading"])
         for line in lines:
             sheet.write_string(row, 1, line, styles["paragraph"])
-            sheet.set_row(row, _LINE_HEIGHT * _n_lines(line, _COVER_WIDTH) + 3)
+            sheet.set_row(row, _LINE_HEIGHT * _n_lines(line, _COVER_WIDTH * _CHARACTERS) + 3)
             row += 1
         row += 1
     _set_up_print(sheet, listing, landscape=False)
@@ -133,7 +133,7 @@ def _write_list(book, styles: dict, listing: "SegmentList") -> None:
         sheet.set_column(at, at, _WIDTHS[name])
         sheet.write_string(_HEADER_ROW, at, heading(name, listing.by, language), styles["header"])
     headings = {name: heading(name, listing.by, language) for name in columns}
-    sheet.set_row(_HEADER_ROW, _height(headings))
+    sheet.set_row(_HEADER_ROW, _height(headings, characters=0.95))
     for row, record in enumerate(rows[columns].to_dict("records"), start=_HEADER_ROW + 1):
         edge = "first_" if record["place"] == 1 else ""
         for at, name in enumerate(columns):
@@ -247,14 +247,16 @@ def _set_up_print(sheet, listing: "SegmentList", *, landscape: bool) -> None:
     sheet.set_footer(f'&L&"Arial"{made} · {format_date(listing.index_date, language)}&R&"Arial"{page}')
 
 
-def _height(record: dict[str, object]) -> float:
+def _height(record: dict[str, object], *, characters: float = _CHARACTERS) -> float:
     """Height in points of a row that shows all its wrapped text."""
     texts = {name: value for name, value in record.items() if isinstance(value, str)}
-    return _LINE_HEIGHT * max(_n_lines(value, _WIDTHS[name]) for name, value in texts.items()) + 3
+    return (
+        _LINE_HEIGHT * max(_n_lines(value, _WIDTHS[name] * characters) for name, value in texts.items()) + 3
+    )
 
 
-def _n_lines(value: str, width: int) -> int:
-    return sum(max(1, len(wrap(line, int(width * _CHARACTERS)))) for line in value.split("\n"))
+def _n_lines(value: str, characters: float) -> int:
+    return sum(max(1, len(wrap(line, int(characters)))) for line in value.split("\n"))
 
 
 def _cells(first_row: int, first_column: int, last_row: int, last_column: int) -> str:

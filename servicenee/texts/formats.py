@@ -1,4 +1,4 @@
-"""Dates, numbers and windows as a Finnish, Swedish or English reader writes them."""
+"""Dates, numbers and windows of time as a Finnish, Swedish or English reader writes them."""
 
 from datetime import date as calendar_date
 
@@ -109,6 +109,39 @@ def format_window(lookback_days: float | None, language: str, *, skip_days: int 
     else:
         window = _length(int(lookback_days), language)
     return text("features.window.skip", language, window=window, n=skip) if skip else window
+
+
+def format_horizon(horizon_days: int, language: str, *, gap_days: int = 0) -> str:
+    """Outcome window in words, e.g. "next 12 months".
+
+    Parameters
+    ----------
+    horizon_days : int
+        Length of the window; the lengths that `format_window` writes as months are months here too.
+    language : {"fi", "sv", "en"}
+        Language of the reader.
+    gap_days : int, default=0
+        Days between the index date and the window.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from servicenee.texts import format_horizon
+    >>> format_horizon(365, "en"), format_horizon(100, "fi", gap_days=30)
+    ('next 12 months', 'seuraavat 100 vrk, alkaen 30 vrk:n kuluttua')
+    """
+    days, gap = check_days("horizon_days", horizon_days, minimum=1), check_days("gap_days", gap_days)
+    months = _MONTHS_OF_DAYS.get(days)
+    if months is None:
+        horizon = text("common.horizon.days", language, n=days)
+    elif months == 1:
+        horizon = text("common.horizon.month", language)
+    else:
+        horizon = text("common.horizon.months", language, n=months)
+    return text("common.horizon.gap", language, horizon=horizon, n=gap) if gap else horizon
 
 
 def _decimals(number: float) -> int:

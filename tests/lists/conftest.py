@@ -1,6 +1,7 @@
 """A small county of made-up persons, its scores, and a stand-in for the model that made them."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,9 @@ from servicenee.registers import Registers
 
 DATE = pd.Timestamp("2024-01-01")
 LABELS = {
-    "fi": "Säännöllinen kotihoito alkaa 12 kuukauden kuluessa",
-    "sv": "Regelbunden hemvård börjar inom 12 månader",
-    "en": "Regular home care starts within 12 months",
+    "fi": "säännöllisen kotihoidon alkaminen",
+    "sv": "början av regelbunden hemvård",
+    "en": "start of regular home care",
 }
 _COLUMNS = "feature measure source codes group topic label_fi label_sv label_en".split()
 _VISITS = ["visits", "count", "emergency", "contacts", "", "acute_use"]
@@ -38,6 +39,7 @@ class StandInModel:
 
     name: str = "home_care_start"
     version: str = "1.2.0"
+    outcome: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(horizon_days=365, gap_days=0))
     feature_table: pd.DataFrame = field(default_factory=lambda: FEATURES)
     asked: list = field(default_factory=list)
 

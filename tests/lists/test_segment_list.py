@@ -229,4 +229,4 @@ def test_the_notebook_view_is_escaped(listing, make_county):
     view = listing(registers)._repr_html_()
     assert "&lt;b&gt;Kokkola" in view
     assert "<b>Kokkola" not in view
-    assert "Säännöllinen kotihoito alkaa 12 kuukauden kuluessa" in view
+    assert "Säännöllisen kotihoidon alkaminen, seuraavat 12 kk" in view

@@ -114,7 +114,7 @@ def test_no_text_of_one_language_stands_in_the_workbook_of_another(written):
 
 def test_the_banner_says_proposal_date_and_model_above_the_rows(written):
     assert written()["Lista"]["A1"].value == (
-        "Ehdotus, ei päätös · Säännöllinen kotihoito alkaa 12 kuukauden kuluessa · tiedot 1.1.2024 asti · "
+        "Ehdotus, ei päätös · Säännöllisen kotihoidon alkaminen, seuraavat 12 kk · tiedot 1.1.2024 asti · "
         "malli home_care_start, versio 1.2.0"
     )
 
@@ -132,7 +132,7 @@ def test_the_list_can_be_scrolled_filtered_and_printed(written):
     assert sheet.print_area == "'Lista'!$A$1:$N$8"
     assert sheet.oddHeader.left.text == "Luottamuksellinen"
     assert sheet.oddHeader.right.text == "Ehdotus, ei päätös"
-    assert sheet.oddFooter.right.text == "Sivu &[Page] / &N"
+    assert sheet.oddFooter.right.text == "Sivu &P / &N"
 
 
 def test_every_decision_has_its_choices_and_its_date(written):

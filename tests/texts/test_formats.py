@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee.texts import format_date, format_number, format_window
+from servicenee.texts import format_date, format_horizon, format_number, format_window
 
 NBSP = "\u00a0"
 
@@ -81,3 +81,17 @@ def test_decimals_must_be_a_whole_number():
 )
 def test_a_window_is_said_in_words(lookback_days, skip_days, language, expected):
     assert format_window(lookback_days, language, skip_days=skip_days) == expected
+
+
+@pytest.mark.parametrize(
+    ("horizon_days", "gap_days", "language", "expected"),
+    [
+        (365, 0, "fi", "seuraavat 12 kk"),
+        (365, 0, "sv", "de följande 12 mån."),
+        (30, 0, "sv", "den följande månaden"),
+        (100, 0, "en", "next 100 days"),
+        (180, 30, "fi", "seuraavat 6 kk, alkaen 30 vrk:n kuluttua"),
+    ],
+)
+def test_a_horizon_is_said_in_words(horizon_days, gap_days, language, expected):
+    assert format_horizon(horizon_days, language, gap_days=gap_days) == expected
