@@ -1,0 +1,154 @@
+"""What happened after the index date, as small tables: one person, one window, one expected status."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee import OUTCOMES, Outcome, Population
+
+INDEX = "2022-01-01"
+
+# stays: kind start end; status as in the labels table; day counts from the start of the window
+STARTS = """
+    home care from                        death        left         lag  gap  status  day
+    -                                     -            -            0    0    0       365
+    2022-01-01..-                         -            -            0    0    1       0
+    2022-12-31..-                         -            -            0    0    1       364
+    2023-01-01..-                         -            -            0    0    0       365
+    2022-03-01..2022-04-29                -            -            0    0    0       365
+    2022-03-01..2022-04-30                -            -            0    0    1       59
+    2022-03-01..2022-03-11                2022-03-11   -            0    0    1       59
+    2022-03-01..2022-03-11                -            2022-03-11   0    0    1       59
+    2022-03-01..2022-03-11                -            -            0    0    0       365
+    -                                     2022-02-01   -            0    0    2       31
+    -                                     -            2022-02-01   0    0    3       31
+    -                                     2022-02-01   2022-02-01   0    0    2       31
+    2022-03-01..-                         2022-02-01   -            0    0    2       31
+    2022-03-01..2022-07-01                2022-07-01   -            0    0    1       59
+    2022-01-15..-                         -            -            0    30   4       0
+    2022-01-31..-                         -            -            0    30   1       0
+    2023-01-30..-                         -            -            0    30   1       364
+    2021-12-20..-                         -            -            30   0    4       0
+"""
+
+
+@pytest.mark.parametrize("line", STARTS.strip().splitlines()[1:], ids=lambda line: "/".join(line.split()))
+def test_start_of_home_care(person, seen, line):
+    care, death, left, lag, gap, status, day = line.split()
+    start, _, end = care.partition("..")
+    stays = [] if care == "-" else [(start, None if end == "-" else end, "home_care")]
+    coverage = pd.DataFrame({"source": ["home_care"], "reporting_lag_days": [int(lag)]})
+    # The end of a stay is at the latest the end of life or of residence.
+    registers = person(
+        stays=stays,
+        coverage=coverage,
+        death_date=None if death == "-" else death,
+        registered_to=None if left == "-" else left,
+    )
+    labels = Outcome("home_care_start", gap_days=int(gap)).label(seen(registers, INDEX))
+    assert labels["status"].tolist() == [int(status)]
+    assert labels["time_days"].tolist() == [float(day)]
+
+
+def test_round_the_clock_care_first_competes_with_home_care(person, seen):
+    stays = [("2022-02-01", None, "round_the_clock"), ("2022-03-01", None, "home_care")]
+    labels = Outcome("home_care_start").label(seen(person(stays=stays), INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[4, 31]]
+
+
+def test_interval_care_is_not_a_start_of_round_the_clock_care(person, seen):
+    stays = [("2022-02-01", "2022-02-10", "interval_care"), ("2022-05-01", None, "round_the_clock")]
+    labels = Outcome("round_the_clock_start").label(seen(person(stays=stays), INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[1, 120]]
+
+
+FOLLOW_UP = """
+    extract      lag  confirm  status  day
+    2023-01-01   0    0        0       365
+    2022-12-31   0    0        3       364
+    2023-01-01   30   0        3       335
+    2023-01-31   30   0        0       365
+    2023-01-31   30   60       3       305
+    2021-12-31   0    0        -       -
+"""
+
+
+@pytest.mark.parametrize("line", FOLLOW_UP.strip().splitlines()[1:], ids=lambda line: "/".join(line.split()))
+def test_what_is_not_reported_yet_is_never_taken_for_no_event(person, seen, line):
+    extract, lag, confirm, status, day = line.split()
+    coverage = pd.DataFrame({"source": ["round_the_clock_care"], "reporting_lag_days": [int(lag)]})
+    registers = person(coverage=coverage, extract_date=extract)
+    if status == "-":
+        with pytest.raises(ValueError, match="after the extract date"):
+            seen(registers, INDEX)
+        return
+    labels = Outcome("round_the_clock_start", confirm_days=int(confirm)).label(seen(registers, INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[int(status), float(day)]]
+
+
+def test_a_source_that_begins_after_the_window_opens_says_nothing(person, seen):
+    coverage = pd.DataFrame({"source": ["emergency"], "from": pd.to_datetime(["2022-01-02"])})
+    labels = Outcome("emergency_visit").label(seen(person(["2022-05-01"], coverage=coverage), INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[3, 0]]
+
+
+def test_counts_and_exposure_end_with_follow_up(person, seen):
+    registers = person(["2021-12-31", "2022-01-01", "2022-02-01", "2022-06-01", "2023-01-01"], registered_to="2022-05-01")
+    labels = Outcome("emergency_visit", kind="counts").label(seen(registers, INDEX))
+    assert labels.iloc[0].to_dict() == {"status": 1, "time_days": 0, "value": 2, "exposure_days": 120}
+
+
+def test_days_in_stays_count_overlaps_once(person, seen):
+    stays = [("2021-12-01", "2022-01-11", "inpatient_unplanned"), ("2022-01-06", "2022-01-16", "inpatient_unplanned")]
+    labels = Outcome("unplanned_admission", kind="days").label(seen(person(stays=stays), INDEX))
+    assert labels["value"].tolist() == [15]
+
+
+def test_death_is_an_outcome_too_and_can_count_as_one(person, seen):
+    cohort = seen(person(death_date="2022-03-01"), INDEX)
+    assert Outcome("death").label(cohort)["status"].tolist() == [1]
+    assert Outcome("emergency_visit").label(cohort)["status"].tolist() == [2]
+    assert Outcome("emergency_visit", death="event").label(cohort)["status"].tolist() == [1]
+
+
+def test_an_outcome_of_ones_own_is_a_list_of_codes(person, seen):
+    labels = Outcome(["contact:visit"], source="emergency", horizon_days=30).label(seen(person(["2022-01-30"]), INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[1, 29]]
+
+
+def test_labels_are_numeric_complete_and_aligned(county):
+    cohort = Population(75, without=["stay:home_care", "stay:round_the_clock"]).at(county, ["2021-01-01", "2022-01-01"])
+    for name in OUTCOMES:
+        labels = Outcome(name, gap_days=30).label(cohort)
+        assert labels.index.equals(cohort.index)
+        assert labels["status"].dtype == np.int8
+        assert labels.notna().all().all()
+        assert labels["time_days"].between(0, 365).all()
+        assert (labels.loc[labels["status"] == 0, "time_days"] == 365).all()
+        assert (labels["exposure_days"] <= 365).all()
+
+
+def test_rows_already_in_the_service_are_refused_with_the_remedy(county):
+    cohort = Population(75).at(county, "2022-01-01")
+    with pytest.raises(ValueError, match=r"rows are already in the service. Use Population\(..., without="):
+        Outcome("home_care_start").label(cohort)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"event": "home_care"}, "`event` must be one of home_care_start"),
+        ({"event": "death", "horizon_days": 0}, "`horizon_days` must be a whole number of days of at least 1; got 0"),
+        ({"event": "death", "gap_days": -1}, "`gap_days`"),
+        ({"event": "death", "kind": "begins"}, "`kind` must be one of 'starts'"),
+        ({"event": "death", "death": "censored"}, "`death` must be one of"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(person, seen, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        Outcome(**parameters).label(seen(person(), INDEX))
+
+
+def test_an_empty_cohort_has_empty_labels(county):
+    labels = Outcome("home_care_start").label(Population(min_age=119).at(county, "2022-01-01"))
+    assert labels.shape == (0, 4)
