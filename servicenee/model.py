@@ -133,10 +133,9 @@ class NeedModel:
         labels = self._label(cohort)
         X = self.features.fit_transform(cohort)
         persons = cohort.person
-        self.estimator_ = clone(self.estimator).fit(X, labels, groups=persons)
-        self.training_ = _training(X, labels, persons, registers.extract_date)
-        self._feature_table = self.features.describe(registers)
-        return self
+        estimator = clone(self.estimator).fit(X, labels, groups=persons)
+        facts = _training(X, labels, persons, registers.extract_date)
+        return self.with_fit(estimator, facts, self.features.describe(registers))
 
     def evaluate(
         self,
@@ -276,6 +275,11 @@ class NeedModel:
         """
         definition = self.outcome.definition
         return definition.labels.get(language) or definition.name
+
+    def with_fit(self, estimator, training: Training, feature_table: pd.DataFrame) -> "NeedModel":
+        """The model itself with what was learned elsewhere: how a saved one comes back."""
+        self.estimator_, self.training_, self._feature_table = estimator, training, feature_table
+        return self
 
     @property
     def is_fitted(self) -> bool:

@@ -1,0 +1,298 @@
+"""A fitted `NeedModel` comes in, a folder without pickle goes out; and back, after every check has passed.
+
+The folder holds `manifest.json` (plain parameters, code lists, training facts, SHA-256 of the other file) and
+`estimator.skops`. It can be copied anywhere.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning
+
+from servicenee import __version__
+from servicenee.blueprint import from_plain, plain_definition, to_plain, warn_if_redefined
+from servicenee.exceptions import ModelError
+from servicenee.model import NeedModel, Training
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+ESTIMATOR = "estimator.skops"
+
+# Every class that a saved estimator may hold besides numpy arrays, plain containers and public scikit-learn estimators,
+# each read through: it keeps numbers and texts, and unpacking it runs no code of the file.
+TRUSTED = (
+    "servicenee.need.calibration.Calibrator",
+    "servicenee.need.classifier.NeedClassifier",
+    "servicenee.need.columns.Column",
+    "servicenee.need.linear.Curve",
+    "servicenee.need.linear.LinearModel",
+)
+# A user's own estimator may be of any class of scikit-learn (trees and losses are internal classes of it).
+_TRUSTED_PACKAGE = "sklearn."
+# Kinds of entry that stand for code rather than for data.
+_CODE = ("FunctionNode", "MethodNode", "OperatorFuncNode", "PartialNode", "ConstructorFromReduceNode")
+# Where scikit-learn estimators keep rows of their training data.
+_ROW_KEEPERS = ("_fit_X", "X_fit_", "X_train_", "X_", "support_vectors_", "_mask_fit_X", "oob_decision_function_")
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+
+
+def save_model(model: NeedModel, path: str | Path) -> Path:
+    """Write a fitted model to a folder that can be copied, checked and read without running foreign code.
+
+    Parameters
+    ----------
+    model : NeedModel
+        Fitted.
+    path : str or Path
+        Folder to write. It appears only when it is complete; an existing model there is replaced.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ModelError
+        If the model is not fitted, keeps rows of its training data, or holds a class that could not be read back.
+
+    Notes
+    -----
+    The folder holds parameters and aggregates, never a person. An estimator of your own may be any scikit-learn
+    classifier without functions inside that keeps no training rows (so neither nearest neighbours nor support vectors).
+
+    Examples
+    --------
+    >>> from servicenee import save_model  # doctest: +SKIP
+    >>> save_model(model, "models/exports/home_care_start_12m")  # doctest: +SKIP
+    """
+    if not isinstance(model, NeedModel) or not model.is_fitted:
+        raise ModelError("only a fitted NeedModel can be saved. Call fit(registers, index_dates) first.")
+    _refuse_training_rows(model)
+    path = Path(path)
+    if path.exists() and not (path / MANIFEST).is_file() and (path.is_file() or any(path.iterdir())):
+        raise ModelError(f"`path` must be a new folder or one with a saved model; {path} holds something else.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        skops.io.dump(model.estimator_, partial / ESTIMATOR)
+        _check_types(partial / ESTIMATOR)
+        text = json.dumps(_manifest(model, partial), ensure_ascii=False, indent=1)
+        (partial / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+        partial.chmod(0o755)
+        _replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return path
+
+
+def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedModel:
+    """Read a model folder after checking hashes, versions and types, in this order.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder written by `save_model`.
+    expected_sha256 : str, optional
+        What `manifest_sha256` gave when the model was accepted. Only with it is a folder protected against somebody
+        who can write to it.
+
+    Raises
+    ------
+    ModelError
+        If anything does not match; nothing of the estimator has been unpacked then.
+
+    Examples
+    --------
+    >>> from servicenee.persistence import read_model  # doctest: +SKIP
+    >>> read_model("models/exports/home_care_start_12m")  # doctest: +SKIP
+    NeedModel('home_care_start_12m', version 2024-01-01, 75 features, 9,312 rows of 3 index dates)
+    """
+    path = Path(path)
+    manifest = _read_manifest(path, expected_sha256)
+    _check_files(path, manifest)
+    _check_versions(manifest["libraries"])
+    types = _check_types(path / ESTIMATOR)
+    with warnings.catch_warnings():
+        # Patch releases of one scikit-learn minor read each other's estimators.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        estimator = skops.io.load(path / ESTIMATOR, trusted=types)
+    return _rebuild(manifest, estimator)
+
+
+def manifest_sha256(path: str | Path) -> str:
+    """Fingerprint of a saved model: the SHA-256 of its manifest, which in turn holds that of its other file.
+
+    Examples
+    --------
+    >>> from servicenee.persistence import manifest_sha256  # doctest: +SKIP
+    >>> manifest_sha256("models/exports/home_care_start_12m")  # doctest: +SKIP
+    """
+    return _sha256(Path(path) / MANIFEST)
+
+
+def _manifest(model: NeedModel, folder: Path) -> dict:
+    return {
+        "format": FORMAT,
+        "name": model.name,
+        "version": model.version,
+        "libraries": _versions(),
+        "files": {ESTIMATOR: _sha256(folder / ESTIMATOR)},
+        "training": vars(model.training_),
+        "population": to_plain(model.population),
+        "outcome": to_plain(model.outcome),
+        "outcome_definition": plain_definition(model.outcome),
+        "features": to_plain(model.features),
+        "feature_table": json.loads(model.feature_table.to_json(orient="split", index=False, double_precision=15)),
+    }
+
+
+def _rebuild(manifest: dict, estimator) -> NeedModel:
+    outcome = from_plain(manifest["outcome"])
+    warn_if_redefined(outcome, manifest["outcome_definition"])
+    model = NeedModel(
+        from_plain(manifest["population"]),
+        from_plain(manifest["features"]),
+        clone(estimator),
+        outcome,
+        name=manifest["name"],
+        version=manifest["version"],
+    )
+    training = manifest["training"] | {"index_dates": tuple(manifest["training"]["index_dates"])}
+    table = pd.DataFrame(**manifest["feature_table"]).astype({"lookback_days": "float64", "skip_days": "int64"})
+    return model.with_fit(estimator, Training(**training), table)
+
+
+def _read_manifest(path: Path, expected_sha256: str | None) -> dict:
+    if not (path / MANIFEST).is_file():
+        raise ModelError(f"{path} holds no {MANIFEST}: it is no saved model, or its writing was interrupted.")
+    content = (path / MANIFEST).read_bytes()
+    if expected_sha256 is not None and hashlib.sha256(content).hexdigest() != expected_sha256.lower():
+        raise ModelError(f"{path / MANIFEST} is not the expected one: its SHA-256 differs from `expected_sha256`.")
+    try:
+        manifest = json.loads(content)
+    except ValueError:
+        raise ModelError(f"{path / MANIFEST} cannot be read. Copy the model folder again.") from None
+    if manifest.get("format") != FORMAT:
+        raise ModelError(
+            f"the model folder has format {manifest.get('format')!r}; this version of servicenee reads {FORMAT}. "
+            "Load it with the version that saved it, or train it again."
+        )
+    return manifest
+
+
+def _check_files(path: Path, manifest: dict) -> None:
+    if set(manifest["files"]) != {ESTIMATOR}:
+        raise ModelError(f"{MANIFEST} must list {ESTIMATOR} and nothing else.")
+    for name, expected in manifest["files"].items():
+        if not (path / name).is_file():
+            raise ModelError(f"{path / name} is missing. Copy the model folder again.")
+        if _sha256(path / name) != expected:
+            raise ModelError(f"{path / name} has changed since the model was saved: its SHA-256 differs. It is not read.")
+
+
+def _check_versions(saved: dict[str, str]) -> None:
+    now = _versions()["scikit-learn"]
+    then = saved["scikit-learn"]
+    if _minor(now) != _minor(then):
+        raise ModelError(
+            f"the model was saved with scikit-learn {then} and is not read with {now}: other versions may predict other "
+            f"risks. Install scikit-learn {_minor(then)}, or train the model again."
+        )
+
+
+def _check_types(file: Path) -> list[str]:
+    """Types outside numpy and the plain containers that the estimator is made of; refuses those not on our list."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            schema = json.loads(archive.read("schema.json"))
+        code = sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if node["__loader__"] in _CODE})
+        types = skops.io.get_untrusted_types(file=file)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ImportError, AttributeError) as error:
+        raise ModelError(f"{file} cannot be read as an estimator ({type(error).__name__}).") from None
+    refused = code + [name for name in types if name not in TRUSTED and not name.startswith(_TRUSTED_PACKAGE)]
+    if refused:
+        raise ModelError(
+            f"the estimator holds functions or classes that are not trusted: {', '.join(refused)}. Use classes of "
+            "scikit-learn without functions inside."
+        )
+    return types
+
+
+def _nodes(entry):
+    """All entries of a skops schema."""
+    if isinstance(entry, dict):
+        if "__loader__" in entry:
+            yield entry
+        for part in entry.values():
+            yield from _nodes(part)
+    elif isinstance(entry, list):
+        for part in entry:
+            yield from _nodes(part)
+
+
+def _refuse_training_rows(model: NeedModel) -> None:
+    """A fitted array with one entry per training row, or rows kept as such, would carry persons."""
+    facts, known = model.training_, getattr(model.estimator_, "n_rows_", None)
+    for name, value in _attributes(model.estimator_, "", set()):
+        attribute = name.rpartition(".")[2]
+        per_row = np.ndim(value) > 0 and any(size in (facts.n_rows, known) for size in np.shape(value))
+        if per_row or attribute in _ROW_KEEPERS:
+            raise ModelError(
+                f"the estimator keeps training rows in `{name.lstrip('.')}`: saving it would carry persons. Choose an "
+                "estimator that learns parameters only."
+            )
+
+
+def _attributes(value, name: str, seen: set[int]):
+    """Arrays and tables inside an object, with the path that leads to them."""
+    if id(value) in seen or value is None or isinstance(value, str | bytes | int | float | type):
+        return
+    seen.add(id(value))
+    if isinstance(value, np.ndarray | pd.Series | pd.DataFrame | pd.Index) or hasattr(value, "toarray"):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _attributes(part, f"{name}[{key!r}]", seen)
+    elif isinstance(value, list | tuple | set):
+        if value and all(isinstance(part, int | float | np.number) for part in value):
+            yield name, np.asarray(list(value))
+        for part in value:
+            yield from _attributes(part, name, seen)
+    else:
+        for key, part in getattr(value, "__dict__", {}).items():
+            yield from _attributes(part, f"{name}.{key}", seen)
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """The new folder takes the place of the old one; at no moment is half a model there."""
+    aside = partial.with_name(f"{partial.name}-old")
+    if path.exists():
+        os.replace(path, aside)
+    os.replace(partial, path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {"servicenee": __version__, "python": platform.python_version(), **found}
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
