@@ -7,6 +7,7 @@ from importlib.resources import files
 import pandas as pd
 
 from servicenee.codes import load_codelist, shipped_codelists
+from servicenee.lists.rows import age_band
 from servicenee.texts import format_number, text
 
 N_SHOWN = 3
@@ -112,6 +113,8 @@ def _figure(measure: str, value: object, language: str) -> str:
         return value
     if measure in _YES_NO:
         return text("common.yes" if float(value) >= 0.5 else "common.no", language)
+    if measure == "age":
+        return age_band(float(value), language)  # the row shows no more than the band either
     value = round(float(value), 1 if abs(value) >= 1 else 2)
-    whole = measure in ("age", "days_since", "stay_days") or abs(value) >= 100
+    whole = measure in ("days_since", "stay_days") or abs(value) >= 100
     return format_number(value, language, decimals=0 if whole else None)

@@ -49,7 +49,7 @@ def test_a_reason_gives_the_value_and_the_usual(language, expected):
     [
         ("latest", "function", 2.5, 0.0, "Visits fi: 2,5 (yleensä 0)"),
         ("latest", "measurements", 141.2, 128.9, "Visits fi: 141 (yleensä 129)"),
-        ("age", "age", 87.6, 76.1, "Visits fi: 88 (yleensä 76)"),
+        ("age", "age", 87.6, 76.1, "Visits fi: 85–94 (yleensä 75–84)"),
         ("living_alone", "background", 1.0, 0.0, "Visits fi: kyllä (yleensä ei)"),
         ("count", "diagnoses", 4.0, 0.0, "Visits fi: 4 kirjausta (yleensä 0)"),
         ("count", "diagnoses", 1.0, 0.0, "Visits fi: 1 kirjaus (yleensä 0)"),
@@ -69,6 +69,12 @@ def test_a_missing_value_is_no_reason():
     assert told.get("a", []) == []
 
 
+def test_an_age_in_the_usual_band_is_no_reason():
+    assert write_reasons(reasons(("age", 82.0, 80.0)), table(feature("age", measure="age")), "fi") == {
+        "a": []
+    }
+
+
 def test_a_fact_equal_to_the_usual_is_no_reason():
     told = write_reasons(reasons(("x", 4.04, 4.0)), table(feature("x", measure="latest")), "fi")
     assert told == {"a": []}
@@ -82,7 +88,7 @@ def test_three_reasons_strongest_first_from_different_records():
         feature("age", measure="age", source="", codes="", topic="age", label="D"),
         feature("alone", measure="living_alone", source="", codes="", topic="background", label="E"),
     )
-    given = reasons(*[(name, 9.0, 0.0) for name in ("visits_365", "visits_90", "falls", "age", "alone")])
+    given = reasons(*[(name, 99.0, 0.0) for name in ("visits_365", "visits_90", "falls", "age", "alone")])
     told = write_reasons(given, facts, "en")["a"]
     assert [sentence[0] for sentence in told] == ["A", "C", "D"]
 
