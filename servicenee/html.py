@@ -51,6 +51,8 @@ footer { color: var(--quiet); font-size: .88rem; padding-top: 1.5rem; padding-bo
   table, figure, dl.tiles, p.note { break-inside: avoid; }
   thead { display: table-header-group; }
   .wide { overflow: visible; }
+  table { font-size: 8.5pt; }
+  .number { white-space: normal; padding-left: .4rem; }
 }
 """
 

@@ -175,8 +175,8 @@ def list_lengths(rows: JudgedRows, capacity: int | float | None) -> list[int | f
 
 
 def capacity_text(capacity: int | float) -> str:
-    """A capacity as it was asked for: ``50`` or ``5 %``."""
-    return str(capacity) if isinstance(capacity, int) else f"{100 * capacity:g} %"
+    """A capacity as it was asked for: ``50`` or ``5%``."""
+    return str(capacity) if isinstance(capacity, int) else f"{100 * capacity:g}%"
 
 
 def queue(rows: JudgedRows) -> Queue:

@@ -202,7 +202,7 @@ def _capacity(evaluation, language: str) -> list[str]:
 
     shown = pd.DataFrame(
         {
-            word("head.capacity"): lists["capacity"].to_numpy(),
+            word("head.capacity"): [_length(asked, language) for asked in lists["capacity"]],
             word("head.selected"): [_whole(value, language) for value in lists["selected"]],
             word("head.lowest_risk"): [share_text(value, language) for value in lists["lowest_risk"]],
             word("head.expected_events"): [_whole(value, language) for value in lists["expected_events"]],
@@ -262,9 +262,13 @@ def _intervals(frame: pd.DataFrame, language: str, *, as_share: bool = False, di
         )
 
     return [
-        f"{show(lower)} – {show(upper)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
+        f"{show(lower)}\u00a0–\u00a0{show(upper)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
         for lower, upper in zip(frame["lower"], frame["upper"], strict=True)
     ]
+
+
+def _length(asked: str, language: str) -> str:
+    return asked if language == "en" else asked.replace(".", ",").replace("%", "\u00a0%")
 
 
 def _with_interval(values: list[str], intervals: list[str]) -> list[str]:

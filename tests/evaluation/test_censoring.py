@@ -1,0 +1,162 @@
+"""Known outcomes: which rows count, and how much, when follow-up ends early."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee.evaluation import effective_sample_size, is_labels, known_outcomes
+
+# Worked by hand. Each line is one row: status, day, weight (None: outcome not known).
+# day 5: 10 followed, 1 leaves -> 9/10 stay.
+# day 20: event and end of follow-up on the same day: the event comes first, so of the 8 rows still
+#   there 7 could leave and 1 does -> 6/7 stay after day 20.
+# day 40: 6 left, the competing event comes first, 5 could leave and 1 does -> 4/5 stay.
+HAND = [
+    (3, 5, None),
+    (1, 10, 10 / 9),
+    (1, 20, 10 / 9),
+    (3, 20, None),
+    (2, 30, 10 / 9 * 7 / 6),
+    (4, 40, 10 / 9 * 7 / 6),
+    (3, 40, None),
+    (0, 60, 10 / 9 * 7 / 6 * 4 / 3),
+    (0, 60, 10 / 9 * 7 / 6 * 4 / 3),
+    (0, 60, 10 / 9 * 7 / 6 * 4 / 3),
+]
+
+
+def make_labels(status, time_days, index=None):
+    time_days = np.asarray(time_days, dtype=float)
+    return pd.DataFrame(
+        {
+            "status": np.asarray(status, dtype="int8"),
+            "time_days": time_days,
+            "value": (np.asarray(status) == 1).astype(float),
+            "exposure_days": time_days,
+        },
+        index=index,
+    )
+
+
+def test_weights_equal_a_table_worked_by_hand():
+    labels = make_labels([row[0] for row in HAND], [row[1] for row in HAND])
+    positions, y, weights = known_outcomes(labels)
+    assert positions.tolist() == [i for i, row in enumerate(HAND) if row[2] is not None]
+    assert y.tolist() == [1, 1, 0, 0, 0, 0, 0]
+    assert weights == pytest.approx([row[2] for row in HAND if row[2] is not None], rel=1e-12)
+
+
+def test_weights_add_up_to_the_number_of_rows():
+    labels = make_labels([row[0] for row in HAND], [row[1] for row in HAND])
+    assert known_outcomes(labels).weights.sum() == pytest.approx(10)
+
+
+def test_row_order_does_not_matter():
+    labels = make_labels([row[0] for row in HAND], [row[1] for row in HAND])
+    shuffled = labels.iloc[[9, 3, 5, 0, 7, 1, 8, 2, 6, 4]]
+    weights = pd.Series(known_outcomes(labels).weights, index=labels.index[known_outcomes(labels).positions])
+    found = known_outcomes(shuffled)
+    assert weights.loc[shuffled.index[found.positions]].tolist() == found.weights.tolist()
+
+
+def test_without_censoring_every_row_weighs_exactly_one():
+    positions, y, weights = known_outcomes(make_labels([0, 1, 2, 4], [90, 10, 20, 30]))
+    assert (positions.tolist(), y.tolist(), weights.tolist()) == ([0, 1, 2, 3], [0, 1, 0, 0], [1.0] * 4)
+
+
+@pytest.mark.parametrize("outcome", [[0, 1, 1], np.array([False, True, True]), pd.Series([0.0, 1.0, 1.0])])
+def test_a_plain_outcome_keeps_all_rows(outcome):
+    positions, y, weights = known_outcomes(outcome)
+    assert (positions.tolist(), y.tolist(), weights.tolist()) == ([0, 1, 2], [0, 1, 1], [1.0] * 3)
+
+
+def test_weights_are_cut_at_twenty():
+    labels = make_labels([3] * 99 + [1], [1] * 99 + [2])
+    assert known_outcomes(labels).weights.tolist() == [20.0]
+
+
+def test_strata_have_their_own_follow_up():
+    status, days = [3, 0, 0, 0], [5, 30, 30, 30]
+    weights = known_outcomes(make_labels(status, days), strata=["a", "a", "b", "b"]).weights
+    assert weights.tolist() == [2.0, 1.0, 1.0]
+
+
+def test_a_missing_stratum_is_a_stratum():
+    labels = make_labels([3, 0, 0, 0], [5, 30, 30, 30])
+    assert known_outcomes(labels, strata=[None, None, "b", "b"]).weights.tolist() == [2.0, 1.0, 1.0]
+
+
+def simulated(n_rows, seed):
+    """Frail persons have more events, more deaths; everybody leaves follow-up at the same rate."""
+    rng = np.random.default_rng(seed)
+    frail = rng.random(n_rows)
+    event = rng.exponential(365 / (0.05 + 0.25 * frail))
+    death = rng.exponential(365 / (0.02 + 0.2 * frail))
+    leaves = rng.exponential(365 / 0.7, n_rows)
+    time = np.minimum.reduce([event, death, leaves, np.full(n_rows, 365.0)])
+    status = np.select([time == 365, time == event, time == death], [0, 1, 2], 3)
+    truth = np.mean((event < 365) & (event < death))
+    return make_labels(status, time), truth
+
+
+def test_weighted_event_share_is_right_where_both_naive_ways_fail():
+    labels, truth = simulated(200_000, seed=1)
+    positions, y, weights = known_outcomes(labels)
+    assert np.average(y, weights=weights) == pytest.approx(truth, rel=0.02)
+    assert (labels["status"] == 1).mean() < 0.85 * truth
+    assert y.mean() > 1.15 * truth
+
+
+def test_weighted_event_share_is_the_aalen_johansen_estimate():
+    labels, _ = simulated(2_000, seed=2)
+    labels["time_days"] = np.ceil(labels["time_days"] / 7) * 7  # weekly, so that days are shared
+    status, days = labels["status"].to_numpy(), labels["time_days"].to_numpy()
+    free, incidence = 1.0, 0.0
+    for day in np.unique(days):
+        at_risk = (days >= day).sum()
+        incidence += free * ((days == day) & (status == 1)).sum() / at_risk
+        free *= 1 - ((days == day) & np.isin(status, [1, 2])).sum() / at_risk
+    positions, y, weights = known_outcomes(labels)
+    assert (weights * y).sum() / len(labels) == pytest.approx(incidence, rel=1e-10)
+
+
+def test_effective_sample_size():
+    assert effective_sample_size([1, 1, 1]) == 3
+    assert effective_sample_size([3, 1]) == pytest.approx(1.6)
+    assert effective_sample_size([]) == 0
+
+
+def test_labels_are_told_from_other_targets():
+    labels = make_labels([0, 1], [30, 5])
+    assert is_labels(labels)
+    assert is_labels(labels.iloc[:0])
+    assert not is_labels(labels["status"])
+    assert not is_labels(labels[["status", "time_days"]])
+    assert not is_labels(labels.to_numpy())
+
+
+def test_no_rows_give_no_rows():
+    positions, y, weights = known_outcomes(make_labels([], []))
+    assert (len(positions), len(y), len(weights)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda: make_labels([0, 7, 1], [3, 3, 3]), r"`labels.status` must be 0 to 4 .* 1 of 3 rows"),
+        (lambda: make_labels([0, 1, 1], [3, -1, np.nan]), r"`labels.time_days` .* 2 of 3 rows"),
+        (lambda: [0, 1, 2], r"0 or 1 in every row; 1 of 3 rows"),
+        (lambda: [0, 1, np.nan], r"0 or 1 in every row; 1 of 3 rows"),
+        (lambda: ["no", "yes"], r"0 or 1 in every row; got type"),
+        (lambda: np.zeros((3, 2)), r"shape \(3, 2\)"),
+    ],
+    ids=["status 7", "bad days", "class 2", "missing", "text", "two columns"],
+)
+def test_bad_labels_are_named_and_counted(bad, message):
+    with pytest.raises(ValueError, match=message):
+        known_outcomes(bad())
+
+
+def test_strata_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"`strata` must have one value per row of labels \(2\); got 3"):
+        known_outcomes(make_labels([3, 1], [3, 3]), strata=[1, 2, 3])
