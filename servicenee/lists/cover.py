@@ -72,29 +72,37 @@ def cover_sections(listing: "SegmentList") -> list[tuple[str, list[str]]]:
 
 def summary_values(listing: "SegmentList") -> pd.DataFrame:
     """Groups, then their total: numbers where they may be shown, words where a small count is hidden."""
-    groups = listing.groups
-    n = groups["scored"].sum()
-    total = {name: groups[name].sum() for name in ("scored", "capacity", "listed", "expected")}
-    total["base_rate"] = (groups["base_rate"].fillna(0) * groups["scored"]).sum() / n if n else np.nan
-    names = [group_name(name, listing.language) for name in groups["group"]]
-    names.append(text("lists.column.total", listing.language))
-    whole = pd.concat([groups.drop(columns="group"), pd.DataFrame([total])], ignore_index=True).astype(object)
-    cells = groups.assign(rest=groups["scored"] - groups["listed"])
-    shown = pd.DataFrame(
-        {"scored": suppress(groups["scored"]), "listed": suppress(cells[["listed", "rest"]])["listed"]}
-    )
-    for name, of in (
-        ("base_rate", "scored"),
-        ("expected", "listed"),
-        ("scored", "scored"),
-        ("listed", "listed"),
-    ):
-        few = is_small(whole[of].astype(int).to_numpy())
-        beside = np.append(shown[of].isna().to_numpy(), few[-1])
-        whole.loc[beside, name] = text("lists.hidden", listing.language)
-        if name == of:
-            whole.loc[few, name] = text("common.suppressed", listing.language, limit=MIN_CELL)
-    return whole[list(SUMMARY)].assign(group=names)[["group", *SUMMARY]]
+    groups, language = listing.groups, listing.language
+    rest = groups["scored"] - groups["listed"]
+    cells = suppress(pd.DataFrame({"listed": groups["listed"], "rest": rest}))
+    shown = {"scored": suppress(groups["scored"]), "listed": cells["listed"]}
+    counts = {name: np.append(groups[name], groups[name].sum()) for name in shown}
+    few = {name: is_small(n) for name, n in counts.items()}
+    hidden = {name: np.append(shown[name].isna(), few[name][-1]) for name in shown}
+    n = counts["scored"][-1]
+    average = (groups["base_rate"].fillna(0) * groups["scored"]).sum() / n if n else np.nan
+    names = [group_name(name, language) for name in groups["group"]]
+    columns = {
+        "group": [*names, text("lists.column.total", language)],
+        "scored": _covered(counts["scored"], hidden["scored"], few["scored"], language),
+        "base_rate": _covered([*groups["base_rate"], average], hidden["scored"], None, language),
+        "capacity": [*groups["capacity"], groups["capacity"].sum()],
+        "listed": _covered(counts["listed"], hidden["listed"], few["listed"], language),
+        "expected": _covered(
+            [*groups["expected"], groups["expected"].sum()], hidden["listed"], None, language
+        ),
+    }
+    return pd.DataFrame(columns, dtype=object)
+
+
+def _covered(values, hidden: np.ndarray, few: np.ndarray | None, language: str) -> list:
+    """Values with "fewer than 5" for small counts and "hidden" for what would give them away."""
+    beside, small = text("lists.hidden", language), text("common.suppressed", language, limit=MIN_CELL)
+    few = np.zeros(len(hidden), dtype=bool) if few is None else few
+    return [
+        small if is_few else beside if is_hidden else value
+        for value, is_hidden, is_few in zip(values, hidden, few, strict=True)
+    ]
 
 
 def summary_table(listing: "SegmentList") -> pd.DataFrame:

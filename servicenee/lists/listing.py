@@ -20,7 +20,7 @@ from servicenee.texts import LANGUAGES, format_horizon
 PURPOSES = ("client_work", "knowledge_management")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class SegmentList:
     """A finished list, as `segment_list` makes it.
 
@@ -79,6 +79,11 @@ class SegmentList:
         """The rows under the headings of the reader's language."""
         shown = self.rows if self.by != "area" else self.rows.drop(columns="area")
         return shown.rename(columns={name: heading(name, self.by, self.language) for name in shown})
+
+    def __repr__(self) -> str:
+        """What the list is about; never its rows, for a repr ends up in logs."""
+        about = f"{self.purpose}, {self.language}, by {self.by}, model {self.model} {self.version}"
+        return f"SegmentList({about}, data {self.index_date:%Y-%m-%d})"
 
     def _repr_html_(self) -> str:
         shown = [table(summary_table(self), caption=title(self), language=self.language)]

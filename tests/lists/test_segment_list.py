@@ -224,6 +224,11 @@ def test_purpose_has_no_default_and_options_are_checked(listing, make_county, ma
         listing(by="region")
 
 
+def test_the_repr_shows_no_person(listing):
+    expected = "SegmentList(client_work, fi, by area, model home_care_start 1.2.0, data 2024-01-01)"
+    assert repr(listing()) == expected
+
+
 def test_the_notebook_view_is_escaped(listing, make_county):
     registers = make_county(areas=("<b>Kokkola</b>", "Veteli"))
     view = listing(registers)._repr_html_()
