@@ -8,7 +8,14 @@ import pandas as pd
 from servicenee._checks import check_choice, check_dates, check_fraction
 from servicenee.registers.findings import Findings
 from servicenee.registers.persons import build_persons
-from servicenee.registers.reading import check_columns, is_sentinel, read_dates, read_numbers, to_days
+from servicenee.registers.reading import (
+    check_columns,
+    check_identity,
+    is_sentinel,
+    read_dates,
+    read_numbers,
+    to_days,
+)
 from servicenee.registers.records import build_events, build_stays, with_reporting_lag
 from servicenee.registers.schema import TABLES
 from servicenee.registers.tables import (
@@ -97,11 +104,14 @@ class Registers:
         given = {"persons": persons, "events": events, "stays": stays}
         optional = {"requests": requests, "coverage": coverage}
         given |= {name: frame for name, frame in optional.items() if frame is not None}
-        for name, frame in given.items():
-            check_columns(name, frame, findings)
-        findings.raise_errors()
+        # A table that cannot be read is taken as empty, so that one error tells what is wrong with all of them.
+        given = {name: frame if check_columns(name, frame, findings) else _empty(name) for name, frame in given.items()}
+        self.person_columns: PersonColumns = build_persons(given["persons"], findings)
+        for name in [name for name in ("events", "stays", "requests") if name in given]:
+            alike = check_identity(name, given[name], self.person_columns.ids, findings)
+            given[name] = given[name] if alike else _empty(name)
+        persons, events, stays, coverage = (given.get(name) for name in ("persons", "events", "stays", "coverage"))
         extract_day = _extract_day(extract_date, persons, events, stays)
-        self.person_columns: PersonColumns = build_persons(persons, findings)
         event_columns = build_events(events, self.person_columns, extract_day, duplicates, findings)
         stay_columns = build_stays(stays, self.person_columns, extract_day, findings)
         sources = sorted({*event_columns.kinds["source"], *stay_columns.kinds["source"]})
@@ -138,7 +148,9 @@ class Registers:
         available = columns.available
         if available is None:
             available = columns.minute + columns.lag_days[columns.kind] * 1440
-        time, available = (minutes.astype("datetime64[m]").astype("datetime64[us]") for minutes in (columns.minute, available))
+        time, available = (
+            minutes.astype("datetime64[m]").astype("datetime64[us]") for minutes in (columns.minute, available)
+        )
         frame = pd.DataFrame({"person_id": self._repeated_ids(columns.first), "time": time})
         for name in ("source", "code_system", "code"):
             frame[name] = columns.kinds[name].to_numpy(dtype=object)[columns.kind]
@@ -191,7 +203,11 @@ class Registers:
         return np.repeat(self._ids(slice(None)), np.diff(first))
 
     def __repr__(self) -> str:
-        counts = ((len(self.person_columns), "person"), (len(self.event_columns), "event"), (len(self.stay_columns), "stay"))
+        counts = (
+            (len(self.person_columns), "person"),
+            (len(self.event_columns), "event"),
+            (len(self.stay_columns), "stay"),
+        )
         listed = ", ".join(f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
         return f"Registers({listed}, extract_date={self.extract_date:%Y-%m-%d})"
 
@@ -237,7 +253,9 @@ def _coverage(
     absent = [source for source in sources if source not in names]
     if coverage is not None:
         unlisted = np.array([source in absent for source in sources], dtype=bool)
-        findings.add("coverage", "source", "source of rows not listed", unlisted, "taken to cover all time, without lag")
+        findings.add(
+            "coverage", "source", "source of rows not listed", unlisted, "taken to cover all time, without lag"
+        )
     n = len(absent)
     from_day = np.r_[to_days(read_dates(given, "from"), FAR_PAST), np.full(n, FAR_PAST)]
     to_day = np.r_[to_days(read_dates(given, "to"), FAR_FUTURE), np.full(n, FAR_FUTURE)]

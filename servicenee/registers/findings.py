@@ -34,6 +34,11 @@ class Findings:
                 f"at most {self.tolerance:.0%} is tolerated. Mend the extract, or raise `tolerance` knowingly."
             )
 
+    @property
+    def errors(self) -> list[str]:
+        """Faults found so far."""
+        return list(self._errors)
+
     def raise_errors(self) -> None:
         """Raise one error that lists every fault found so far."""
         if self._errors:

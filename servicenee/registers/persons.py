@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings
-from servicenee.registers.reading import is_sentinel, read_dates, read_ids, read_numbers, read_text, to_days
+from servicenee.registers.reading import (
+    PLACEHOLDER,
+    is_sentinel,
+    read_dates,
+    read_ids,
+    read_numbers,
+    read_text,
+    to_days,
+)
 from servicenee.registers.schema import TABLES
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, PersonColumns, TextColumn, read_only
 
@@ -13,7 +21,11 @@ _DATES = ("birth_date", "death_date", "registered_from", "registered_to")
 
 def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     """Person columns in ascending order of id; impossible dates are taken as unknown and counted."""
-    ids = _distinct_ids(frame, findings)
+    ids = read_ids(frame)
+    unusable = _refused_ids(frame, ids, findings)
+    if unusable.any():  # read on without these rows, so that one error can tell everything that is wrong
+        frame, ids = frame.loc[~unusable].reset_index(drop=True), ids[~unusable]
+    ids = ids.astype(str) if ids.dtype == object else ids
     order = np.argsort(ids, kind="stable")
     birth, death, start, end = (
         to_days(_dates(frame, name, findings), FAR_FUTURE if name in ("death_date", "registered_to") else FAR_PAST)
@@ -30,12 +42,10 @@ def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     return PersonColumns(*columns, extra=_extra_columns(frame, order))
 
 
-def _distinct_ids(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
-    ids = read_ids(frame)
-    faults = {
-        "values are missing": pd.isna(frame["person_id"]).to_numpy(),
-        "rows repeat a person": pd.Series(ids).duplicated().to_numpy(),
-    }
+def _refused_ids(frame: pd.DataFrame, ids: np.ndarray, findings: Findings) -> np.ndarray:
+    """True in rows without an id of their own; any such row is an error."""
+    missing = pd.isna(frame["person_id"]).to_numpy()
+    faults = {"values are missing": missing, "rows repeat a person": pd.Series(ids).duplicated().to_numpy() & ~missing}
     for fault, bad in faults.items():
         if bad.any():
             rows = np.flatnonzero(bad)
@@ -43,14 +53,13 @@ def _distinct_ids(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
                 f"persons.person_id: {len(rows)} of {len(ids)} {fault}; first at rows {rows[:3].tolist()}. "
                 "Keep one row with an id per person."
             )
-    findings.raise_errors()
-    return ids.astype(str) if ids.dtype == object else ids
+    return np.any(list(faults.values()), axis=0)
 
 
 def _dates(frame: pd.DataFrame, name: str, findings: Findings) -> np.ndarray:
     dates = read_dates(frame, name).copy()
     sentinel = is_sentinel(dates)
-    findings.add("persons", name, "placeholder date (before 1900-01-02 or from 2099)", sentinel, "taken as missing")
+    findings.add("persons", name, PLACEHOLDER, sentinel, "taken as missing")
     dates[sentinel] = np.datetime64("NaT")
     return dates
 

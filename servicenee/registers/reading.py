@@ -14,8 +14,10 @@ _HINTS = {
     TEXT: "text",
     IDENTITY: "whole numbers or text. A float id such as 123.0 has lost its identity: read it as text or int64",
 }
+_ZONE_HINT = "local dates without a time zone. Use column.dt.tz_convert('Europe/Helsinki').dt.tz_localize(None), once and for all"
 _US_PER_MINUTE = 60_000_000
 _SENTINEL_BEFORE = np.datetime64("1900-01-02", "us")  # 1800-01-01 and 1900-01-01 stand for "unknown" in extracts
+PLACEHOLDER = "placeholder date (before 1900-01-02 or from 2099)"
 _SENTINEL_FROM = np.datetime64("2099-01-01", "us")  # 2099-12-31, 2999-12-31, 9999-12-31 stand for "open"
 
 
@@ -31,9 +33,23 @@ def check_columns(table: str, frame: pd.DataFrame, findings: Findings) -> bool:
                 findings.error(f"{table}.{name}: the column is missing. Add it, or rename the one that holds it.")
                 usable = False
         elif len(frame) and not _holds(frame[name], column.holds):
-            findings.error(f"{table}.{name}: must be {_HINTS[column.holds]}; got {frame[name].dtype}.")
+            hint = _ZONE_HINT if column.holds == DATE and _has_zone(frame[name]) else _HINTS[column.holds]
+            findings.error(f"{table}.{name}: must be {hint}; got {frame[name].dtype}.")
             usable = False
     return usable
+
+
+def check_identity(table: str, frame: pd.DataFrame, persons: np.ndarray, findings: Findings) -> bool:
+    """Report person ids that are text in one table and whole numbers in another; True when they are alike."""
+    column = frame["person_id"]
+    if not len(frame) or not len(persons) or types.is_integer_dtype(column.dtype) == (persons.dtype.kind == "i"):
+        return True
+    words = ("text", "whole numbers") if persons.dtype.kind == "i" else ("whole numbers", "text")
+    findings.error(
+        f"{table}.person_id: holds {words[0]} where persons.person_id holds {words[1]}, so that nobody would be found. "
+        "Read both as the same type."
+    )
+    return False
 
 
 def _holds(column: pd.Series, what: str) -> bool:
@@ -43,12 +59,22 @@ def _holds(column: pd.Series, what: str) -> bool:
     if what == DATE:
         if types.is_datetime64_dtype(dtype):
             return True
-        return types.is_object_dtype(dtype) and types.infer_dtype(column, skipna=True) in ("date", "datetime", "datetime64")
+        if not types.is_object_dtype(dtype) or _has_zone(column):
+            return False
+        return types.infer_dtype(column, skipna=True) in ("date", "datetime", "datetime64")
     if what == NUMBER:
         return types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
     if what == IDENTITY:
         return types.is_integer_dtype(dtype) or _is_text(column)
     return _is_text(column) or types.is_integer_dtype(dtype) or types.is_bool_dtype(dtype)
+
+
+def _has_zone(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return True
+    if not types.is_object_dtype(column.dtype):
+        return False
+    return any(getattr(value, "tzinfo", None) is not None for value in column.dropna())
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -143,5 +169,3 @@ def person_positions(ids: np.ndarray, persons: np.ndarray) -> np.ndarray:
     codes, levels = pd.factorize(ids)
     place = np.r_[index.get_indexer(levels), -1].astype(np.int32)
     return place[codes]
-
-

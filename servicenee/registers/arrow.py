@@ -1,0 +1,166 @@
+"""Columns of a file as Arrow reads them, to values that `Registers` takes: dates, numbers, text and person ids.
+
+Nothing is guessed: dates are ISO text, decimals have a point, and what cannot be read is marked, never shown.
+"""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TEXT
+
+WHOLE_NUMBERS, ANY_TEXT = "whole numbers", "text"  # what person ids are
+
+_NOT_AVAILABLE = pa.array(["NA", "N/A", "NaN", "nan", "NULL", "null"])  # as R, pandas and databases write "missing"
+_ISO = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$"
+_DECIMAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_WHOLE = r"^(0|-?[1-9]\d{0,17})$"  # a leading zero makes text: 007 is not 7
+_WITH_FRACTION = r"^-?\d+\.\d*$"
+
+EXPECTED = {
+    DATE: "dates such as 2021-12-31 or 2021-12-31T14:05, in local time without a zone",
+    NUMBER: "numbers with a decimal point",
+    TEXT: "text",
+    IDENTITY: "whole numbers or text",
+}
+
+
+class WrongTypeError(TypeError):
+    """A whole column holds something else than what it should."""
+
+
+def values_of(column: pa.ChunkedArray, holds: str, ids: str | None = None) -> tuple[object, np.ndarray | None]:
+    """Values for a data frame, and which of them could not be read (None when all could).
+
+    Dates come as ``datetime64[us]``, numbers as float64, text as a categorical. Person ids come as int64 where the file
+    or `ids` says whole numbers, else as a categorical.
+    """
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
+    if holds == DATE:
+        return _dates(column)
+    if holds == NUMBER:
+        return _numbers(column)
+    if holds == IDENTITY:
+        return _identities(column, ids), None
+    return _categorical(_as_text(column)), None
+
+
+def what_ids_are(column: pa.ChunkedArray, *, typed: bool) -> str:
+    """Whether ids are whole numbers or text; in a file without types, whole numbers if every one of them is."""
+    if not _is_text(column.type):
+        return WHOLE_NUMBERS
+    levels = _levels(column)[1]
+    if typed or not len(levels):
+        return ANY_TEXT
+    if pc.all(pc.match_substring_regex(levels, _WITH_FRACTION)).as_py():
+        raise WrongTypeError("decimal numbers")
+    return WHOLE_NUMBERS if pc.all(pc.match_substring_regex(levels, _WHOLE)).as_py() else ANY_TEXT
+
+
+def looks_numeric(column: pa.ChunkedArray) -> bool:
+    """True for a column of numbers, or of text in which every value is a number without leading zeros."""
+    if not _is_text(column.type):
+        return _is_number(column.type)
+    levels = _levels(column)[1]
+    if not len(levels):
+        return False
+    leading_zero = pc.any(pc.match_substring_regex(levels, r"^-?0\d")).as_py()
+    return not leading_zero and pc.all(pc.match_substring_regex(levels, _DECIMAL)).as_py()
+
+
+def _dates(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        raise WrongTypeError("dates with a time zone")
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return column.cast(pa.timestamp("us"), safe=False).to_numpy(), None
+    if not _is_text(column.type):
+        raise WrongTypeError(str(column.type))
+    codes, levels = _levels(column)
+    stamps = np.full(len(levels) + 1, np.datetime64("NaT"), dtype="datetime64[us]")
+    shaped = np.flatnonzero(pc.match_substring_regex(levels, _ISO).to_numpy(zero_copy_only=False))
+    texts = levels.take(pa.array(shaped))
+    days = _number_at(texts, 8, 10)
+    months = (_number_at(texts, 0, 4) * 12 + _number_at(texts, 5, 7) - 1 - 1970 * 12).astype("datetime64[M]")
+    exists = (months.astype("datetime64[D]") + (days - 1)).astype("datetime64[M]") == months
+    stamps[shaped[exists]] = texts.filter(pa.array(exists)).cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
+    return stamps[codes], _unreadable(codes, levels, np.isnat(stamps[:-1]))
+
+
+def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
+    if _is_number(column.type):
+        return column.cast(pa.float64(), safe=False).to_numpy(), None
+    if not _is_text(column.type):
+        raise WrongTypeError(str(column.type))
+    codes, levels = _levels(column)
+    numbers = np.full(len(levels) + 1, np.nan)
+    shaped = pc.match_substring_regex(levels, _DECIMAL)
+    numbers[np.flatnonzero(shaped.to_numpy(zero_copy_only=False))] = levels.filter(shaped).cast(pa.float64())
+    return numbers[codes], _unreadable(codes, levels, np.isnan(numbers[:-1]))
+
+
+def _identities(column: pa.ChunkedArray, ids: str | None) -> object:
+    if pa.types.is_floating(column.type) or (pa.types.is_decimal(column.type) and column.type.scale):
+        raise WrongTypeError(f"{column.type}: an id such as 123.0 has lost its identity")
+    if not _is_text(column.type):
+        values = column.cast(pa.int64())
+        return values.to_pandas(integer_object_nulls=False) if not values.null_count else _nullable(values)
+    if ids != WHOLE_NUMBERS:
+        return _categorical(column)
+    codes, levels = _levels(column)
+    whole = pc.match_substring_regex(levels, _WHOLE)
+    numbers, known = np.zeros(len(levels) + 1, dtype=np.int64), np.zeros(len(levels) + 1, dtype=bool)
+    known[:-1] = whole.to_numpy(zero_copy_only=False)
+    numbers[known] = levels.filter(whole).cast(pa.int64())
+    return numbers[codes] if known[codes].all() else pd.arrays.IntegerArray(numbers[codes], ~known[codes])
+
+
+def _nullable(values: pa.ChunkedArray) -> pd.arrays.IntegerArray:
+    missing = values.is_null().to_numpy()
+    return pd.arrays.IntegerArray(values.fill_null(0).to_numpy().copy(), missing)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if _is_text(column.type):
+        return column
+    if pa.types.is_floating(column.type) and column.null_count < len(column):
+        raise WrongTypeError(str(column.type))
+    return column.cast(pa.string())
+
+
+def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
+    codes, levels = _levels(column)
+    return pd.Categorical.from_codes(codes, levels.to_pandas())
+
+
+def _levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """Codes (-1 where missing) and distinct texts."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    column = column.unify_dictionaries()
+    levels = column.chunk(0).dictionary.cast(pa.string()) if column.num_chunks else pa.array([], pa.string())
+    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate(codes or [np.zeros(0)]).astype(np.int32), levels
+
+
+def _unreadable(codes: np.ndarray, levels: pa.Array, failed: np.ndarray) -> np.ndarray | None:
+    """True where a text is neither a value nor one of the usual words for a missing one."""
+    if not failed.any():
+        return None
+    failed = failed & ~pc.is_in(levels, _NOT_AVAILABLE).to_numpy(zero_copy_only=False)
+    return np.append(failed, False)[codes]
+
+
+def _number_at(texts: pa.Array, start: int, stop: int) -> np.ndarray:
+    return pc.utf8_slice_codeunits(texts, start, stop).cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+    return any(check(kind) for check in checks)

@@ -1,0 +1,191 @@
+"""A folder of tables as Parquet or CSV: what is there, its columns as data frames, and the registers made from them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from servicenee.exceptions import RegisterError
+from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, values_of, what_ids_are
+from servicenee.registers.core import Registers
+from servicenee.registers.findings import Findings
+from servicenee.registers.schema import IDENTITY, NUMBER, TEXT
+
+_SUFFIXES = (".parquet", ".csv")
+_DELIMITERS = (",", ";", "\t")
+_BLOCK_BYTES = 16 << 20
+
+
+class Folder:
+    """Tables in one folder or in several parts of one: `name.parquet` or `name.csv`, in upper or lower case.
+
+    With `any_case`, columns go by their names in lower case, however the files spell them.
+    CSV is UTF-8 with a header; the delimiter (comma, semicolon, tab) is the one that the header has most of.
+    """
+
+    def __init__(self, parts: Iterable[Path], findings: Findings, *, any_case: bool = False):
+        self._findings = findings
+        self._any_case = any_case
+        self._files: dict[str, list[Path]] = {}
+        for part in parts:
+            found = sorted(file for file in part.iterdir() if file.suffix.lower() in _SUFFIXES)
+            names = [file.stem.lower() for file in found]
+            for file, name in zip(found, names, strict=True):
+                if names.count(name) == 1:
+                    self._files.setdefault(name, []).append(file)
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                findings.error(f"{', '.join(twice)}: there are several files of this name. Keep one, Parquet or CSV.")
+        self._columns: dict[str, dict[str, str]] = {}
+
+    def __contains__(self, table: str) -> bool:
+        return table in self._files
+
+    def file_name(self, table: str) -> str:
+        """Name of the table's file, as messages call it."""
+        return self._files[table][0].name if table in self._files else table
+
+    def columns(self, table: str) -> list[str]:
+        """Column names in the order of the file; none when the file cannot be read."""
+        if table not in self._columns:
+            header = self._header(self._files[table][0])
+            self._columns[table] = {name.lower() if self._any_case else name: name for name in header}
+        return list(self._columns[table])
+
+    def require(self, table: str, columns: Iterable[str]) -> bool:
+        """True when the table has these columns; an error that names those it lacks."""
+        missing = [name for name in columns if name not in self.columns(table)]
+        for name in missing:
+            self._findings.error(
+                f"{self.file_name(table)}, {name}: the column is missing. Add it, or rename the one that holds it."
+            )
+        return not missing
+
+    def read(self, table: str, holds: Mapping[str, str | None], ids: str | None = None) -> pd.DataFrame:
+        """Those of the columns that the table has; what cannot be read is missing, and counted.
+
+        `holds` says what each column holds, None to take numbers for numbers and the rest for text. `ids` says what the
+        person ids are (see `ids_of`); by default what the file says.
+        """
+        wanted = [name for name in self.columns(table) if name in holds]
+        arrow = self._arrow(table, wanted)
+        frame = {}
+        for name in wanted:
+            column = arrow.column(name)
+            what = holds[name] or (NUMBER if looks_numeric(column) else TEXT)
+            try:
+                frame[name], failed = values_of(column, what, ids)
+            except (WrongTypeError, pa.ArrowInvalid) as error:
+                reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
+                self._findings.error(f"{self.file_name(table)}, {name}: must be {EXPECTED[what]}; got {reason}.")
+                frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
+                continue
+            if failed is not None:
+                rule = f"not {EXPECTED[what]}"
+                self._findings.add(self.file_name(table), name, rule, failed, "taken as missing", limited=True)
+        return pd.DataFrame(frame, copy=False)
+
+    def ids_of(self, table: str) -> str | None:
+        """What the person ids of this table are, so that those of the others can be read alike."""
+        if "person_id" not in self.columns(table):
+            return None
+        typed = self._files[table][0].suffix.lower() == ".parquet"
+        column = self._arrow(table, ["person_id"]).column("person_id")
+        try:
+            return what_ids_are(column, typed=typed)
+        except WrongTypeError as error:
+            self._findings.error(
+                f"{self.file_name(table)}, person_id: must be {EXPECTED[IDENTITY]}; got {error}: an id such as "
+                "123.0 has lost its identity. Write the ids as text or whole numbers."
+            )
+            return None
+
+    def _header(self, file: Path) -> list[str]:
+        try:
+            if file.suffix.lower() == ".parquet":
+                return pq.read_schema(file).names
+            with file.open(encoding="utf-8-sig") as stream:
+                header = stream.readline()
+            options = pacsv.ParseOptions(delimiter=_delimiter(header))
+            return pacsv.read_csv(pa.py_buffer(header.encode()), parse_options=options).column_names
+        except (pa.ArrowException, OSError, UnicodeDecodeError):
+            return self._refuse(file)
+
+    def _arrow(self, table: str, columns: list[str]) -> pa.Table:
+        """These columns, from all parts."""
+        spelled = self._columns[table]
+        parts, skipped = [], []
+        for file in self._files[table]:
+            try:
+                part = self._read(file, [spelled[name] for name in columns], skipped)
+            except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError):
+                self._refuse(file)
+                part = pa.table({spelled[name]: pa.nulls(0) for name in columns})
+            parts.append(part.rename_columns(columns))
+        arrow = pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
+        if skipped:
+            rows = np.zeros(arrow.num_rows + len(skipped), dtype=bool)
+            rows[skipped] = True
+            rule = "number of fields differs from the header"
+            self._findings.add(self.file_name(table), "all columns", rule, rows, "set aside", limited=True)
+        return arrow
+
+    def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:
+        if file.suffix.lower() == ".parquet":
+            names = pq.read_schema(file)
+            text = [name for name in columns if pa.types.is_string(names.field(name).type)]
+            return pq.ParquetFile(file, read_dictionary=text, memory_map=True).read(columns=columns, use_threads=False)
+
+        def skip(row: pacsv.InvalidRow) -> str:
+            skipped.append(row.number - 2)  # the header is row 1
+            return "skip"
+
+        with file.open(encoding="utf-8-sig") as stream:
+            delimiter = _delimiter(stream.readline())
+        # Vocabulary files of OMOP (Athena) are tab-separated and use quotation marks as letters.
+        quote = False if delimiter == "\t" else '"'
+        parse = pacsv.ParseOptions(delimiter=delimiter, quote_char=quote, invalid_row_handler=skip)
+        convert = pacsv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()),
+            include_columns=columns,
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        read = pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
+        return pacsv.read_csv(file, read_options=read, parse_options=parse, convert_options=convert)
+
+    def _refuse(self, file: Path) -> list[str]:
+        kind = "Parquet" if file.suffix.lower() == ".parquet" else "UTF-8 text with delimiters and a header"
+        self._findings.error(f"{file.name}: cannot be read as {kind}. Write the file again.")
+        return []
+
+
+def existing_folder(path) -> Path:
+    """The folder, or an error that says there is none."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ValueError(f"`path` must be a folder of Parquet or CSV files; got {str(folder)!r}, which is none.")
+    return folder
+
+
+def assembled(
+    tables: dict[str, pd.DataFrame], findings: Findings, *, extract_date, duplicates: str = "drop"
+) -> Registers:
+    """Registers from tables that were read; faults found while reading and in the tables come in one error or table."""
+    try:
+        registers = Registers(**tables, extract_date=extract_date, duplicates=duplicates, tolerance=findings.tolerance)
+    except RegisterError as error:
+        raise RegisterError([*findings.errors, *error.findings]) from None
+    findings.raise_errors()
+    found = [frame for frame in (findings.frame(), registers.findings) if len(frame)]
+    if found:
+        registers.findings = pd.concat(found, ignore_index=True)
+    return registers
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
