@@ -33,6 +33,7 @@ ESTIMATOR = "estimator.skops"
 # Every class that a saved estimator may hold besides numpy arrays, plain containers and public scikit-learn estimators,
 # each read through: it keeps numbers and texts, and unpacking it runs no code of the file.
 TRUSTED = (
+    "numpy.dtype",
     "servicenee.need.calibration.Calibrator",
     "servicenee.need.classifier.NeedClassifier",
     "servicenee.need.columns.Column",
