@@ -78,8 +78,11 @@ class Cohort:
         for fault, bad in faults.items():
             _refuse_rows("frame", fault, bad)
         days = stamps.astype("datetime64[D]").astype(np.int64)
-        _refuse_rows("frame", f"index dates after the extract date {registers.extract_date:%Y-%m-%d}",
-                     days > registers.extract_day)
+        _refuse_rows(
+            "frame",
+            f"index dates after the extract date {registers.extract_date:%Y-%m-%d}",
+            days > registers.extract_day,
+        )
         attrition = _attrition([("rows of the frame", 0, known)])
         return cls(registers, known.astype(np.int32), days.astype(np.int32), attrition)
 
@@ -97,9 +100,9 @@ class Cohort:
         return Cohort(self.registers, self.person[rows], self.index_day[rows], self.attrition)
 
     def __reduce_ex__(self, protocol):
-        # joblib's hashing, which Pipeline(memory=...) starts with, pickles by protocol 3; transport to workers does not.
+        # Pipeline(memory=...) starts by hashing, for which joblib pickles by protocol 3; workers are reached by a later one.
         if protocol < 4:
-            raise TypeError("a Cohort cannot be cached: `memory` of a Pipeline must be None, or persons reach the disk.")
+            raise TypeError("a Cohort cannot be cached: use Pipeline(memory=None), or persons reach the disk.")
         return Cohort, (self.registers, self.person, self.index_day, self.attrition)
 
     @property
@@ -265,7 +268,7 @@ class Population:
         wanted = [self.area] if isinstance(self.area, str) else list(self.area)
         unknown = sum(name not in column.levels for name in wanted)
         if unknown:
-            raise ValueError(f"`area` must name areas of the registers; {unknown} of {len(wanted)} names are not there.")
+            raise ValueError(f"`area` must name known areas; {unknown} of {len(wanted)} names are not there.")
         return np.isin(column.codes[person], [column.levels.index(name) for name in wanted])
 
     def _free_of(self, registers: Registers, person: np.ndarray, day: np.ndarray) -> np.ndarray:

@@ -256,8 +256,8 @@ class _Found:
         if inside.any():
             without = list(self.definition.without) or list(self.definition.codes.frame().agg(":".join, axis=1))
             raise ValueError(
-                f"`cohort` must be free of the outcome at the index date; {int(inside.sum())} of {len(inside)} rows are "
-                f"already in the service. Use Population(..., without={without})."
+                f"`cohort` must be free of the outcome at the index date; {int(inside.sum())} of {len(inside)} "
+                f"rows are already in the service. Use Population(..., without={without})."
             )
 
     def _amount(self, stop: np.ndarray) -> np.ndarray:

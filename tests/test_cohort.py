@@ -83,7 +83,9 @@ def test_attrition_adds_up(county):
     cohort = Population(75, without=["stay:home_care", "stay:round_the_clock"]).at(county, ["2021-01-01", "2022-01-01"])
     flow = cohort.attrition
     assert flow["n_rows"].iloc[-1] == len(cohort)
-    assert (flow["n_rows"].iloc[:-1].to_numpy() - flow["n_removed"].iloc[1:].to_numpy() == flow["n_rows"].iloc[1:]).all()
+    assert (
+        flow["n_rows"].iloc[:-1].to_numpy() - flow["n_removed"].iloc[1:].to_numpy() == flow["n_rows"].iloc[1:]
+    ).all()
     assert flow["n_persons"].is_monotonic_decreasing
 
 
@@ -161,7 +163,9 @@ def test_a_frame_with_a_fault_is_refused_without_showing_a_person(county, frame,
 @pytest.mark.parametrize("ids", [[10, 2, 33], ["b", "ä", "01"]], ids=["integers", "text"])
 def test_person_ids_come_back_exactly_as_they_went_in(ids):
     persons = pd.DataFrame({"person_id": ids, "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
-    events = pd.DataFrame({"person_id": ids, "time": pd.Timestamp("2023-01-01"), "source": "a", "code_system": "x", "code": "y"})
+    events = pd.DataFrame(
+        {"person_id": ids, "time": pd.Timestamp("2023-01-01"), "source": "a", "code_system": "x", "code": "y"}
+    )
     registers = Registers(persons, events, extract_date="2024-01-01")
     cohort = Population(min_age=None).at(registers, "2024-01-01")
     assert cohort.frame["person_id"].tolist() == sorted(ids)

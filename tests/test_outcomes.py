@@ -93,7 +93,9 @@ def test_a_source_that_begins_after_the_window_opens_says_nothing(person, seen):
 
 
 def test_counts_and_exposure_end_with_follow_up(person, seen):
-    registers = person(["2021-12-31", "2022-01-01", "2022-02-01", "2022-06-01", "2023-01-01"], registered_to="2022-05-01")
+    registers = person(
+        ["2021-12-31", "2022-01-01", "2022-02-01", "2022-06-01", "2023-01-01"], registered_to="2022-05-01"
+    )
     labels = Outcome("emergency_visit", kind="counts").label(seen(registers, INDEX))
     assert labels.iloc[0].to_dict() == {"status": 1, "time_days": 0, "value": 2, "exposure_days": 120}
 

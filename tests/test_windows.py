@@ -17,8 +17,8 @@ from servicenee import (
     StayCounts,
     StayDays,
 )
-from servicenee import windows as kernel
 from servicenee.windows import Measure, Window, measure_events
+from servicenee.windows import events as kernel
 
 DAY = pd.Timedelta(days=1)
 
@@ -45,7 +45,9 @@ def test_skipping_the_last_7_days(person, seen, day, counted):
 
 def test_an_event_is_past_or_future_never_both(person, seen):
     registers = person(["2024-01-31"])
-    counts = EventCounts(source="emergency", lookback_days=None).fit_transform(seen(registers, "2024-01-31", "2024-02-01"))
+    counts = EventCounts(source="emergency", lookback_days=None).fit_transform(
+        seen(registers, "2024-01-31", "2024-02-01")
+    )
     assert counts.iloc[:, 0].tolist() == [0, 1]
 
 
@@ -121,8 +123,12 @@ def test_days_in_stay_in_the_year_before_31_january_2024(person, seen, line):
 
 
 def test_overlapping_stays_count_once(person, seen):
-    stays = [("2024-01-01", "2024-01-11", "home_care"), ("2024-01-06", "2024-01-16", "home_care"),
-             ("2024-01-08", "2024-01-09", "home_care"), ("2024-01-20", "2024-01-22", "home_care")]
+    stays = [
+        ("2024-01-01", "2024-01-11", "home_care"),
+        ("2024-01-06", "2024-01-16", "home_care"),
+        ("2024-01-08", "2024-01-09", "home_care"),
+        ("2024-01-20", "2024-01-22", "home_care"),
+    ]
     assert StayDays("home_care").fit_transform(seen(person(stays=stays), "2024-01-31")).iloc[0, 0] == 17
 
 
@@ -176,8 +182,12 @@ def extracts(draw):
     )
     start = pd.Timestamp("2023-10-01")
     columns = ["person_id", "day", "minute", "source", "code", "value"]
-    events = pd.DataFrame(rows, columns=columns).astype({"person_id": "int64", "day": "int64", "minute": "int64", "value": float})
-    events["time"] = start + pd.to_timedelta(events.pop("day"), unit="D") + pd.to_timedelta(events.pop("minute"), unit="m")
+    events = pd.DataFrame(rows, columns=columns).astype(
+        {"person_id": "int64", "day": "int64", "minute": "int64", "value": float}
+    )
+    events["time"] = (
+        start + pd.to_timedelta(events.pop("day"), unit="D") + pd.to_timedelta(events.pop("minute"), unit="m")
+    )
     events["code_system"] = events["code"].str[0]
     return events.astype({"source": object, "code": object, "code_system": object})
 
@@ -193,7 +203,12 @@ WINDOWS = (Window(30), Window(91), Window(None), Window(91, 30), Window(91, 1), 
 def test_every_statistic_equals_the_oracle(events, duplicates, pairs_per_chunk):
     persons = pd.DataFrame({"person_id": [0, 1, 2, 3], "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
     registers = Registers(persons, events, extract_date="2025-06-01", duplicates=duplicates)
-    frame = pd.DataFrame({"person_id": [2, 0, 1, 3, 0], "index_date": ["2024-01-01", "2024-01-01", "2023-12-31", "2024-10-01", "2023-10-01"]})
+    frame = pd.DataFrame(
+        {
+            "person_id": [2, 0, 1, 3, 0],
+            "index_date": ["2024-01-01", "2024-01-01", "2023-12-31", "2024-10-01", "2023-10-01"],
+        }
+    )
     cohort = Cohort.from_frame(registers, frame)
     kinds = registers.event_columns.kinds
     group = np.where(kinds["source"] == "a", 0, 1).astype(np.int32)
@@ -202,7 +217,9 @@ def test_every_statistic_equals_the_oracle(events, duplicates, pairs_per_chunk):
     out = np.empty((len(measures) * 2 * len(WINDOWS), len(cohort)), dtype=np.float32)
     before, kernel._PAIRS_PER_CHUNK = kernel._PAIRS_PER_CHUNK, pairs_per_chunk
     try:
-        measure_events(registers.event_columns, registers.coverage_columns, cohort.person, cohort.index_day, placed, out)
+        measure_events(
+            registers.event_columns, registers.coverage_columns, cohort.person, cohort.index_day, placed, out
+        )
     finally:
         kernel._PAIRS_PER_CHUNK = before
     expected = _oracle(events.drop_duplicates() if duplicates == "drop" else events, frame)
@@ -246,18 +263,26 @@ def many():
 
 def _features(persons, events, order=None):
     registers = Registers(persons, events, extract_date="2024-06-01")
-    frame = pd.DataFrame({"person_id": np.repeat(persons["person_id"].to_numpy(), 3),
-                          "index_date": ["2021-06-01", "2022-06-01", "2023-06-01"] * len(persons)})
+    frame = pd.DataFrame(
+        {
+            "person_id": np.repeat(persons["person_id"].to_numpy(), 3),
+            "index_date": ["2021-06-01", "2022-06-01", "2023-06-01"] * len(persons),
+        }
+    )
     cohort = Cohort.from_frame(registers, frame)
     cohort = cohort if order is None else cohort[order]
-    builders = [kind(by="source", lookback_days=[30, 365, None]) for kind in (EventSums, LatestValue, DistinctCodes, DaysSince)]
+    builders = [
+        kind(by="source", lookback_days=[30, 365, None]) for kind in (EventSums, LatestValue, DistinctCodes, DaysSince)
+    ]
     return pd.concat([builder.fit_transform(cohort) for builder in builders], axis=1)
 
 
 def test_order_of_the_input_rows_does_not_move_a_bit(many):
     persons, events = many
     shuffled = events.sample(frac=1, random_state=3), persons.sample(frac=1, random_state=4)
-    pd.testing.assert_frame_equal(_features(persons, events), _features(shuffled[1].sort_values("person_id"), shuffled[0]), check_exact=True)
+    pd.testing.assert_frame_equal(
+        _features(persons, events), _features(shuffled[1].sort_values("person_id"), shuffled[0]), check_exact=True
+    )
 
 
 def test_chunks_do_not_move_a_bit(many, monkeypatch):
@@ -269,7 +294,9 @@ def test_chunks_do_not_move_a_bit(many, monkeypatch):
 def test_order_of_the_cohort_does_not_move_a_bit(many):
     persons, events = many
     order = np.random.default_rng(5).permutation(len(persons) * 3)
-    pd.testing.assert_frame_equal(_features(persons, events).iloc[order], _features(persons, events, order), check_exact=True)
+    pd.testing.assert_frame_equal(
+        _features(persons, events).iloc[order], _features(persons, events, order), check_exact=True
+    )
 
 
 def test_sums_of_mixed_magnitude_are_exact_before_the_cast():
@@ -278,7 +305,16 @@ def test_sums_of_mixed_magnitude_are_exact_before_the_cast():
     value = 10.0 ** rng.uniform(-3, 9, n)
     persons = pd.DataFrame({"person_id": np.arange(n_persons), "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
     time = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 1_000_000, n)), unit="m")
-    events = pd.DataFrame({"person_id": np.arange(n) % n_persons, "time": time, "source": "a", "code_system": "x", "code": "y", "value": value})
+    events = pd.DataFrame(
+        {
+            "person_id": np.arange(n) % n_persons,
+            "time": time,
+            "source": "a",
+            "code_system": "x",
+            "code": "y",
+            "value": value,
+        }
+    )
     registers = Registers(persons, events, extract_date="2024-06-01", duplicates="keep")
     columns = registers.event_columns
     measure = Measure("sum", np.zeros(len(columns.kinds), dtype=np.int32), ((),), (Window(1), Window(30)), (0,))
@@ -291,7 +327,9 @@ def test_sums_of_mixed_magnitude_are_exact_before_the_cast():
         for place, lookback in enumerate((1, 30)):
             own = slice(columns.first[person], columns.first[person + 1])
             minute = columns.minute[own]
-            chosen = np.flatnonzero((minute < day[person] * 1440) & (minute >= (day[person] - lookback) * 1440)) + own.start
+            chosen = (
+                np.flatnonzero((minute < day[person] * 1440) & (minute >= (day[person] - lookback) * 1440)) + own.start
+            )
             exact = np.longdouble(0) + np.sum(columns.value[chosen].astype(np.longdouble))
             assert abs(out[place, person] - exact) <= 1e-12 * np.abs(columns.value[chosen]).sum()
             if len(chosen):

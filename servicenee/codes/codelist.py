@@ -150,7 +150,7 @@ def as_codelist(codes: "Codelist | str | Iterable[str]") -> Codelist:
         return codes
     if isinstance(codes, str) and ":" not in codes:
         return load_codelist(codes)
-    prefixes = [codes] if isinstance(codes, str) else list(codes)
+    prefixes = [codes] if isinstance(codes, str) else list(codes) if isinstance(codes, Iterable) else []
     if not prefixes or not all(isinstance(prefix, str) for prefix in prefixes):
         raise ValueError(
             f"`codes` must be a Codelist, the name of a shipped one ({', '.join(shipped_codelists())}) or prefixes "

@@ -16,6 +16,9 @@ from servicenee.windows import Measure, Window, measure_events, measure_stays
 EVENT_COLUMNS = ("source", "code_system", "code", "unit")
 
 
+_EVER = Window(None)
+
+
 @dataclass(frozen=True)
 class Feature:
     """One column of X, described without a person and without a language."""
@@ -25,7 +28,7 @@ class Feature:
     source: tuple[str, ...] = ()
     codes: str = ""
     group: str = ""
-    window: Window = Window(None)
+    window: Window = _EVER
     topic: str = "background"
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -155,7 +158,7 @@ def _feeding(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None)
 
 
 def _layered(groups: list[Group]) -> list[list[int]]:
-    """Places of the groups in layers within which no kind belongs to two groups: a pair falls into one cell per layer."""
+    """Places of the groups, in layers within which no kind belongs to two groups: one cell per pair and layer."""
     layers: list[list[int]] = []
     for place, group in enumerate(groups):
         for layer in layers:

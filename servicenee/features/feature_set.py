@@ -9,6 +9,7 @@ from servicenee.features.stays import StayCounts, StayDays
 from servicenee.registers import Registers
 
 _DIAGNOSES = ("primary_care", "emergency", "outpatient", "inpatient")
+_HOSPITAL = ("inpatient_unplanned", "inpatient_planned")
 _CONDITIONS = (
     "dementia parkinson stroke heart_failure coronary atrial_fib hypertension diabetes copd asthma ckd depression "
     "schizophrenia substance osteoarthritis osteoporosis solid_cancer incontinence vision hearing anaemia malnutrition "
@@ -110,8 +111,8 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
     Returns
     -------
     FeatureSet
-        Builders named person, contacts, emergency_gap, home_care, stays, admissions, conditions, falls, diagnoses,
-        medicines, medicine_groups, laboratory, rai and social.
+        Builders named person, contacts, forms_of_contact, emergency_gap, home_care, stays, admissions, conditions,
+        frailty_signs, falls, diagnoses, medicines, medicine_groups, laboratory, rai and social.
 
     Notes
     -----
@@ -121,18 +122,26 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
     --------
     >>> from servicenee import default_features
     >>> list(default_features().named_builders)[:3]
-    ['person', 'contacts', 'emergency_gap']
+    ['person', 'contacts', 'forms_of_contact']
     """
     conditions = load_codelist("chronic_conditions").keep(*_CONDITIONS)
     contacts = ("primary_care", "emergency", "outpatient")
     builders = [
         ("person", Demographics(columns=("age", "sex", "living_alone"))),
         ("contacts", EventCounts("contacts", source=contacts, by="source", lookback_days=(90, 365, 730))),
+        ("forms_of_contact", EventCounts(source="primary_care", by="contact_forms", lookback_days=365)),
         ("emergency_gap", DaysSince("contacts", source="emergency", lookback_days=730)),
         ("home_care", EventSums("contacts", source="home_care", lookback_days=(30, 365))),
-        ("stays", StayDays(("inpatient_unplanned", "inpatient_planned"), source="inpatient", lookback_days=(90, 365, 730))),
-        ("admissions", StayCounts(("inpatient_unplanned", "inpatient_planned"), source="inpatient", lookback_days=(90, 365))),
+        (
+            "stays",
+            StayDays(("inpatient_unplanned", "inpatient_planned"), source="inpatient", lookback_days=(90, 365, 730)),
+        ),
+        (
+            "admissions",
+            StayCounts(("inpatient_unplanned", "inpatient_planned"), source="inpatient", lookback_days=(90, 365)),
+        ),
         ("conditions", EventCounts(source=_DIAGNOSES, by=conditions, lookback_days=730)),
+        ("frailty_signs", EventCounts(source=_DIAGNOSES, by="frailty_signs", lookback_days=(365, 730))),
         ("falls", EventCounts("falls_fractures", source=_DIAGNOSES, lookback_days=(365, 730))),
         ("diagnoses", DistinctCodes("diagnoses", source=_DIAGNOSES, lookback_days=730)),
         ("medicines", DistinctCodes("medicines", source="medication", lookback_days=(90, 365))),

@@ -7,6 +7,7 @@ _TOPIC_OF_LIST = {
     "chronic_conditions": "diagnoses",
     "diagnoses": "diagnoses",
     "falls_fractures": "diagnoses",
+    "frailty_signs": "function",
     "medicines": "medicines",
     "medicine_groups": "medicines",
     "laboratory": "measurements",
@@ -26,7 +27,7 @@ _TOPIC_OF_SOURCE = {"emergency": "acute_use", "inpatient": "acute_use", "rai": "
 
 
 def topic_of(codes: str, sources: tuple[str, ...]) -> str:
-    """Topic of a column by its code list, else its code system, else its source; "services" where none of them tells."""
+    """Topic of a column by its code list, else its code system, else its source, else "services"."""
     if codes in _TOPIC_OF_LIST:
         return _TOPIC_OF_LIST[codes]
     system = codes.partition(":")[0]
@@ -59,7 +60,11 @@ def label(
 def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], language: str, of_stays: bool) -> str:
     if of_stays:
         area = "stay_days" if measure == "stay_days" else "stay"
-        return known_text(f"features.{area}.{group}", language) or known_text(f"features.stay_source.{group}", language) or group
+        return (
+            known_text(f"features.{area}.{group}", language)
+            or known_text(f"features.stay_source.{group}", language)
+            or group
+        )
     source = sources[0] if len(sources) == 1 else "all"
     of_source = (known_text(f"features.events.{source}", language) if measure == "sum" else "") or known_text(
         f"features.source.{source}", language

@@ -85,19 +85,21 @@ def _rewritten(registers: Registers, wall: np.ndarray) -> Registers:
     person = _person_of(events.first)
     at_wall = np.minimum(wall, FAR_FUTURE // MINUTES_PER_DAY)[person] * MINUTES_PER_DAY
     minute = np.where(unseen & (events.minute >= at_wall), at_wall, events.minute).astype(np.int32)
-    kind = np.where(unseen, rng.integers(0, max(1, len(events.kinds)), len(events)), events.kind).astype(events.kind.dtype)
+    kind = np.where(unseen, rng.integers(0, max(1, len(events.kinds)), len(events)), events.kind).astype(
+        events.kind.dtype
+    )
     value = np.where(unseen, rng.normal(1e6, 1e5, len(events)), events.value)
     available = events.available
     if available is None:
         # Rewritten kinds have other lags; the times of report must stay as they were.
         available = (events.minute + events.lag_days[events.kind] * MINUTES_PER_DAY).astype(np.int32)
     unseen_stays = _unseen_stays(stays, wall)
-    other_kind = rng.integers(0, max(1, len(stays.kinds)), len(stays))
+    other_stay = rng.integers(0, max(1, len(stays.kinds)), len(stays)).astype(stays.kind.dtype)
     opened = _open_ends(stays, wall, None)
     return registers.replaced(
         person_columns=_future_lives(registers.person_columns, wall, None),
         event_columns=replace(events, minute=minute, kind=kind, value=value, available=available),
-        stay_columns=replace(opened, kind=np.where(unseen_stays, other_kind, stays.kind).astype(stays.kind.dtype)),
+        stay_columns=replace(opened, kind=np.where(unseen_stays, other_stay, stays.kind)),
     )
 
 

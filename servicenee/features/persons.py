@@ -56,7 +56,9 @@ def _blocks(name: str, registers: Registers) -> list[Block]:
             for level in _LEVELS[name]
         ]
     if isinstance(column, TextColumn):
-        raise ValueError(f"`columns` must name 'age', 'sex', 'language' or numeric columns of persons; got text {name!r}.")
+        raise ValueError(
+            f"`columns` must name 'age', 'sex', 'language' or numeric columns of persons; got text {name!r}."
+        )
     return [Block((_feature(name, name, ""),), compute=partial(_number, name=name))]
 
 

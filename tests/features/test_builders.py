@@ -1,0 +1,199 @@
+"""The contract of every builder, and what each says about 0 and NaN."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from servicenee import (
+    Codelist,
+    DaysSince,
+    Demographics,
+    DistinctCodes,
+    EventCounts,
+    EventSums,
+    FeatureSet,
+    LatestValue,
+    Population,
+    Registers,
+    StayCounts,
+    StayDays,
+    default_features,
+)
+
+BUILDERS = [
+    Demographics(columns=("age", "sex", "language", "living_alone")),
+    EventCounts(by="source", lookback_days=(30, 365, None)),
+    EventCounts("chronic_conditions", by="chronic_conditions", source=["primary_care", "inpatient"], skip_days=30),
+    EventSums("contacts", source="home_care", lookback_days=(30, 365)),
+    DaysSince(source=["emergency", "inpatient"], by="source", lookback_days=730),
+    DistinctCodes("medicines", source="medication", lookback_days=90),
+    LatestValue(by="rai_scales", source="rai"),
+    StayDays(("inpatient_unplanned", "home_care"), lookback_days=(90, 365)),
+    StayCounts(source="inpatient", lookback_days=None),
+    default_features(),
+]
+each_builder = pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: type(builder).__name__)
+
+
+@pytest.fixture(scope="module")
+def cohort(county):
+    return Population(70).at(county, ["2022-01-01", "2023-01-01"])[:400]
+
+
+@each_builder
+def test_x_is_float_with_the_cohorts_index(builder, cohort):
+    X = builder.fit_transform(cohort)
+    assert X.index.equals(cohort.index)
+    assert (X.dtypes == np.float32).all()
+    assert X.to_numpy().flags.f_contiguous
+    assert X.columns.is_unique
+
+
+@each_builder
+def test_cloning_and_refitting_change_nothing(builder, cohort):
+    before = repr(builder.get_params())
+    X = clone(builder).fit(cohort).transform(cohort)
+    pd.testing.assert_frame_equal(X, builder.transform(cohort), check_exact=True)
+    assert repr(builder.get_params()) == before
+
+
+@each_builder
+def test_a_row_does_not_depend_on_the_other_rows(builder, cohort):
+    some = [17, 3, 250, 4]
+    pd.testing.assert_frame_equal(
+        builder.fit_transform(cohort[some]), builder.fit_transform(cohort).iloc[some], check_exact=True
+    )
+
+
+@each_builder
+def test_an_empty_cohort_keeps_the_columns(builder, cohort):
+    X = builder.fit_transform(cohort[:0])
+    assert X.shape == (0, builder.fit_transform(cohort).shape[1])
+
+
+@each_builder
+def test_every_column_is_described_in_three_languages(builder, cohort):
+    table = builder.describe(cohort.registers)
+    assert table["feature"].tolist() == builder.fit_transform(cohort).columns.tolist()
+    labels = table[["label_fi", "label_sv", "label_en"]]
+    assert (labels.map(len) > 0).all().all()
+    assert not labels.duplicated().any(), "two columns a reader cannot tell apart"
+
+
+@each_builder
+def test_a_builder_holds_parameters_never_tables(builder, cohort):
+    fitted = clone(builder).fit(cohort)
+    assert fitted.__dict__.keys() == builder.__dict__.keys()
+
+
+def test_codes_in_two_groups_count_in_both(person, seen):
+    lists = Codelist({"heart": ["contact:vis"], "any": ["contact:"], "none": ["contact:zzz"]}, name="mine")
+    X = EventCounts(by=lists).fit_transform(seen(person(["2024-01-01"]), "2024-01-31"))
+    assert X.iloc[0].to_dict() == {"count_heart_365d": 1, "count_any_365d": 1, "count_none_365d": 0}
+
+
+def test_values_at_the_latest_time_count_as_their_mean(seen):
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["male"]})
+    events = pd.DataFrame(
+        {
+            "person_id": 1,
+            "time": pd.to_datetime(["2023-01-01", "2023-05-01", "2023-05-01", "2023-06-01"]),
+            "source": "laboratory",
+            "code_system": "lab",
+            "code": "Hb",
+            "value": [100, 120, 140, np.nan],
+        }
+    )
+    cohort = seen(Registers(persons, events, extract_date="2024-01-01"), "2024-01-01")
+    assert LatestValue("lab:Hb").fit_transform(cohort).iloc[0, 0] == 130
+    assert DaysSince("lab:Hb").fit_transform(cohort).iloc[0, 0] == 214
+
+
+def test_demographics_by_hand(seen):
+    persons = pd.DataFrame(
+        {
+            "person_id": [1, 2, 3],
+            "birth_date": pd.to_datetime(["1940-01-01", None, "1950-01-01"]),
+            "sex": ["female", "male", None],
+            "language": ["sv", "fi", "other"],
+            "living_alone": [1, 0, np.nan],
+        }
+    )
+    events = pd.DataFrame(
+        {"person_id": [1], "time": pd.to_datetime(["2020-01-01"]), "source": "a", "code_system": "x", "code": "y"}
+    )
+    cohort = seen(Registers(persons, events, extract_date="2024-01-01"), "2020-01-01")
+    X = Demographics(("age", "sex", "language", "living_alone", "income")).fit_transform(cohort)
+    expected = [[80.0, 1, 1, 0, 1, np.nan], [np.nan, 0, 0, 0, 0, np.nan], [70.0, np.nan, 0, 1, np.nan, np.nan]]
+    np.testing.assert_allclose(X.to_numpy(), expected, atol=0.01)
+
+
+def test_names_of_a_plain_list_and_nested_parameters():
+    features = FeatureSet([EventCounts(source="emergency"), EventCounts(source="rai"), ("stays", StayDays())])
+    assert list(features.named_builders) == ["eventcounts-1", "eventcounts-2", "stays"]
+    features.set_params(stays__lookback_days=90, **{"eventcounts-1__skip_days": 30})
+    assert features.get_params()["stays__lookback_days"] == 90
+    assert features.named_builders["eventcounts-1"].skip_days == 30
+
+
+def test_a_set_equals_its_builders_one_by_one(cohort):
+    features = FeatureSet([(str(number), builder) for number, builder in enumerate(BUILDERS[:2] + BUILDERS[3:8])])
+    apart = pd.concat([builder.fit_transform(cohort) for builder in features.named_builders.values()], axis=1)
+    pd.testing.assert_frame_equal(features.fit_transform(cohort), apart, check_exact=True)
+
+
+def test_default_features_leave_out_sources_that_are_not_there(person, seen):
+    registers = person(["2024-01-01"])
+    assert list(default_features(registers).named_builders) == ["person", "emergency_gap"]
+    with pytest.raises(ValueError, match="`source` must name sources of the registers"):
+        default_features().fit(seen(registers, "2024-01-31"))
+
+
+@pytest.mark.parametrize(
+    ("builder", "message"),
+    [
+        (EventCounts(lookback_days=0), "`lookback_days` must be a whole number of days of at least 1 or None; got 0"),
+        (EventCounts(lookback_days=[]), "`lookback_days` must hold one or several"),
+        (EventCounts(lookback_days=[30, 30]), "`lookback_days` must hold one or several different"),
+        (EventCounts(lookback_days=30, skip_days=30), "`lookback_days` must be longer than `skip_days`"),
+        (EventCounts(source="hospital"), "`source` must name sources"),
+        (EventCounts("my_list"), "`codes` must name a shipped list"),
+        (EventCounts(["E11"]), "must be written 'SYSTEM:prefix'"),
+        (StayDays(skip_days=1.5), "`skip_days` must be a whole number"),
+        (Demographics("area"), "got text 'area'"),
+        (FeatureSet([("a", Demographics()), ("a", Demographics())]), "must have different names"),
+        (FeatureSet([("a", Demographics()), ("b", Demographics())]), "come twice: age, sex_female"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_when_fitting(builder, message, cohort):
+    with pytest.raises(ValueError, match=message):
+        builder.fit_transform(cohort)
+
+
+def test_a_matrix_in_place_of_a_cohort_is_refused():
+    with pytest.raises(TypeError, match="feature builders take a Cohort"):
+        EventCounts().transform(np.zeros((3, 2)))
+
+
+def test_hash_seed_does_not_change_columns_or_bytes():
+    code = (
+        "import hashlib, servicenee as sn; r = sn.make_registers(300, random_state=1);"
+        "X = sn.default_features(r).fit_transform(sn.Population(70).at(r, ['2022-01-01']));"
+        "print(hashlib.sha256(X.to_numpy().tobytes() + repr(list(X)).encode()).hexdigest())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert len(runs[0]) == 65
