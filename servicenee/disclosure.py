@@ -75,8 +75,8 @@ def suppress(counts: Counts, *, min_cell: int = MIN_CELL) -> Counts:
     >>> suppress(pd.Series({"Kokkola": 40, "Toholampi": 3, "Veteli": 9})).tolist()
     [40.0, nan, nan]
     """
-    shown = counts.astype("float64")
-    return shown.mask(_hidden(counts, min_cell))
+    hidden = _hidden(counts, min_cell)
+    return counts.astype("float64").mask(hidden)
 
 
 def count_text(counts: Counts, *, min_cell: int = MIN_CELL) -> Counts:
