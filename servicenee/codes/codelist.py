@@ -44,7 +44,7 @@ class Codelist:
     ----------
     groups : mapping of str to list of str
         Prefixes per group, each written ``"SYSTEM:prefix"``: ``"ICD-10:E11"``, ``"ATC:A10"``. ``"contact:"`` is the
-        whole system, ``"stay:home_care"`` a kind of stay.
+        whole system, ``"stay:home_care"`` a kind of stay, ``"OMOP:=192671"`` this one code and none that begins so.
     name : str
         Name used in feature columns and reports.
     labels : mapping of str to mapping of str to str, optional
@@ -84,10 +84,13 @@ class Codelist:
         pairs = list(zip(code_systems, codes, strict=True))
         found = np.zeros((len(self.groups), len(pairs)), dtype=bool)
         for row, prefixes in enumerate(self.groups.values()):
-            by_system: dict[str, tuple[str, ...]] = {}
+            begins: dict[str, list[str]] = {}
             for system, prefix in prefixes:
-                by_system[system] = (*by_system.get(system, ()), prefix)
-            found[row] = [code.startswith(by_system.get(system, ())) for system, code in pairs]
+                if not prefix.startswith("="):
+                    begins.setdefault(system, []).append(prefix)
+            exact = {(system, prefix[1:]) for system, prefix in prefixes if prefix.startswith("=")}
+            starts = {system: tuple(listed) for system, listed in begins.items()}
+            found[row] = [(system, code) in exact or code.startswith(starts.get(system, ())) for system, code in pairs]
         return found
 
     def groups_of_kinds(self, kinds: pd.DataFrame) -> np.ndarray:

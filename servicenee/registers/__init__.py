@@ -2,6 +2,15 @@
 
 from servicenee.registers.core import Registers
 from servicenee.registers.files import read_registers, write_registers
+from servicenee.registers.omop import concept_codelist, read_omop
 from servicenee.registers.synthetic import make_registers, true_risks
 
-__all__ = ["Registers", "make_registers", "read_registers", "true_risks", "write_registers"]
+__all__ = [
+    "Registers",
+    "concept_codelist",
+    "make_registers",
+    "read_omop",
+    "read_registers",
+    "true_risks",
+    "write_registers",
+]

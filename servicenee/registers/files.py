@@ -157,8 +157,8 @@ def _refuse_foreign(target: Path) -> None:
         return
     if not target.is_dir() or (any(target.iterdir()) and not _manifests(target)):
         raise ValueError(
-            f"`path` must be a new or empty folder, or one written by write_registers; got {str(target)!r}, which holds "
-            "something else."
+            f"`path` must be a new or empty folder, or one written by write_registers; got {str(target)!r}, which "
+            "holds something else."
         )
 
 
