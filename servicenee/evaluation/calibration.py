@@ -145,9 +145,11 @@ def _bin_starts(sorted_rows: Ranked, n_bins: int) -> np.ndarray:
     n_rows = len(sorted_rows.person)
     if not n_rows:
         return np.empty(0, dtype=np.int64)
-    edges = np.ceil(np.arange(n_bins) * n_rows / n_bins).astype(np.int64)
-    at = np.searchsorted(sorted_rows.starts, edges, side="left")
-    starts = np.unique(sorted_rows.starts[at[at < len(sorted_rows.starts)]])
+    wanted = np.arange(n_bins) * n_rows / n_bins
+    after = np.minimum(np.searchsorted(sorted_rows.starts, wanted), len(sorted_rows.starts) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = wanted - sorted_rows.starts[before] < sorted_rows.starts[after] - wanted
+    starts = np.unique(sorted_rows.starts[np.where(nearer, before, after)])
     kept = [0]
     for start in starts[1:].tolist():
         if not _too_small(sorted_rows, kept[-1], start):

@@ -1,9 +1,11 @@
 """Tables of an evaluation in; matplotlib figures out, readable without colour, drawn without global state."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
-from servicenee.texts import text
+from servicenee.texts import format_number, text
 
 # Blue and vermillion of Okabe and Ito: told apart by colour-blind readers, contrast of at least 3.9 on white.
 BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#595959"
@@ -117,9 +119,8 @@ def plot_capacity(capacities: pd.DataFrame, *, language: str = "en"):
             label=_word(f"head.{name}", language),
         )
     axis.set(xlabel=_word("axis.selected", language), ylabel=_word("axis.share", language), xlim=(0, None))
-    axis.set_ylim(
-        0, min(1.0, 1.15 * float(shown[["ppv_upper", "sensitivity_upper", "ppv", "sensitivity"]].max().max()))
-    )
+    highest = shown[["ppv_upper", "sensitivity_upper", "ppv", "sensitivity"]].max().max()
+    axis.set_ylim(0, min(1.0, 1.15 * float(highest)) if highest > 0 else 1.0)
     axis.legend(frameon=False)
     _percent(axis.yaxis, None, 1.0, language)
     _whole_numbers(axis.xaxis, language)
@@ -165,20 +166,24 @@ def _bars(axis, risks: pd.DataFrame) -> None:
 
 
 def _percent(axis, other, top: float, language: str) -> None:
-    mark, gap = (".", "") if language == "en" else (",", "\u00a0")
     decimals = 0 if top > 0.08 else 1
-
-    def percent(value: float, _) -> str:
-        return f"{100 * value:.{decimals}f}".replace(".", mark) + f"{gap}%"
-
     for one in (axis, other):
         if one is not None:
-            one.set_major_formatter(percent)
+            one.set_major_formatter(partial(_percent_text, language=language, decimals=decimals))
 
 
 def _whole_numbers(axis, language: str) -> None:
-    mark = "\u00a0" if language != "en" else ","
-    axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", mark))
+    axis.set_major_formatter(partial(_whole_text, language=language))
+
+
+# matplotlib calls a formatter with the value and the position of the tick.
+def _percent_text(value: float, position: int | None, *, language: str, decimals: int) -> str:
+    gap = "" if language == "en" else "\u00a0"
+    return f"{format_number(100 * value, language, decimals=decimals)}{gap}%"
+
+
+def _whole_text(value: float, position: int | None, *, language: str) -> str:
+    return format_number(value, language, decimals=0)
 
 
 def _plain(*axes) -> None:

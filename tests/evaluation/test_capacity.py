@@ -68,12 +68,19 @@ def test_more_places_than_rows_list_everybody():
 def test_a_fraction_is_of_the_rows_of_each_date():
     outcome, risk = on_dates(TWO_DATES)
     for fraction, count in [(0.25, 1), (0.5, 2), (1.0, 4), (0.01, 1)]:
-        assert ppv_at_capacity(outcome, risk, capacity=fraction) == ppv_at_capacity(outcome, risk, capacity=count)
+        assert ppv_at_capacity(outcome, risk, capacity=fraction) == ppv_at_capacity(
+            outcome, risk, capacity=count
+        )
 
 
 def test_a_listed_row_with_unknown_outcome_takes_a_place_but_is_not_counted_as_a_miss():
     labels = pd.DataFrame(
-        {"status": [3, 1, 0, 0], "time_days": [1.0, 5, 30, 30], "value": 0.0, "exposure_days": [1.0, 5, 30, 30]}
+        {
+            "status": [3, 1, 0, 0],
+            "time_days": [1.0, 5, 30, 30],
+            "value": 0.0,
+            "exposure_days": [1.0, 5, 30, 30],
+        }
     )
     assert ppv_at_capacity(labels, [0.9, 0.8, 0.2, 0.1], capacity=2) == 1.0
     assert ppv_at_capacity(labels, [0.9, 0.1, 0.8, 0.2], capacity=2) == 0.0

@@ -101,7 +101,7 @@ def simulated(n_rows, seed):
 
 def test_weighted_event_share_is_right_where_both_naive_ways_fail():
     labels, truth = simulated(200_000, seed=1)
-    positions, y, weights = known_outcomes(labels)
+    _, y, weights = known_outcomes(labels)
     assert np.average(y, weights=weights) == pytest.approx(truth, rel=0.02)
     assert (labels["status"] == 1).mean() < 0.85 * truth
     assert y.mean() > 1.15 * truth
@@ -116,7 +116,7 @@ def test_weighted_event_share_is_the_aalen_johansen_estimate():
         at_risk = (days >= day).sum()
         incidence += free * ((days == day) & (status == 1)).sum() / at_risk
         free *= 1 - ((days == day) & np.isin(status, [1, 2])).sum() / at_risk
-    positions, y, weights = known_outcomes(labels)
+    _, y, weights = known_outcomes(labels)
     assert (weights * y).sum() / len(labels) == pytest.approx(incidence, rel=1e-10)
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee.evaluation import calibration_curve, calibration_table, capacity_table, metric_table, ppv_at_capacity
+from servicenee.evaluation import (
+    calibration_curve,
+    calibration_table,
+    capacity_table,
+    metric_table,
+    ppv_at_capacity,
+)
 from servicenee.evaluation.intervals import person_bootstrap
 from servicenee.evaluation.measures import METRICS
 
@@ -41,15 +47,15 @@ def test_nine_equal_rows_per_person_are_worth_one():
     assert width(many, "ppv_at_capacity") == pytest.approx(width(one, "ppv_at_capacity"), rel=1e-9)
 
 
-def test_intervals_cover_the_truth_about_95_times_in_100():
+def test_intervals_of_60_cohorts_cover_the_truth_about_57_times():
     covered = {"observed_expected": 0, "calibration_slope": 0, "calibration_intercept": 0}
     truth = {"observed_expected": 1.0, "calibration_slope": 1.0, "calibration_intercept": 0.0}
-    for seed in range(100):
+    for seed in range(60):
         outcome, risk = repeated(400, 2, seed=seed)
-        table = metric_table(outcome, risk, n_bootstrap=100).set_index("metric")
+        table = metric_table(outcome, risk, n_bootstrap=80).set_index("metric")
         for metric in covered:
             covered[metric] += table.loc[metric, "lower"] <= truth[metric] <= table.loc[metric, "upper"]
-    assert all(87 <= count <= 100 for count in covered.values()), covered
+    assert all(52 <= count <= 60 for count in covered.values()), covered
 
 
 def test_resampling_by_counts_equals_resampling_the_rows():
@@ -82,14 +88,18 @@ def test_the_joined_levels_of_large_tables_do_not_move_the_slope_interval():
     coarse_risk = np.round(risk, 3)  # fewer than 1,000 levels: nothing is joined
     coarse = metric_table(outcome, coarse_risk, n_bootstrap=50).set_index("metric")
     for bound in ("value", "lower", "upper"):
-        assert fine.loc["calibration_slope", bound] == pytest.approx(coarse.loc["calibration_slope", bound], abs=0.01)
+        assert fine.loc["calibration_slope", bound] == pytest.approx(
+            coarse.loc["calibration_slope", bound], abs=0.01
+        )
 
 
 @pytest.mark.parametrize("table", [metric_table, calibration_table, calibration_curve, capacity_table])
 def test_the_same_seed_gives_the_same_table(table):
     outcome, risk = repeated(300, 2, seed=4)
     first = table(outcome, risk, n_bootstrap=20, random_state=7)
-    pd.testing.assert_frame_equal(first, table(outcome, risk, n_bootstrap=20, random_state=7), check_exact=True)
+    pd.testing.assert_frame_equal(
+        first, table(outcome, risk, n_bootstrap=20, random_state=7), check_exact=True
+    )
     other = table(outcome, risk, n_bootstrap=20, random_state=8)
     assert not first.equals(other)
 
