@@ -27,7 +27,12 @@ class Calibrator:
 
 
 def fit_calibrator(
-    kind: str, logits: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray
+    kind: str,
+    logits: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    folds: np.ndarray,
+    learnt_share: float = 1.0,
 ) -> Calibrator:
     """Calibrator from out-of-fold logits.
 
@@ -42,13 +47,21 @@ def fit_calibrator(
         Outcome 0/1 and row weights.
     folds : ndarray of shape (n_rows,)
         Fold of every row.
+    learnt_share : float, default=1.0
+        Events that each fold's model learnt from, as a share of those the final model learns from.
 
     Returns
     -------
     Calibrator
 
+    Notes
+    -----
+    A model that learnt from fewer events exaggerates more. A slope below 1 is therefore moved towards 1 as far as the
+    final model's larger number of events promises: its excess 1 / slope - 1 shrinks in proportion to 1 / events.
+
     References
     ----------
+    Copas JB. Regression, prediction and shrinkage. J R Stat Soc B 1983;45:311-354.
     Platt J. Probabilistic outputs for support vector machines. 1999. Van Calster B et al. Calibration: the
     Achilles heel of predictive analytics. BMC Med 2019;17:230.
 
@@ -62,12 +75,15 @@ def fit_calibrator(
     ('intercept', [0.25, 0.25, 0.25, 0.25])
     """
     n_events = min(int(y.sum()), int(len(y) - y.sum()))
-    if kind != "auto":
-        return _fit(kind, logits, y, weights)
-    if n_events < MIN_EVENTS_FOR_SLOPE:
-        return _fit("intercept", logits, y, weights)
-    isotonic = n_events >= MIN_EVENTS_FOR_ISOTONIC and _isotonic_wins(logits, y, weights, folds)
-    return _fit("isotonic" if isotonic else "logistic", logits, y, weights)
+    if kind == "auto":
+        isotonic = n_events >= MIN_EVENTS_FOR_ISOTONIC and _isotonic_wins(logits, y, weights, folds)
+        kind = "isotonic" if isotonic else "logistic" if n_events >= MIN_EVENTS_FOR_SLOPE else "intercept"
+    fitted = _fit(kind, logits, y, weights)
+    if kind != "logistic" or fitted.slope >= 1.0:
+        return fitted
+    slope = 1.0 / (1.0 + (1.0 / fitted.slope - 1.0) * learnt_share)
+    intercept, _ = _logistic(slope * logits, y, weights, with_slope=False)
+    return Calibrator(kind, intercept, slope, fitted.logits, fitted.risks)
 
 
 def uncalibrated() -> Calibrator:
@@ -102,9 +118,7 @@ def _fit(kind: str, logits, y, weights) -> Calibrator:
     return Calibrator("isotonic", intercept, slope, at, risks)
 
 
-def _logistic(
-    logits: np.ndarray, y: np.ndarray, weights: np.ndarray, *, with_slope: bool
-) -> tuple[float, float]:
+def _logistic(logits: np.ndarray, y: np.ndarray, weights: np.ndarray, *, with_slope: bool) -> tuple[float, float]:
     """Newton's method; a normal prior of mean 1 and variance 1 keeps the slope finite when classes separate."""
     rate = np.average(y, weights=weights)
     intercept, slope = float(to_logit(rate)) - float(np.average(logits, weights=weights)), 1.0

@@ -24,7 +24,8 @@ from servicenee.need.selection import DEFAULT_PENALTY, Choice, choose_engine, en
 
 FEW_EVENTS = 20
 ROWS_PER_PART = 16_384
-ROWS_FOR_FIVE_FOLDS = 20_000
+# Larger tables get three folds instead of five: the folds are most of the cost of training.
+VALUES_FOR_FIVE_FOLDS = 1_000_000
 
 
 class NeedClassifier(ClassifierMixin, BaseEstimator):
@@ -214,32 +215,28 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         if 0 in X.shape:
             raise ValueError(f"`X` must have at least one row and one column; got shape {X.shape}.")
         if not X.columns.is_unique:
-            raise ValueError(
-                "`X` must have a distinct name for each column; got the same name more than once."
-            )
+            raise ValueError("`X` must have a distinct name for each column; got the same name more than once.")
         return X
 
     def _fit_default(self, X, y, weights, persons, rng) -> None:
         columns, seed = used(self.columns_), int(rng.randint(2**31 - 1))
         matrix = read_matrix(columns, X)
         rows, stand_in = rows_for_selection(y, rng)
-        folds = _folds(y[rows], None if persons is None else persons[rows], rng)
+        folds = _folds(y[rows], None if persons is None else persons[rows], rng, len(columns))
         if folds is None:
             choice, self.calibrator_ = Choice("linear", DEFAULT_PENALTY, np.zeros(0), {}), uncalibrated()
         else:
-            part, weights_of_part = (
-                (matrix, weights) if len(rows) == len(y) else (matrix[rows], weights[rows] * stand_in)
-            )
-            choice = choose_engine(part, columns, y[rows], weights_of_part, folds, seed)
-            self.calibrator_ = fit_calibrator(
-                self.calibration, choice.logits, y[rows], weights_of_part, folds
-            )
+            part = matrix if len(rows) == len(y) else matrix[rows]
+            share = float(1.0 - 1.0 / (folds.max() + 1)) * y[rows].sum() / y.sum()
+            weighted = (y[rows], weights[rows] * stand_in)
+            choice = choose_engine(part, columns, *weighted, folds, seed)
+            self.calibrator_ = fit_calibrator(self.calibration, choice.logits, *weighted, folds, share)
         self.engine_, self.engine_log_loss_ = choice.engine, choice.log_loss
         self.estimator_ = fit_engine(choice, matrix, columns, y, weights, seed)
 
     def _fit_custom(self, X, y, weights, persons, rng) -> None:
         warn_if_unweighted(self.estimator, weights)
-        folds = _folds(y, persons, rng) if self.calibration != "none" else None
+        folds = _folds(y, persons, rng, X.shape[1]) if self.calibration != "none" else None
         self.engine_, self.engine_log_loss_, self.calibrator_ = "custom", {}, uncalibrated()
         if folds is not None:
             logits = np.empty(len(y))
@@ -247,7 +244,8 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
                 held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
                 fitted = fit_custom(self.estimator, _take(X, rest), y[rest], weights[rest])
                 logits[held_out] = custom_logit(fitted, _take(X, held_out))
-            self.calibrator_ = fit_calibrator(self.calibration, logits, y, weights, folds)
+            share = float(1.0 - 1.0 / (folds.max() + 1))
+            self.calibrator_ = fit_calibrator(self.calibration, logits, y, weights, folds, share)
         self.estimator_ = fit_custom(self.estimator, X, y, weights)
 
     def _logit(self, X) -> np.ndarray:
@@ -300,9 +298,7 @@ def _outcome(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) > 2:
-        raise ValueError(
-            f"Only binary classification is supported. The type of the target is {type_of_target(y)}."
-        )
+        raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
     if len(classes) == 1:
         codes = np.full(len(y), classes[0] == 1)
     return classes, np.arange(len(y)), codes.astype(np.intp), np.ones(len(y))
@@ -315,17 +311,13 @@ def _check_outcome(outcome: np.ndarray) -> None:
             f"`y` must hold both classes; got 1 class ({n_events} events in {n_rows} rows with a known outcome)."
         )
     if n_events < FEW_EVENTS:
-        _warn(
-            f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses."
-        )
+        _warn(f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses.")
 
 
 def _check_weights(sample_weight, n_rows: int) -> np.ndarray:
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim != 1 or len(weights) != n_rows:
-        raise ValueError(
-            f"`sample_weight` must hold one weight per row ({n_rows}); got shape {weights.shape}."
-        )
+        raise ValueError(f"`sample_weight` must hold one weight per row ({n_rows}); got shape {weights.shape}.")
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError("`sample_weight` must be finite and not negative in every row.")
     if not weights.any():
@@ -333,9 +325,9 @@ def _check_weights(sample_weight, n_rows: int) -> np.ndarray:
     return weights
 
 
-def _folds(y: np.ndarray, persons: np.ndarray | None, rng: np.random.RandomState) -> np.ndarray | None:
+def _folds(y: np.ndarray, persons: np.ndarray | None, rng: np.random.RandomState, n_columns: int) -> np.ndarray | None:
     """Fold of every row; None with one warning if no split leaves both classes to learn from."""
-    most = 5 if len(y) <= ROWS_FOR_FIVE_FOLDS else 3
+    most = 5 if len(y) * n_columns <= VALUES_FOR_FIVE_FOLDS else 3
     for n_folds in range(most, 1, -1):
         folds = person_folds(persons, y, n_folds, rng)
         if len(np.unique(folds)) == n_folds and folds_hold_both_classes(folds, y):

@@ -39,9 +39,7 @@ def learn_columns(X: pd.DataFrame | np.ndarray, persons: np.ndarray | None) -> t
     ['constant', '']
     """
     names = column_names(X)
-    return tuple(
-        _learn_column(name, position, _raw(X, position), persons) for position, name in enumerate(names)
-    )
+    return tuple(_learn_column(name, position, _raw(X, position), persons) for position, name in enumerate(names))
 
 
 def column_names(X: pd.DataFrame | np.ndarray) -> list:
@@ -69,7 +67,7 @@ def column_values(column: Column, values: pd.Series | np.ndarray) -> np.ndarray:
     if not column.is_category:
         return _numbers(column.name, values)
     text = category_texts(values)
-    codes = pd.Categorical(text, categories=list(column.categories)).codes.astype(np.float64)
+    codes = pd.Index(column.categories, dtype=object).get_indexer(text).astype(np.float64)
     codes[codes < 0] = len(column.categories)
     codes[text.isna().to_numpy()] = np.nan
     return codes
@@ -175,9 +173,7 @@ def category_texts(values: pd.Series | np.ndarray) -> pd.Series:
     missing = values.isna().to_numpy()
     codes, levels = pd.factorize(values[~missing], sort=False)
     text = np.full(len(values), None, dtype=object)
-    text[~missing] = (
-        np.array([category_text(level) for level in levels], dtype=object)[codes] if len(levels) else None
-    )
+    text[~missing] = np.array([category_text(level) for level in levels], dtype=object)[codes] if len(levels) else None
     return pd.Series(text, dtype=object)
 
 

@@ -6,9 +6,7 @@ MAX_ROWS = 50_000
 MIN_EVENTS = 2_000
 
 
-def person_folds(
-    persons: np.ndarray | None, y: np.ndarray, n_folds: int, rng: np.random.RandomState
-) -> np.ndarray:
+def person_folds(persons: np.ndarray | None, y: np.ndarray, n_folds: int, rng: np.random.RandomState) -> np.ndarray:
     """Fold number of every row: all rows of a person in one fold, persons with an event spread evenly.
 
     Examples
@@ -48,9 +46,7 @@ def rows_for_selection(y: np.ndarray, rng: np.random.RandomState) -> tuple[np.nd
     n_events = min(len(events), max(round(MAX_ROWS * len(events) / len(y)), MIN_EVENTS))
     n_others = min(len(others), MAX_ROWS - n_events)
     rows = np.sort(
-        np.concatenate(
-            [rng.choice(events, n_events, replace=False), rng.choice(others, n_others, replace=False)]
-        )
+        np.concatenate([rng.choice(events, n_events, replace=False), rng.choice(others, n_others, replace=False)])
     )
     weights = np.where(y[rows] == 1, len(events) / n_events, len(others) / n_others)
     return rows, weights

@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 from servicenee.need.columns import Column
 
 # Prior variance of a log odds ratio per two standard deviations; from strong to weak shrinkage.
-PENALTY_GRID = (0.003, 0.03, 0.3)
+PENALTY_GRID = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 KNOT_SHARES = (0.1, 0.35, 0.65, 0.9)
 MAX_ROWS_FOR_KNOTS = 20_000
 MIN_ROWS_FOR_MISSING = 5
-# Continuous directions get half a unit of spread, so that they are shrunk like a 0/1 column (Gelman 2008, Stat Med 27:2865).
+# Continuous directions get half a unit of spread, so that they are shrunk like a 0/1 column (Gelman 2008, Stat
+# Med 27:2865).
 SPREAD = 0.5
 
 
@@ -94,10 +95,7 @@ def fit_linear(
     if design.shape[1] == 0:
         rate = float(np.average(y, weights=weights))
         return [LinearModel(float(np.log(rate / (1 - rate))), ())] * len(penalties)
-    return [
-        _fold(bases, coefficients, intercept)
-        for coefficients, intercept in _solve(design, y, weights, penalties)
-    ]
+    return [_fold(bases, coefficients, intercept) for coefficients, intercept in _solve(design, y, weights, penalties)]
 
 
 def linear_logit(model: LinearModel, matrix: np.ndarray) -> np.ndarray:
@@ -121,7 +119,7 @@ def _solve(design, y, weights, penalties):
     weights = weights / weights.mean()
     rate = np.average(y, weights=weights)
     # lbfgs stops on the gradient of the mean loss, whose size follows the event rate.
-    learner = LogisticRegression(max_iter=300, tol=2e-3 * min(rate, 1 - rate), warm_start=True)
+    learner = LogisticRegression(max_iter=300, tol=1e-4 * min(rate, 1 - rate), warm_start=True)
     solutions = []
     # One thread: the number of threads would change the last bits of the coefficients.
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
@@ -138,9 +136,7 @@ def _learn_basis(values: np.ndarray, column: Column) -> _Basis:
     if column.is_category:
         n_levels = len(column.categories) + 1
         share = np.bincount(values[known].astype(np.intp), minlength=n_levels) / max(len(values), 1)
-        return _Basis(
-            False, np.arange(n_levels, dtype=np.float64), share, np.eye(n_levels), missing_share, n_levels
-        )
+        return _Basis(False, np.arange(n_levels, dtype=np.float64), share, np.eye(n_levels), missing_share, n_levels)
     values = values[known]
     sample = values[:: max(1, len(values) // MAX_ROWS_FOR_KNOTS)]
     logarithmic = _is_skewed_amount(sample)
@@ -163,7 +159,7 @@ def _is_skewed_amount(sample: np.ndarray) -> bool:
 
 
 def _knots(t: np.ndarray, logarithmic: bool) -> np.ndarray:
-    """Ends of the range and quantiles between them; for amounts also the smallest positive, for the step from none to any."""
+    """Ends of the range and quantiles between; for amounts the smallest positive, for the step from none to any."""
     distinct = np.unique(t)
     if len(distinct) <= 2:
         return distinct
@@ -229,11 +225,11 @@ def _fold(bases: list[_Basis], coefficients: np.ndarray, intercept: float) -> Li
         if basis.n_levels:
             at_knots = own[:n_hinges] - basis.center @ own[:n_hinges]
             if_missing -= basis.center @ own[:n_hinges]
+        elif n_hinges == 0:
+            at_knots = np.zeros(0)
         else:
             at_knots = (_hinges(basis.knots, basis.knots) - basis.center) @ (basis.whiten @ own[:n_hinges])
-        curves.append(
-            Curve(basis.logarithmic, basis.knots, at_knots + if_known, float(if_missing), basis.n_levels > 0)
-        )
+        curves.append(Curve(basis.logarithmic, basis.knots, at_knots + if_known, float(if_missing), basis.n_levels > 0))
     return LinearModel(float(intercept), tuple(curves))
 
 

@@ -35,8 +35,7 @@ def frame_mixer(X: pd.DataFrame, columns: tuple[Column, ...]) -> Callable:
 
     def mix(rows: np.ndarray, taken: np.ndarray) -> pd.DataFrame:
         mixed = [
-            _mixed(column, X.iloc[:, column.position], rows, taken[:, place])
-            for place, column in enumerate(columns)
+            _mixed(column, X.iloc[:, column.position], rows, taken[:, place]) for place, column in enumerate(columns)
         ]
         frame = pd.concat(mixed, axis=1)
         frame.columns = X.columns

@@ -71,9 +71,7 @@ def reasons_table(
     return pd.DataFrame(table, index=index, columns=REASON_COLUMNS)
 
 
-def path_contributions(
-    logit_of: Callable, mix: Callable, differs: np.ndarray, n_orders: int = N_ORDERS
-) -> np.ndarray:
+def path_contributions(logit_of: Callable, mix: Callable, differs: np.ndarray, n_orders: int = N_ORDERS) -> np.ndarray:
     """Shapley values against one reference person, averaged over a few fixed orders of the columns.
 
     Parameters

@@ -1,0 +1,100 @@
+"""The calibration ladder, and that climbing it makes risks truer."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.svm import LinearSVC
+
+from servicenee.evaluation import calibration_slope, log_loss, observed_expected
+from servicenee.need import NeedClassifier
+from servicenee.need.calibration import calibrate, fit_calibrator
+
+
+def outcomes(n, seed=0):
+    """True logits with an outcome drawn from each, and five folds."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1.5, 1.0, n)
+    return logits, (rng.random(n) < expit(logits)).astype(int), np.arange(n) % 5
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "kind"),
+    [(300, "intercept"), (1_000, "logistic"), (20_000, "logistic")],
+    ids=["58", "210", "4,300"],
+)
+def test_auto_climbs_with_the_number_of_events(n_rows, kind):
+    logits, y, folds = outcomes(n_rows)
+    assert fit_calibrator("auto", 2 * logits, y, np.ones(n_rows), folds).kind == kind
+
+
+def test_auto_takes_isotonic_steps_only_where_a_line_cannot_follow():
+    logits, y, folds = outcomes(20_000)
+    bent = np.where(logits > -1.5, 5 * (logits + 1.5), 0.2 * (logits + 1.5)) - 1.5
+    assert fit_calibrator("auto", bent, y, np.ones(len(y)), folds).kind == "isotonic"
+
+
+@pytest.mark.parametrize("kind", ["intercept", "logistic", "isotonic"])
+def test_calibrated_risks_add_up_to_the_weighted_events(kind):
+    logits, y, folds = outcomes(4_000)
+    weights = np.random.default_rng(1).uniform(1, 3, len(y))
+    risk = calibrate(fit_calibrator(kind, logits + 1, y, weights, folds), logits + 1)
+    assert np.average(risk, weights=weights) == pytest.approx(np.average(y, weights=weights), rel=0.01)
+
+
+def test_the_line_finds_the_shift_and_the_stretch():
+    logits, y, folds = outcomes(50_000)
+    calibrator = fit_calibrator("logistic", (logits + 0.5) / 1.6, y, np.ones(len(y)), folds)
+    assert calibrator.slope == pytest.approx(1.6, rel=0.05)
+    assert calibrator.intercept == pytest.approx(-0.5, abs=0.05)
+
+
+def test_a_final_model_with_more_events_is_trusted_more():
+    logits, y, folds = outcomes(5_000)
+    slopes = [fit_calibrator("logistic", 1.3 * logits, y, np.ones(len(y)), folds, share).slope for share in (1.0, 0.5)]
+    assert slopes[0] < slopes[1] < 1
+
+
+def test_no_steps_reach_zero_or_one_and_none_is_a_single_person():
+    logits, y, folds = outcomes(2_000)
+    calibrator = fit_calibrator("isotonic", 10 * logits, y, np.ones(len(y)), folds)
+    risk = calibrate(calibrator, np.array([-1e3, 1e3]))
+    assert 0 < risk[0] < risk[1] < 1
+    assert len(calibrator.logits) <= 200
+
+
+def test_perfect_separation_and_turned_ranking_stay_finite_and_in_order():
+    y, folds = np.repeat([0, 1], 200), np.arange(400) % 5
+    for logits in (np.where(y == 1, 5.0, -5.0), np.where(y == 1, -1.0, 1.0)):
+        calibrator = fit_calibrator("auto", logits, y, np.ones(400), folds)
+        assert 0 < calibrator.slope < 10
+        assert np.isfinite(calibrator.intercept)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(random_state=0),
+        RandomForestClassifier(50, min_samples_leaf=3, random_state=0),
+        LinearSVC(),
+    ],
+    ids=["trees that overfit", "a forest that hedges", "a decision function"],
+)
+def test_calibration_makes_the_risks_of_any_estimator_truer(estimator, people, new_people):
+    (X, y, _), (new_X, new_y, _) = people, new_people
+    X, new_X = (table[["age", "visits", "alone"]].astype(float) for table in (X, new_X))
+    losses, slopes = {}, {}
+    for kind in ("none", "auto"):
+        risk = NeedClassifier(estimator, calibration=kind, random_state=0).fit(X, y).predict_proba(new_X)[:, 1]
+        losses[kind], slopes[kind] = log_loss(new_y, risk), calibration_slope(new_y, risk)
+    assert losses["auto"] < losses["none"]
+    assert abs(logit(slopes["auto"] / (1 + slopes["auto"]))) < abs(logit(slopes["none"] / (1 + slopes["none"])))
+
+
+def test_default_risks_are_true_among_new_people(linear, new_people):
+    X, y, risk = new_people
+    predicted = linear.predict_proba(X)[:, 1]
+    assert linear.engine_ == "linear"
+    assert 0.93 < observed_expected(y, predicted) < 1.07
+    assert 0.9 < calibration_slope(y, predicted) < 1.1
+    assert np.mean(np.abs(predicted - risk)) < 0.03

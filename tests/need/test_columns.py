@@ -1,0 +1,77 @@
+"""The linear engine's curves: what shapes it can follow and what it does beyond the training data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from servicenee.need.columns import learn_columns, read_matrix, used
+from servicenee.need.linear import fit_linear, linear_logit
+from servicenee.need.selection import choose_engine
+
+N = 20_000
+
+
+def fitted_curve(x, truth):
+    rng = np.random.default_rng(0)
+    y = (rng.random(len(x)) < expit(truth)).astype(int)
+    X = pd.DataFrame({"x": x})
+    columns = learn_columns(X, None)
+    model = fit_linear(read_matrix(used(columns), X), used(columns), y, np.ones(len(y)), (0.3,))[0]
+    return lambda values: linear_logit(model, read_matrix(columns, pd.DataFrame({"x": values})))
+
+
+def test_a_bend_is_followed():
+    x = np.random.default_rng(1).uniform(65, 95, N)
+    curve = fitted_curve(x, np.maximum(0, x - 85) * 0.3 - 2)
+    assert curve([66.0, 80.0, 94.0]) == pytest.approx([-2, -2, 0.7], abs=0.3)
+
+
+def test_counts_have_a_step_from_none_to_any_and_then_the_logarithm():
+    x = np.random.default_rng(1).negative_binomial(1, 0.3, N).astype(float)
+    curve = fitted_curve(x, -2 + 1.0 * (x > 0) + 0.3 * np.log1p(x))
+    assert curve([0.0, 1.0, 8.0]) == pytest.approx([-2, -0.79, -0.34], abs=0.2)
+
+
+def test_missing_has_its_own_level_and_the_others_keep_their_line():
+    rng = np.random.default_rng(1)
+    x = np.where(rng.random(N) < 0.4, np.nan, rng.normal(size=N))
+    curve = fitted_curve(x, np.where(np.isnan(x), 0.5, -1 + 0.8 * x))
+    assert curve([np.nan, 0.0, 1.0]) == pytest.approx([0.5, -1, -0.2], abs=0.2)
+
+
+def test_the_curve_is_flat_beyond_what_was_seen():
+    x = np.random.default_rng(1).uniform(65, 95, N)
+    curve = fitted_curve(x, (x - 80) / 5)
+    low, high, lowest, highest = curve([65.0, 95.0, -1e6, 1e6])
+    assert (lowest, highest) == pytest.approx((low, high), abs=0.02)
+
+
+def test_categories_not_seen_get_about_the_average():
+    x = np.random.default_rng(1).choice(["low", "high"], N)
+    curve = fitted_curve(x, np.where(x == "high", 1.0, -1.0))
+    assert curve(["low", "high", "new"]) == pytest.approx([-1, 1, 0], abs=0.15)
+
+
+def test_trees_are_only_considered_from_1000_events():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4_000, 2))
+    columns, folds = learn_columns(X, None), np.arange(4_000) % 3
+    crossed = expit(3 * np.sign(X[:, 0] * X[:, 1]))
+    for rate, considered in [(1.0, ["linear", "boosted"]), (0.3, ["linear"])]:
+        y = (rng.random(4_000) < rate * crossed).astype(int)
+        choice = choose_engine(X, columns, y, np.ones(4_000), folds, seed=0)
+        assert list(choice.log_loss) == considered
+    assert choice.engine == "linear"
+
+
+def test_nearly_equal_weights_give_trees_as_good_as_equal_weights():
+    rng = np.random.default_rng(0)
+    X = rng.gamma(1.0, size=(6_000, 2))
+    y = (rng.random(6_000) < expit(np.where(X[:, 0] > 1, 2, -2) * np.where(X[:, 1] > 1, 1, -1))).astype(int)
+    columns, folds = learn_columns(X, None), np.arange(6_000) % 3
+    losses = [
+        choose_engine(X, columns, y, weights, folds, seed=0).log_loss["boosted"]
+        for weights in (np.ones(6_000), np.r_[np.full(5_999, 1.0), 1.001])
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=0.005)
