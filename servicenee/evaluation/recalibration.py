@@ -1,5 +1,7 @@
 """Weighted totals by risk in; logistic recalibration and a smooth calibration curve out."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import expit
 
@@ -13,7 +15,12 @@ def logistic_fit(design: np.ndarray, events: np.ndarray, others: np.ndarray, off
         return nowhere
     beta = np.zeros(design.shape[1])
     weight = events + others
-    loss = _deviance(design, events, others, offset, beta)
+
+    def loss_at(coefficients: np.ndarray) -> float:
+        eta = design @ coefficients + offset
+        return float(weight @ (np.maximum(eta, 0) + np.log1p(np.exp(-np.abs(eta)))) - events @ eta)
+
+    loss = loss_at(beta)
     for _ in range(100):
         risk = expit(design @ beta + offset)
         slope = design.T @ (events - weight * risk)
@@ -22,7 +29,7 @@ def logistic_fit(design: np.ndarray, events: np.ndarray, others: np.ndarray, off
             step = np.linalg.solve(curvature, slope)
         except np.linalg.LinAlgError:
             return nowhere
-        beta, loss, moved = _step_down(design, events, others, offset, beta, loss, step)
+        beta, loss, moved = _step_down(loss_at, beta, loss, step)
         if not moved or np.abs(step).max() < 1e-9:
             break
     # Events and non-events that a line separates have no finite maximum: the loss goes to 0 instead.
@@ -75,16 +82,13 @@ def _cube(values: np.ndarray) -> np.ndarray:
     return np.maximum(values, 0) ** 3
 
 
-def _deviance(design, events, others, offset, beta) -> float:
-    eta = design @ beta + offset
-    return float((events + others) @ (np.maximum(eta, 0) + np.log1p(np.exp(-np.abs(eta)))) - events @ eta)
-
-
-def _step_down(design, events, others, offset, beta, loss, step) -> tuple[np.ndarray, float, bool]:
+def _step_down(
+    loss_at: Callable[[np.ndarray], float], beta: np.ndarray, loss: float, step: np.ndarray
+) -> tuple[np.ndarray, float, bool]:
     """Newton step, halved until the loss does not rise."""
     for halving in range(30):
         candidate = beta + step * 0.5**halving
-        candidate_loss = _deviance(design, events, others, offset, candidate)
+        candidate_loss = loss_at(candidate)
         if candidate_loss <= loss:
             return candidate, candidate_loss, True
     return beta, loss, False
