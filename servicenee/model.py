@@ -22,7 +22,7 @@ from servicenee.registers import Registers
 
 RISK_DECIMALS = 12
 SCORE_COLUMNS = ("risk", "rank", "model", "version")
-_AGE_BANDS = (0, 65, 75, 85, 95)
+_AGE_BANDS = (0, 65, 75, 85)
 
 
 @dataclass(frozen=True)

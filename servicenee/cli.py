@@ -1,0 +1,227 @@
+"""The command line: `servicenee demo | train | predict | lists`."""
+
+import argparse
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from servicenee import __version__
+from servicenee.exceptions import ServiceneeWarning
+
+LOG = logging.getLogger("servicenee")
+_ABOUT = """Register extracts in; calibrated service-need risks and lists out.
+
+  demo      a synthetic county from registers to a list and a page, in under a minute
+  train     fit a defined model, evaluate it, register it, write its card
+  predict   score everybody in a model's population
+  lists     an Excel list for a care coordinator from scores
+
+Every command explains itself: servicenee COMMAND --help
+"""
+_EXAMPLES = {
+    "demo": "servicenee demo --output servicenee-demo --language en",
+    "train": "servicenee train models/home_care_start_12m registers --alias champion",
+    "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
+    "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
+    "protected/list.xlsx --purpose client_work",
+}
+_MODEL = "folder of a saved model, or models:/NAME@ALIAS"
+_REGISTERS = "folder of registers (Parquet or CSV)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; by default those of the shell.
+
+    Returns
+    -------
+    int
+        0: done. 1: something is wrong with the input; one line says what. 2: wrong arguments. 130: interrupted.
+
+    Examples
+    --------
+    >>> from servicenee.cli import main
+    >>> main(["predict", "no-such-model", "registers", "scores.parquet", "--quiet"])
+    1
+    """
+    arguments = _parser().parse_args(argv)
+    if arguments.command is None:
+        _parser().print_help()
+        return 2
+    handler = _progress(arguments.quiet)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ServiceneeWarning)
+            warnings.showwarning = _as_note(arguments.quiet)
+            arguments.run(arguments)
+    except KeyboardInterrupt:
+        _complain(arguments.command, "interrupted")
+        return 130
+    except (ValueError, TypeError, OSError) as error:
+        _complain(arguments.command, str(error))
+        return 1
+    finally:
+        LOG.removeHandler(handler)
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from servicenee.demo import run_demo
+
+    made = run_demo(arguments.output, n_persons=arguments.persons, language=arguments.language)
+    _say(
+        f"open {made.summary}",
+        f"     {made.listing}",
+        f"     {made.evaluation}",
+        f"MLflow page (then open http://127.0.0.1:5000):\n     {made.mlflow_command}",
+    )
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from servicenee.registers import read_registers
+    from servicenee.tracking import configure, log_model
+    from servicenee.training import find_definition, train, write_facts
+
+    folder = find_definition(arguments.definition)
+    LOG.info("reading %s", arguments.registers)
+    registers = read_registers(arguments.registers)
+    trained = train(folder, registers, capacity=arguments.capacity)
+    LOG.info("logging to MLflow")
+    if arguments.mlruns is not None:
+        configure(arguments.mlruns)
+    uri = log_model(
+        trained.model, trained.evaluation, experiment=arguments.experiment or folder.name, alias=arguments.alias
+    )
+    card, metrics = write_facts(trained, arguments.about, Path(arguments.output or folder))
+    _say(f"model    {uri}", f"card     {card}", f"measures {metrics}")
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from servicenee.scoring import predict
+    from servicenee.tracking import load_model
+
+    model = load_model(arguments.model, arguments.sha256)
+    LOG.info("scoring with %r", model)
+    scores = predict(
+        model, arguments.registers, index_date=arguments.date, output=arguments.output, reasons=arguments.reasons
+    )
+    _say(f"{len(scores):,} persons scored: {arguments.output}")
+
+
+def _lists(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from servicenee.lists import segment_list
+    from servicenee.registers import read_registers
+    from servicenee.tracking import load_model
+
+    listing = segment_list(
+        pd.read_parquet(arguments.scores),
+        read_registers(arguments.registers),
+        model=load_model(arguments.model),
+        purpose=arguments.purpose,
+        capacity=arguments.capacity,
+        by=arguments.by,
+        language=arguments.language,
+    )
+    path = listing.to_excel(arguments.output)
+    _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {path}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="servicenee", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"servicenee {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    demo = _command(commands, "demo", _demo, "A synthetic county from registers to a list and a page.")
+    demo.add_argument("--output", default="servicenee-demo", help="folder for everything (default: %(default)s)")
+    demo.add_argument("--persons", type=int, default=20_000, help="size of the county (default: %(default)s)")
+    _add_language(demo)
+    train = _command(commands, "train", _train, "Fit a defined model, evaluate it, register it, write its card.")
+    train.add_argument("definition", help="folder with a definition.py, or the name of a shipped one")
+    train.add_argument("registers", help=_REGISTERS)
+    train.add_argument("--alias", help="alias for the new version, such as champion")
+    train.add_argument("--mlruns", help="folder of the MLflow store (default: what is configured, else mlruns)")
+    train.add_argument("--experiment", help="MLflow experiment (default: the name of the definition)")
+    train.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
+    train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
+    train.add_argument("--about", default="", help="one sentence on the registers, for the card")
+    predict = _command(commands, "predict", _predict, "Score everybody in a model's population.")
+    predict.add_argument("model", help=_MODEL)
+    predict.add_argument("registers", help=_REGISTERS)
+    predict.add_argument("output", help="Parquet file for the scores")
+    predict.add_argument("--date", help="index date, ISO (default: the extract date)")
+    predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
+    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
+    lists = _command(commands, "lists", _lists, "An Excel list for a care coordinator from scores.")
+    lists.add_argument("model", help=_MODEL)
+    lists.add_argument("registers", help=_REGISTERS)
+    lists.add_argument("scores", help="Parquet file written by predict, of one index date")
+    lists.add_argument("output", help="Excel file to write")
+    lists.add_argument(
+        "--purpose", required=True, choices=("client_work", "knowledge_management"), help="persons, or counts only"
+    )
+    lists.add_argument("--capacity", type=int, help="most persons listed per group (default: 20)")
+    lists.add_argument("--by", default="area", help="column of persons that divides the list (default: %(default)s)")
+    _add_language(lists)
+    return parser
+
+
+def _command(commands, name: str, run, about: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=argparse.SUPPRESS,
+        description=about,
+        epilog=f"example:\n  {_EXAMPLES[name]}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    command.add_argument("--quiet", action="store_true", help="no progress and no notes; errors only")
+    return command
+
+
+def _add_language(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--language", default="fi", choices=("fi", "sv", "en"), help="(default: %(default)s)")
+
+
+def _capacity(value: str) -> int | float:
+    return float(value) if "." in value else int(value)
+
+
+def _progress(quiet: bool) -> logging.Handler:
+    """Progress as lines with the seconds since the start, on standard error."""
+    handler, start = logging.StreamHandler(sys.stderr), time.monotonic()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(lambda record: _stamp(record, start))
+    LOG.setLevel(logging.WARNING if quiet else logging.INFO)
+    LOG.addHandler(handler)
+    return handler
+
+
+def _stamp(record: logging.LogRecord, start: float) -> bool:
+    record.msg = f"{time.monotonic() - start:5.1f} s  {record.msg}"
+    return True
+
+
+def _as_note(quiet: bool):
+    def show(message, category, filename, lineno, file=None, line=None):
+        if not quiet:
+            sys.stderr.write(f"note: {message}\n")
+
+    return show
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _complain(command: str, message: str) -> None:
+    sys.stderr.write(f"servicenee {command}: {message}\n")

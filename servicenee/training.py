@@ -1,0 +1,218 @@
+"""A model definition and registers come in; a fitted, evaluated model with its card and measures goes out."""
+
+import importlib.metadata
+import importlib.util
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+
+import servicenee
+from servicenee.evaluation import Evaluation
+from servicenee.evaluation.card import PROMPT
+from servicenee.exceptions import ModelError
+from servicenee.model import NeedModel, yearly_dates
+from servicenee.registers import Registers
+
+LOG = logging.getLogger("servicenee")
+_TABLES = ("metrics", "capacity", "calibration", "subgroups")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model, how good it is, and the words of its definition.
+
+    Attributes
+    ----------
+    model : NeedModel
+    evaluation : Evaluation
+    evaluation_date : str
+        Later than the outcome windows of training.
+    words : dict of str to str
+        Heading and text of the parts of the card that a human wrote.
+    """
+
+    model: NeedModel
+    evaluation: Evaluation
+    evaluation_date: str
+    words: dict[str, str]
+
+
+def find_definition(name: str | Path) -> Path:
+    """Folder of a definition: a path to one, or the name of one that comes with the package.
+
+    Examples
+    --------
+    >>> from servicenee.training import find_definition
+    >>> find_definition("home_care_start_12m").name
+    'home_care_start_12m'
+    """
+    package = Path(servicenee.__file__).parent
+    places = [Path(name), package / "definitions" / name, package.parent / "models" / name]
+    for place in places:
+        if (place / "definition.py").is_file():
+            return place
+    shipped = sorted(
+        {file.parent.name for root in (places[1].parent, places[2].parent) for file in root.glob("*/definition.py")}
+    )
+    raise ModelError(f"{name} is neither a folder with a definition.py nor one of {', '.join(shipped) or 'none shipped'}.")
+
+
+def train(definition: str | Path, registers: Registers, *, capacity: int | float | None = None) -> Trained:
+    """Fit a defined model on yearly index dates and judge it on a later one.
+
+    Parameters
+    ----------
+    definition : str or Path
+        As for `find_definition`. The file is Python and is run: train only definitions you have read.
+    registers : Registers
+    capacity : int or float, optional
+        Persons the service can act on at each index date; by default 5 %.
+
+    Returns
+    -------
+    Trained
+
+    Examples
+    --------
+    >>> from servicenee import make_registers
+    >>> from servicenee.training import train
+    >>> trained = train("home_care_start_12m", make_registers(1_500, random_state=0))
+    >>> trained.evaluation_date
+    '2022-10-01'
+    """
+    module = _run(find_definition(definition))
+    model = module.define()
+    dates, later = yearly_dates(model, registers)
+    LOG.info("training %s on %s", model.name, ", ".join(dates))
+    model.fit(registers, dates)
+    LOG.info("evaluating on %s", later)
+    columns = set(registers.person_columns.extra)
+    by = [name for name in getattr(module, "GROUPS", ()) if name == "age_band" or name in columns]
+    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity)
+    return Trained(model, evaluation, later, getattr(module, "CARD", {}))
+
+
+def card(trained: Trained, about: str) -> str:
+    """Model card in Markdown: the figures of the evaluation and the words of the definition.
+
+    Parameters
+    ----------
+    trained : Trained
+    about : str
+        Which registers these were.
+
+    Examples
+    --------
+    >>> from servicenee import make_registers
+    >>> from servicenee.training import card, train
+    >>> trained = train("home_care_start_12m", make_registers(1_500, random_state=0))
+    >>> card(trained, "A synthetic county.").splitlines()[0]
+    '# home_care_start_12m, version 2024-01-01'
+    """
+    model = trained.model
+    plain = trained.evaluation.model_card(title=f"{model.name}, version {model.version}")
+    head, *sections = plain.split("\n## ")
+    return "\n## ".join([head, *(_section(section, trained, about) for section in sections)])
+
+
+def measures(trained: Trained, about: str) -> dict:
+    """What `metrics.json` holds: training facts and measures, aggregates only.
+
+    Parameters
+    ----------
+    trained : Trained
+    about : str
+        Which registers these were.
+
+    Examples
+    --------
+    >>> from servicenee import make_registers
+    >>> from servicenee.training import measures, train
+    >>> trained = train("home_care_start_12m", make_registers(1_500, random_state=0))
+    >>> measures(trained, "A synthetic county.")["evaluation"]["index_date"]
+    '2022-10-01'
+    """
+    tables = trained.evaluation.tables
+    return {
+        "model": trained.model.name,
+        "version": trained.model.version,
+        "about": about,
+        "engine": trained.model.estimator_.engine_,
+        "n_features": len(trained.model.feature_table),
+        "training": vars(trained.model.training_),
+        "evaluation": {
+            "index_date": trained.evaluation_date,
+            **{name: _records(tables[name]) for name in _TABLES if name in tables},
+        },
+        "libraries": {name: importlib.metadata.version(name) for name in ("numpy", "pandas", "scikit-learn")},
+    }
+
+
+def write_facts(trained: Trained, about: str, folder: Path) -> tuple[Path, Path]:
+    """Write `card.md` and `metrics.json` into a folder.
+
+    Examples
+    --------
+    >>> from servicenee.training import write_facts  # doctest: +SKIP
+    >>> write_facts(trained, "A synthetic county.", Path("models/home_care_start_12m"))  # doctest: +SKIP
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = folder / "card.md", folder / "metrics.json"
+    text = json.dumps(measures(trained, about), ensure_ascii=False, indent=1, allow_nan=False)
+    for file, content in zip(files, (card(trained, about), text + "\n"), strict=True):
+        file.write_text(content, encoding="utf-8", newline="\n")
+    return files
+
+
+def _run(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"definition_{folder.name}", folder / "definition.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "define"):
+        raise ModelError(f"{folder / 'definition.py'} must have a function define() that returns a NeedModel.")
+    return module
+
+
+def _section(section: str, trained: Trained, about: str) -> str:
+    """One section with its prompt answered; the prompt stays where the definition says nothing."""
+    heading = section.partition("\n")[0]
+    words = trained.words.get(heading)
+    if heading == "Population and data":
+        words = " ".join(part for part in (words, about, _facts(trained.model)) if part)
+    if words is None:
+        return section
+    lines = section.split("\n")
+    prompts = [place for place, line in enumerate(lines) if PROMPT in line]
+    if prompts:
+        mark = "- " if lines[prompts[0]].startswith("- ") else ""
+        lines[prompts[0]] = mark + words
+    return "\n".join(lines)
+
+
+def _facts(model: NeedModel) -> str:
+    facts = model.training_
+    events = "fewer than 5" if facts.n_events is None else f"{facts.n_events:,}"
+    return (
+        f"Trained on {facts.n_rows:,} rows of {facts.n_persons:,} persons with {events} events, index dates "
+        f"{', '.join(facts.index_dates)}, extract of {facts.extract_date}, {len(model.feature_table)} features."
+    )
+
+
+def _records(table: pd.DataFrame) -> list[dict]:
+    return [
+        {str(name): _number(value) for name, value in row.items()} for row in table.astype(object).to_dict("records")
+    ]
+
+
+def _number(value):
+    """JSON value; six significant digits, which is more than the intervals allow."""
+    if value is None or isinstance(value, str):
+        return value
+    if not np.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() else float(f"{float(value):.6g}")
