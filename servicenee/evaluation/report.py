@@ -9,6 +9,8 @@ from servicenee.evaluation.notes import HIDDEN, TEXT_KEYS
 from servicenee.html import Html, figure, note, page, table, tiles, value_text
 from servicenee.texts import format_date, text
 
+# A browser may break a line after an en dash; the word joiner keeps an interval in one piece.
+BETWEEN = "\u00a0–\u2060\u00a0"
 GOOD_OBSERVED_EXPECTED = (0.9, 1.1)
 GOOD_SLOPE = (0.8, 1.2)
 
@@ -262,7 +264,7 @@ def _intervals(frame: pd.DataFrame, language: str, *, as_share: bool = False, di
         )
 
     return [
-        f"{show(lower)}\u00a0–\u00a0{show(upper)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
+        f"{show(lower)}{BETWEEN}{show(upper)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
         for lower, upper in zip(frame["lower"], frame["upper"], strict=True)
     ]
 
