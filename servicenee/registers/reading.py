@@ -1,4 +1,4 @@
-"""Columns of a data frame as checked numpy arrays: dates, numbers, text and person ids, with findings instead of guesses."""
+"""Columns of a data frame as checked numpy arrays: dates, numbers, text and person ids; findings, no guesses."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ _HINTS = {
     TEXT: "text",
     IDENTITY: "whole numbers or text. A float id such as 123.0 has lost its identity: read it as text or int64",
 }
-_ZONE_HINT = "local dates without a time zone. Use column.dt.tz_convert('Europe/Helsinki').dt.tz_localize(None), once and for all"
+_ZONE_HINT = "local dates without a time zone. Use .dt.tz_convert('Europe/Helsinki').dt.tz_localize(None), once"
 _US_PER_MINUTE = 60_000_000
 _SENTINEL_BEFORE = np.datetime64("1900-01-02", "us")  # 1800-01-01 and 1900-01-01 stand for "unknown" in extracts
 PLACEHOLDER = "placeholder date (before 1900-01-02 or from 2099)"

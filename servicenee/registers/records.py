@@ -113,7 +113,7 @@ def _available_dates(frame: pd.DataFrame, table: str, findings: Findings) -> np.
 
 
 def with_reporting_lag(columns: EventColumns | StayColumns, lag_of: dict[str, int]) -> EventColumns | StayColumns:
-    """The same rows, each with the time from which it could be seen: `available_at`, else time plus its source's lag."""
+    """The same rows, each with the time from which it could be seen: `available_at`, else time plus lag."""
     lag_days = np.array([lag_of[source] for source in columns.kinds["source"]], dtype=np.int32)
     if isinstance(columns, StayColumns):
         lag = lag_days[columns.kind]
