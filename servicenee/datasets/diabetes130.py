@@ -139,8 +139,8 @@ def diabetes130_outcome(encounters: pd.DataFrame, outcome: str) -> pd.Series:
     Examples
     --------
     >>> from servicenee.datasets import diabetes130_outcome, load_diabetes130
-    >>> round(diabetes130_outcome(load_diabetes130(), "nursing_facility").mean(), 2)
-    0.21
+    >>> int(diabetes130_outcome(load_diabetes130(), "nursing_facility").sum())
+    9044
     """
     check_choice("outcome", outcome, OUTCOMES)
     went_to = encounters["discharge_disposition_id"]
@@ -176,7 +176,7 @@ def diabetes130_features(encounters: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> from servicenee.datasets import diabetes130_features, load_diabetes130
     >>> diabetes130_features(load_diabetes130().head(3))["age"].tolist()
-    [75.0, 65.0, 65.0]
+    [85.0, 85.0, 65.0]
     """
     codes = [_three_characters(encounters[f"diag_{place}"]) for place in (1, 2, 3)]
     features = {"age": encounters["age"].str.slice(1, 3).astype("float64") + 5.0}

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from servicenee._checks import check_choice, check_count
 from servicenee.evaluation.censoring import effective_sample_size, is_labels, known_outcomes
 from servicenee.evaluation.grouping import person_groups
+from servicenee.evaluation.metrics import auc
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.need.calibration import CALIBRATIONS, calibrate, fit_calibrator, uncalibrated
 from servicenee.need.columns import learn_columns, read_matrix, reference_row, used
@@ -178,6 +179,27 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(np.intp)]
+
+    def score(self, X, y, sample_weight=None):
+        """Give the area under the ROC curve: what a search or cross-validation maximises when no scorer is given.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The columns of training.
+        y : labels table or array-like of shape (n_rows,)
+            Outcome; from labels the rows left unfinished are weighted for by the others.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Row weights.
+
+        Returns
+        -------
+        float
+            Not the accuracy, which for a rare need is highest when nobody is found.
+        """
+        check_is_fitted(self)
+        outcome = y if is_labels(y) else (column_or_1d(y) == self.classes_[1]).astype(np.intp)
+        return auc(outcome, self.predict_proba(X)[:, 1], sample_weight=sample_weight)
 
     def explain(self, X, n_reasons=3):
         """Give the columns that raise each row's risk most above the reference person's.

@@ -69,7 +69,9 @@ def test_features_of_a_row_do_not_depend_on_other_rows_or_on_ids(encounters):
     rows = encounters.head(300)
     renamed = rows.iloc[100:110].reset_index(drop=True)
     pd.testing.assert_frame_equal(
-        diabetes130_features(rows).iloc[100:110].reset_index(drop=True), diabetes130_features(renamed), check_dtype=False
+        diabetes130_features(rows).iloc[100:110].reset_index(drop=True),
+        diabetes130_features(renamed),
+        check_dtype=False,
     )
 
 

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from servicenee.evaluation import auc, is_labels
+from servicenee.evaluation import is_labels
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.need import NeedClassifier
 
@@ -81,10 +81,6 @@ def test_an_estimator_without_weights_is_named(followed):
         NeedClassifier(KNeighborsClassifier(50), random_state=0).fit(X, labels)
 
 
-def score(model, X, y):
-    return auc(y, model.predict_proba(X)[:, 1])
-
-
 @pytest.mark.parametrize("kind", ["labels", "0/1"])
 def test_search_cross_validation_and_pipeline_take_both_kinds_of_y(followed, kind):
     X, labels, _ = followed
@@ -93,14 +89,7 @@ def test_search_cross_validation_and_pipeline_take_both_kinds_of_y(followed, kin
     persons = X.index.get_level_values("person_id")
     pipeline = make_pipeline(FunctionTransformer(), NeedClassifier(random_state=0))
     folds = GroupKFold(2)
-    search = GridSearchCV(
-        pipeline,
-        {"needclassifier__calibration": ["none", "logistic"]},
-        scoring=score,
-        cv=folds,
-        error_score="raise",
-    ).fit(X, y, groups=persons)
-    scores = cross_validate(search.best_estimator_, X, y, groups=persons, scoring=score, cv=folds, error_score="raise")[
-        "test_score"
-    ]
+    settings = {"needclassifier__calibration": ["none", "logistic"]}
+    search = GridSearchCV(pipeline, settings, cv=folds, error_score="raise").fit(X, y, groups=persons)
+    scores = cross_validate(search.best_estimator_, X, y, groups=persons, cv=folds, error_score="raise")["test_score"]
     assert scores.min() > 0.65
