@@ -29,8 +29,9 @@ class Findings:
         first = ", ".join(str(row) for row in rows[:3])
         self._rows.append((table, column, rule, len(rows), len(bad), share, first, action))
         if limited and share > self.tolerance:
+            place = f"{table}, {column}" if "." in table else f"{table}.{column}"  # of a file, of a table
             self.error(
-                f"{table}.{column}: {rule} in {len(rows)} of {len(bad)} rows ({share:.1%}), first at rows {first}; "
+                f"{place}: {rule} in {len(rows)} of {len(bad)} rows ({share:.1%}), first at rows {first}; "
                 f"at most {self.tolerance:.0%} is tolerated. Mend the extract, or raise `tolerance` knowingly."
             )
 
