@@ -124,6 +124,8 @@ def _solve(design, y, weights, penalties):
     # One thread: the number of threads would change the last bits of the coefficients.
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # scikit-learn 1.6 passes options that SciPy 1.16 has begun to drop.
+        warnings.filterwarnings("ignore", "scipy.optimize: The `disp`", DeprecationWarning)
         for penalty in penalties:
             learner.set_params(C=penalty).fit(design, y, sample_weight=weights)
             solutions.append((learner.coef_[0].copy(), float(learner.intercept_[0])))
