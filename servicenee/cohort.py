@@ -100,7 +100,7 @@ class Cohort:
         return Cohort(self.registers, self.person[rows], self.index_day[rows], self.attrition)
 
     def __reduce_ex__(self, protocol):
-        # Pipeline(memory=...) starts by hashing, for which joblib pickles by protocol 3; workers are reached by a later one.
+        # Pipeline(memory=...) begins by hashing, for which joblib pickles by protocol 3; workers use a later one.
         if protocol < 4:
             raise TypeError("a Cohort cannot be cached: use Pipeline(memory=None), or persons reach the disk.")
         return Cohort, (self.registers, self.person, self.index_day, self.attrition)

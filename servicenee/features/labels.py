@@ -50,7 +50,9 @@ def label(
     """Noun phrase per language: what is measured and over which window."""
     found = {}
     for language in LANGUAGES:
-        what = labels.get(language) or _what(measure, group, codes, sources, language, of_stays)
+        of_one_source = codes == "contacts" and len(sources) == 1  # the source has a name of its own for its contacts
+        what = "" if of_one_source else labels.get(language, "")
+        what = what or _what(measure, group, codes, sources, language, of_stays)
         phrase = text(f"features.measure.{measure}", language, what=what)
         span = format_window(window.lookback_days, language, skip_days=window.skip_days)
         found[language] = text("features.label.windowed", language, what=phrase, window=span)
