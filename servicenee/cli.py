@@ -73,14 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
-    from servicenee.demo import run_demo
+    from servicenee.demo import MLFLOW_PAGE, run_demo
 
     made = run_demo(arguments.output, n_persons=arguments.persons, language=arguments.language)
     _say(
         f"open {made.summary}",
         f"     {made.listing}",
         f"     {made.evaluation}",
-        f"MLflow page (then open http://127.0.0.1:5000):\n     {made.mlflow_command}",
+        f"see  {MLFLOW_PAGE} after starting\n     {made.mlflow_command}",
     )
 
 

@@ -31,6 +31,8 @@ MODEL = "home_care_start_12m"
 SEED = 0
 SMALLEST_COUNTY = 1_500
 CAPACITY = 20
+# The demo's experiment is the first of its own store.
+MLFLOW_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs"
 _N_REASONS = 8
 _STEPS = ("all", "resident", "age", "history", "without")
 
@@ -263,7 +265,7 @@ def _files(paths: Demo, language: str) -> list[str]:
         address = escape(path.relative_to(root).as_posix())
         links.append(f'<li>{escape(text(f"demo.file.{name}", language))}: <a href="{address}">{address}</a></li>')
     command = f'<p style="overflow-wrap: anywhere"><code>{escape(paths.mlflow_command)}</code></p>'
-    return [Html(f"<ul>{''.join(links)}</ul>"), text("demo.mlflow", language), Html(command)]
+    return [Html(f"<ul>{''.join(links)}</ul>"), text("demo.mlflow", language, address=MLFLOW_PAGE), Html(command)]
 
 
 def _whole(n, language: str) -> str:

@@ -25,7 +25,8 @@ from servicenee.persistence import manifest_sha256, read_model, save_model
 STORE = "mlruns"
 DATABASE = "mlflow.db"
 MODEL_FOLDER = "servicenee_model"
-_QUIET_LOGGERS = ("alembic", "mlflow", "mlflow.store", "mlflow.tracking", "mlflow.utils")
+_PROGRESS_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+_TALKERS = r"(mlflow|sqlalchemy|alembic|pydantic)"
 _REQUIREMENTS = ("scikit-learn", "numpy", "pandas", "skops")
 
 
@@ -112,6 +113,7 @@ def log_model(
         with run:
             mlflow.set_tags(_tags(model, folder))
             mlflow.log_params(_parameters(model))
+            mlflow.log_input(_dataset(model), context="training")
             mlflow.log_metrics(_metrics(evaluation))
             mlflow.log_artifacts(str(_write_aggregates(model, evaluation, Path(scratch) / "aggregates")))
             info = mlflow.pyfunc.log_model(
@@ -121,7 +123,7 @@ def log_model(
                 signature=_signature(model),
                 pip_requirements=_pip_requirements(),
             )
-        version = _register(mlflow, registered, info)
+        version = _register(mlflow, registered, info, _description(model))
         if alias is not None:
             mlflow.MlflowClient().set_registered_model_alias(registered, alias, version)
     return f"models:/{registered}/{version}"
@@ -205,25 +207,27 @@ def _mlflow() -> ModuleType:
 
 @contextmanager
 def _quiet() -> Iterator[ModuleType]:
-    """mlflow, with the talk of its database migrations, progress bars and deprecations held back."""
-    mlflow = _mlflow()
-    levels = {name: logging.getLogger(name).level for name in _QUIET_LOGGERS}
-    bar = os.environ.get("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    """mlflow without its talk: database migrations, progress bars, deprecations; and with logging as it was before."""
+    mlflow, root, stray = _mlflow(), logging.getLogger(), Path("mlruns")
+    # The migrations of mlflow configure the root logger, and mlflow before 3.5 makes an empty ./mlruns for any store.
+    handlers, level, disabled, is_stray = root.handlers[:], root.level, root.manager.disable, not stray.exists()
+    bar = os.environ.get(_PROGRESS_BAR)
+    os.environ[_PROGRESS_BAR] = "false"
+    logging.disable(logging.INFO)
     try:
         with warnings.catch_warnings():
             for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, UserWarning):
-                warnings.filterwarnings("ignore", category=category, module=r"(mlflow|sqlalchemy|alembic|pydantic)")
+                warnings.filterwarnings("ignore", category=category, module=_TALKERS)
             yield mlflow
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-        if bar is None:
-            del os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"]
-        else:
-            os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = bar
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.disable(disabled)
+        os.environ.pop(_PROGRESS_BAR)
+        if bar is not None:
+            os.environ[_PROGRESS_BAR] = bar
+        if is_stray and stray.is_dir() and not any(stray.iterdir()):
+            stray.rmdir()
 
 
 def _use_default_store(mlflow: ModuleType) -> None:
@@ -240,15 +244,19 @@ def _experiment_id(mlflow: ModuleType, experiment: str) -> str:
     if uri.startswith("sqlite:///"):
         # MLflow would put the artefacts of a SQLite store into the working directory.
         location = (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").resolve().as_uri()
-    return mlflow.create_experiment(experiment, artifact_location=location)
+    # Without the kind, the page opens on views for language models.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    return mlflow.create_experiment(experiment, artifact_location=location, tags=tags)
 
 
-def _register(mlflow: ModuleType, name: str, info) -> str:
+def _register(mlflow: ModuleType, name: str, info, description: str) -> str:
     """Version of the logged model in the registry; by the client, because the shorter ways print to the terminal."""
     client = mlflow.MlflowClient()
     if not client.search_registered_models(filter_string=f"name = '{name}'"):
         client.create_registered_model(name)
-    made = client.create_model_version(name, source=info.model_uri, run_id=info.run_id, model_id=info.model_id)
+    made = client.create_model_version(
+        name, source=info.model_uri, run_id=info.run_id, model_id=info.model_id, description=description
+    )
     return str(made.version)
 
 
@@ -257,8 +265,22 @@ def _tags(model: NeedModel, folder: Path) -> dict[str, str]:
         "servicenee.model": model.name,
         "servicenee.version": model.version,
         "servicenee.manifest_sha256": manifest_sha256(folder),
-        "mlflow.note.content": f"{model.outcome_label('en')}: {model.outcome.definition.text}",
+        "mlflow.note.content": _description(model),
     }
+
+
+def _description(model: NeedModel) -> str:
+    return f"Version {model.version}. {model.outcome_label('en').capitalize()}: {model.outcome.definition.text}".strip()
+
+
+def _dataset(model: NeedModel):
+    """The training data as MLflow may know them: when and which, by a fingerprint; no rows and no columns' values."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    facts = model.training_
+    source = CodeDatasetSource({"extract_date": facts.extract_date, "index_dates": ", ".join(facts.index_dates)})
+    return MetaDataset(source, name="registers", digest=facts.digest)
 
 
 def _parameters(model: NeedModel) -> dict[str, object]:
