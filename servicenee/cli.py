@@ -12,15 +12,13 @@ from servicenee import __version__
 from servicenee.exceptions import ServiceneeWarning
 
 LOG = logging.getLogger("servicenee")
-_ABOUT = """Register extracts in; calibrated service-need risks and lists out.
-
-  demo      a synthetic county from registers to a list and a page, in under a minute
-  train     fit a defined model, evaluate it, register it, write its card
-  predict   score everybody in a model's population
-  lists     an Excel list for a care coordinator from scores
-
-Every command explains itself: servicenee COMMAND --help
-"""
+_ABOUT = "Register extracts in; calibrated service-need risks and lists out."
+_COMMANDS = {
+    "demo": "a synthetic county from registers to a list and a page, in under a minute",
+    "train": "fit a defined model, evaluate it, register it, write its card",
+    "predict": "score everybody in a model's population",
+    "lists": "an Excel list for a care coordinator from scores",
+}
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
     "train": "servicenee train models/home_care_start_12m registers --alias champion",
@@ -137,15 +135,15 @@ def _lists(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="servicenee", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="servicenee", description=_ABOUT, epilog="Every command explains itself: servicenee COMMAND --help"
     )
     parser.add_argument("--version", action="version", version=f"servicenee {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    demo = _command(commands, "demo", _demo, "A synthetic county from registers to a list and a page.")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    demo = _command(commands, "demo", _demo)
     demo.add_argument("--output", default="servicenee-demo", help="folder for everything (default: %(default)s)")
     demo.add_argument("--persons", type=int, default=20_000, help="size of the county (default: %(default)s)")
     _add_language(demo)
-    train = _command(commands, "train", _train, "Fit a defined model, evaluate it, register it, write its card.")
+    train = _command(commands, "train", _train)
     train.add_argument("definition", help="folder with a definition.py, or the name of a shipped one")
     train.add_argument("registers", help=_REGISTERS)
     train.add_argument("--alias", help="alias for the new version, such as champion")
@@ -154,14 +152,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
     train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
     train.add_argument("--about", default="", help="one sentence on the registers, for the card")
-    predict = _command(commands, "predict", _predict, "Score everybody in a model's population.")
+    predict = _command(commands, "predict", _predict)
     predict.add_argument("model", help=_MODEL)
     predict.add_argument("registers", help=_REGISTERS)
     predict.add_argument("output", help="Parquet file for the scores")
     predict.add_argument("--date", help="index date, ISO (default: the extract date)")
     predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
     predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
-    lists = _command(commands, "lists", _lists, "An Excel list for a care coordinator from scores.")
+    lists = _command(commands, "lists", _lists)
     lists.add_argument("model", help=_MODEL)
     lists.add_argument("registers", help=_REGISTERS)
     lists.add_argument("scores", help="Parquet file written by predict, of one index date")
@@ -175,11 +173,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands, name: str, run, about: str) -> argparse.ArgumentParser:
+def _command(commands, name: str, run) -> argparse.ArgumentParser:
+    about = _COMMANDS[name]
     command = commands.add_parser(
         name,
-        help=argparse.SUPPRESS,
-        description=about,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
         epilog=f"example:\n  {_EXAMPLES[name]}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -234,8 +234,10 @@ def _preview(listing: SegmentList, model: NeedModel, registers: Registers, langu
     found = model.reasons(registers, index)["feature"].value_counts()
     found = found[found.index.isin(features.index) & (found >= MIN_CELL)]
     # Equal counts in the order of X, whatever the sorting of the library.
-    order = found.to_frame("n").assign(place=features.index.get_indexer(found.index)).sort_values(
-        ["n", "place"], ascending=[False, True]
+    order = (
+        found.to_frame("n")
+        .assign(place=features.index.get_indexer(found.index))
+        .sort_values(["n", "place"], ascending=[False, True])
     )
     commonest = order.head(_N_REASONS)
     reasons = pd.DataFrame(

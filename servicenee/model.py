@@ -17,6 +17,7 @@ from servicenee.disclosure import is_small
 from servicenee.evaluation import Evaluation, evaluate, known_outcomes
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
+from servicenee.index_dates import latest_index_date
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
 from servicenee.registers import Registers
 
@@ -64,7 +65,8 @@ class NeedModel:
     features : FeatureSet or builder
         What was known on the index date.
     estimator : NeedClassifier
-        Learns the risk; it is cloned. Any scikit-learn classifier fits inside: ``NeedClassifier(LogisticRegression())``.
+        Learns the risk; it is cloned. Any scikit-learn classifier fits inside, as in
+        ``NeedClassifier(LogisticRegression())``.
     outcome : Outcome
         What is predicted.
     name : str, default="need"
@@ -196,7 +198,7 @@ class NeedModel:
         risk = self._risk(self.transform(cohort)) if len(cohort) else np.empty(0)
         known = np.isfinite(risk)
         if not known.all():
-            _warn(f"{int((~known).sum())} of {len(known)} rows have no risk: the estimator gave none. They are left out.")
+            _warn(f"{int((~known).sum())} of {len(known)} rows have no risk from the estimator; they are left out.")
             cohort, risk = cohort[known], risk[known]
         return pd.DataFrame(
             {
@@ -360,86 +362,6 @@ class NeedModel:
         return f"<p><b>{escape(repr(self))}</b></p><table>{cells}</table>"
 
 
-def latest_index_date(outcome: Outcome, registers: Registers) -> np.datetime64:
-    """Last index date whose outcome window the registers cover, reporting lag and confirmation included.
-
-    Examples
-    --------
-    >>> from servicenee import Outcome, make_registers
-    >>> from servicenee.model import latest_index_date
-    >>> str(latest_index_date(Outcome("home_care_start"), make_registers(200, random_state=0)))
-    '2022-10-03'
-    """
-    coverage, definition = registers.coverage_columns, outcome.definition
-    _, to_day, lag_days = coverage.of(_outcome_sources(outcome, registers))
-    reported = min(to_day, registers.extract_day - lag_days) - definition.confirm_days
-    return np.datetime64(int(reported - outcome.gap_days - outcome.horizon_days), "D")
-
-
-def yearly_dates(model: NeedModel, registers: Registers) -> tuple[list[str], str]:
-    """Index dates to train on and a later one to evaluate on, a year apart, as late as the registers allow.
-
-    Parameters
-    ----------
-    model : NeedModel
-        Its outcome and population decide how much is needed before and after an index date.
-    registers : Registers
-
-    Returns
-    -------
-    (list of str, str)
-        Training dates, earliest first, and the evaluation date: firsts of months, ISO.
-
-    Examples
-    --------
-    >>> from servicenee import NeedClassifier, NeedModel, Outcome, Population, default_features, make_registers
-    >>> from servicenee.model import yearly_dates
-    >>> model = NeedModel(Population(75), default_features(), NeedClassifier(), Outcome("home_care_start"))
-    >>> yearly_dates(model, make_registers(200, random_state=0))
-    (['2019-10-01', '2020-10-01', '2021-10-01'], '2022-10-01')
-    """
-    outcome, population = model.outcome, model.population
-    test = pd.Timestamp(latest_index_date(outcome, registers)).replace(day=1)
-    before = max(population.min_history_days, population.washout_days)
-    first_day, _, _ = registers.coverage_columns.of(_outcome_sources(outcome, registers))
-    first_day = max(int(first_day), _first_record_day(registers))
-    earliest = pd.Timestamp(np.datetime64(first_day + before, "D"))
-    window = pd.Timedelta(days=outcome.gap_days + outcome.horizon_days)
-    date = min(test - pd.DateOffset(years=1), (test - window).replace(day=1))
-    dates = []
-    while date >= earliest:
-        dates.append(f"{date:%Y-%m-%d}")
-        date -= pd.DateOffset(years=1)
-    if not dates:
-        raise ValueError(
-            f"`registers` must cover {before} days before an index date and two outcome windows after it; they begin "
-            f"on {np.datetime64(first_day, 'D')} and reach to {registers.extract_date:%Y-%m-%d}. Deliver more years, "
-            "or choose a shorter horizon."
-        )
-    return dates[::-1], f"{test:%Y-%m-%d}"
-
-
-def _first_record_day(registers: Registers) -> int:
-    minutes, starts = registers.event_columns.minute, registers.stay_columns.start_day
-    days = [int(minutes.min()) // 1440] if len(minutes) else []
-    days += [int(starts.min())] if len(starts) else []
-    return min(days) if days else registers.extract_day
-
-
-def _outcome_sources(outcome: Outcome, registers: Registers) -> list[str]:
-    definition = outcome.definition
-    if definition.source or definition.codes is None:
-        wanted = list(definition.source)
-    else:
-        tables = (registers.event_columns, registers.stay_columns)
-        wanted = [
-            source
-            for columns in tables
-            for source in columns.kinds.loc[definition.codes.matches_kinds(columns.kinds), "source"]
-        ]
-    return [source for source in wanted if source in registers.coverage_columns.source]
-
-
 def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extract_date: pd.Timestamp) -> Training:
     known = known_outcomes(labels)
     n_events = int((labels["status"] == EVENT).sum())
@@ -462,7 +384,7 @@ def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extrac
 def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:
     """1 for the highest risk of each index date; equal to 12 decimals means equal, then the earlier row comes first."""
     order = np.lexsort((-np.round(risk, RISK_DECIMALS), index_day))
-    days, starts, lengths = np.unique(index_day[order], return_index=True, return_counts=True)
+    _, starts, lengths = np.unique(index_day[order], return_index=True, return_counts=True)
     ranks = np.empty(len(risk), dtype=np.int64)
     ranks[order] = np.arange(len(risk)) - np.repeat(starts, lengths) + 1
     return ranks

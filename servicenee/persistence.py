@@ -201,7 +201,7 @@ def _check_files(path: Path, manifest: dict) -> None:
         if not (path / name).is_file():
             raise ModelError(f"{path / name} is missing. Copy the model folder again.")
         if _sha256(path / name) != expected:
-            raise ModelError(f"{path / name} has changed since the model was saved: its SHA-256 differs. It is not read.")
+            raise ModelError(f"{path / name} has changed since the model was saved (SHA-256). It is not read.")
 
 
 def _check_versions(saved: dict[str, str]) -> None:
@@ -209,8 +209,8 @@ def _check_versions(saved: dict[str, str]) -> None:
     then = saved["scikit-learn"]
     if _minor(now) != _minor(then):
         raise ModelError(
-            f"the model was saved with scikit-learn {then} and is not read with {now}: other versions may predict other "
-            f"risks. Install scikit-learn {_minor(then)}, or train the model again."
+            f"the model was saved with scikit-learn {then} and is not read with {now}: another version may predict "
+            f"other risks. Install scikit-learn {_minor(then)}, or train the model again."
         )
 
 
@@ -219,7 +219,8 @@ def _check_types(file: Path) -> list[str]:
     try:
         with zipfile.ZipFile(file) as archive:
             schema = json.loads(archive.read("schema.json"))
-        code = sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if node["__loader__"] in _CODE})
+        functions = [node for node in _nodes(schema) if node["__loader__"] in _CODE]
+        code = sorted({f"{node['__module__']}.{node['__class__']}" for node in functions})
         types = skops.io.get_untrusted_types(file=file)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ImportError, AttributeError) as error:
         raise ModelError(f"{file} cannot be read as an estimator ({type(error).__name__}).") from None

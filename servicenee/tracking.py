@@ -163,8 +163,8 @@ def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> N
             local = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=scratch)
         except mlflow.exceptions.MlflowException as error:
             raise ModelError(
-                f"{address} cannot be loaded from {mlflow.get_tracking_uri()}: {error.error_code}. Check name, version or "
-                "alias, and the store (MLFLOW_TRACKING_URI or servicenee.tracking.configure)."
+                f"{address} cannot be loaded from {mlflow.get_tracking_uri()}: {error.error_code}. Check name, version "
+                "or alias, and the store (MLFLOW_TRACKING_URI or servicenee.tracking.configure)."
             ) from None
         return read_model(Path(local) / "data" / MODEL_FOLDER, expected_sha256)
 

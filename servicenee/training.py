@@ -1,12 +1,11 @@
 """A model definition and registers come in; a fitted, evaluated model with its card and measures goes out."""
 
 import importlib.metadata
-import importlib.util
 import json
 import logging
+import runpy
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,8 @@ import servicenee
 from servicenee.evaluation import Evaluation
 from servicenee.evaluation.card import PROMPT
 from servicenee.exceptions import ModelError
-from servicenee.model import NeedModel, yearly_dates
+from servicenee.index_dates import yearly_dates
+from servicenee.model import NeedModel
 from servicenee.registers import Registers
 
 LOG = logging.getLogger("servicenee")
@@ -56,10 +56,9 @@ def find_definition(name: str | Path) -> Path:
     for place in places:
         if (place / "definition.py").is_file():
             return place
-    shipped = sorted(
-        {file.parent.name for root in (places[1].parent, places[2].parent) for file in root.glob("*/definition.py")}
-    )
-    raise ModelError(f"{name} is neither a folder with a definition.py nor one of {', '.join(shipped) or 'none shipped'}.")
+    roots = (places[1].parent, places[2].parent)
+    shipped = ", ".join(sorted({file.parent.name for root in roots for file in root.glob("*/definition.py")}))
+    raise ModelError(f"{name} is neither a folder with a definition.py nor one of the shipped models ({shipped}).")
 
 
 def train(definition: str | Path, registers: Registers, *, capacity: int | float | None = None) -> Trained:
@@ -85,16 +84,16 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     >>> trained.evaluation_date
     '2022-10-01'
     """
-    module = _run(find_definition(definition))
-    model = module.define()
-    dates, later = yearly_dates(model, registers)
+    names = _run(find_definition(definition))
+    model = names["define"]()
+    dates, later = yearly_dates(model.population, model.outcome, registers)
     LOG.info("training %s on %s", model.name, ", ".join(dates))
     model.fit(registers, dates)
     LOG.info("evaluating on %s", later)
     columns = set(registers.person_columns.extra)
-    by = [name for name in getattr(module, "GROUPS", ()) if name == "age_band" or name in columns]
+    by = [name for name in names.get("GROUPS", ()) if name == "age_band" or name in columns]
     evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity)
-    return Trained(model, evaluation, later, getattr(module, "CARD", {}))
+    return Trained(model, evaluation, later, names.get("CARD", {}))
 
 
 def card(trained: Trained, about: str) -> str:
@@ -169,13 +168,12 @@ def write_facts(trained: Trained, about: str, folder: Path) -> tuple[Path, Path]
     return files
 
 
-def _run(folder: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"definition_{folder.name}", folder / "definition.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "define"):
+def _run(folder: Path) -> dict:
+    """Names that the definition makes; run as a script, so that no compiled copy is left beside it."""
+    names = runpy.run_path(str(folder / "definition.py"))
+    if "define" not in names:
         raise ModelError(f"{folder / 'definition.py'} must have a function define() that returns a NeedModel.")
-    return module
+    return names
 
 
 def _section(section: str, trained: Trained, about: str) -> str:

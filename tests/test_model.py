@@ -21,7 +21,7 @@ from servicenee import (
     make_registers,
 )
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
-from servicenee.model import latest_index_date, yearly_dates
+from servicenee.index_dates import latest_index_date, yearly_dates
 
 TRAINING = ["2019-10-01", "2020-10-01", "2021-10-01"]
 LATER = "2022-10-01"
@@ -294,7 +294,7 @@ def test_what_a_notebook_shows_holds_no_person(model, county):
 
 def test_yearly_dates_leave_a_whole_outcome_window_between_training_and_evaluation(county):
     model = need_model()
-    assert yearly_dates(model, county) == (TRAINING, LATER)
+    assert yearly_dates(model.population, model.outcome, county) == (TRAINING, LATER)
 
 
 def test_the_latest_index_date_leaves_room_for_lag_and_confirmation(county):
@@ -305,4 +305,4 @@ def test_the_latest_index_date_leaves_room_for_lag_and_confirmation(county):
 def test_registers_of_one_year_are_too_short():
     short = make_registers(300, random_state=0, start="2021-01-01", extract_date="2022-07-01")
     with pytest.raises(ValueError, match="must cover 365 days before an index date and two outcome windows after it"):
-        yearly_dates(need_model(), short)
+        yearly_dates(Population(75), Outcome("home_care_start"), short)

@@ -1,0 +1,88 @@
+"""Population, outcome and registers come in; index dates whose windows the registers cover go out."""
+
+import numpy as np
+import pandas as pd
+
+from servicenee.cohort import Population
+from servicenee.outcomes import Outcome
+from servicenee.registers import Registers
+
+
+def latest_index_date(outcome: Outcome, registers: Registers) -> np.datetime64:
+    """Last index date whose outcome window the registers cover, reporting lag and confirmation included.
+
+    Examples
+    --------
+    >>> from servicenee import Outcome, make_registers
+    >>> from servicenee.index_dates import latest_index_date
+    >>> str(latest_index_date(Outcome("home_care_start"), make_registers(200, random_state=0)))
+    '2022-10-03'
+    """
+    coverage, definition = registers.coverage_columns, outcome.definition
+    _, to_day, lag_days = coverage.of(_outcome_sources(outcome, registers))
+    reported = min(to_day, registers.extract_day - lag_days) - definition.confirm_days
+    return np.datetime64(int(reported - outcome.gap_days - outcome.horizon_days), "D")
+
+
+def yearly_dates(population: Population, outcome: Outcome, registers: Registers) -> tuple[list[str], str]:
+    """Index dates to train on and a later one to evaluate on, a year apart, as late as the registers allow.
+
+    Parameters
+    ----------
+    population : Population
+        Its history and washout must lie within the registers.
+    outcome : Outcome
+        Its window must have been observed.
+    registers : Registers
+
+    Returns
+    -------
+    (list of str, str)
+        Training dates, earliest first, and the evaluation date: firsts of months, ISO.
+
+    Examples
+    --------
+    >>> from servicenee import Outcome, Population, make_registers
+    >>> from servicenee.index_dates import yearly_dates
+    >>> yearly_dates(Population(75), Outcome("home_care_start"), make_registers(200, random_state=0))
+    (['2019-10-01', '2020-10-01', '2021-10-01'], '2022-10-01')
+    """
+    test = pd.Timestamp(latest_index_date(outcome, registers)).replace(day=1)
+    before = max(population.min_history_days, population.washout_days)
+    first_day, _, _ = registers.coverage_columns.of(_outcome_sources(outcome, registers))
+    first_day = max(int(first_day), _first_record_day(registers))
+    earliest = pd.Timestamp(np.datetime64(first_day + before, "D"))
+    window = pd.Timedelta(days=outcome.gap_days + outcome.horizon_days)
+    date = min(test - pd.DateOffset(years=1), (test - window).replace(day=1))
+    dates = []
+    while date >= earliest:
+        dates.append(f"{date:%Y-%m-%d}")
+        date -= pd.DateOffset(years=1)
+    if not dates:
+        raise ValueError(
+            f"`registers` must cover {before} days before an index date and two outcome windows after it; they begin "
+            f"on {np.datetime64(first_day, 'D')} and reach to {registers.extract_date:%Y-%m-%d}. Deliver more years, "
+            "or choose a shorter horizon."
+        )
+    return dates[::-1], f"{test:%Y-%m-%d}"
+
+
+def _first_record_day(registers: Registers) -> int:
+    minutes, starts = registers.event_columns.minute, registers.stay_columns.start_day
+    days = [int(minutes.min()) // 1440] if len(minutes) else []
+    days += [int(starts.min())] if len(starts) else []
+    return min(days) if days else registers.extract_day
+
+
+def _outcome_sources(outcome: Outcome, registers: Registers) -> list[str]:
+    definition = outcome.definition
+    if definition.source or definition.codes is None:
+        wanted = list(definition.source)
+    else:
+        tables = (registers.event_columns, registers.stay_columns)
+        wanted = [
+            source
+            for columns in tables
+            for source in columns.kinds.loc[definition.codes.matches_kinds(columns.kinds), "source"]
+        ]
+    return [source for source in wanted if source in registers.coverage_columns.source]

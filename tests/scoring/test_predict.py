@@ -1,0 +1,113 @@
+"""`predict` takes a model or its address, registers or their folder, and writes whole files only."""
+
+import json
+import os
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from servicenee import predict, read_registers, save_model, write_registers
+from servicenee.exceptions import ModelError
+from servicenee.training import train
+
+pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
+
+
+@pytest.fixture(scope="module")
+def model(county):
+    return train("home_care_start_12m", county).model
+
+
+@pytest.fixture(scope="module")
+def folders(model, county, tmp_path_factory):
+    """A saved model and written registers."""
+    root = tmp_path_factory.mktemp("scoring")
+    write_registers(county, root / "registers")
+    return save_model(model, root / "model"), root / "registers"
+
+
+def test_object_and_folder_give_the_same_bits(model, county, folders):
+    saved, registers = folders
+    expected = model.predict(county)
+    pd.testing.assert_frame_equal(predict(model, county), expected, check_exact=True)
+    pd.testing.assert_frame_equal(predict(saved, str(registers)), expected, check_exact=True)
+
+
+def test_the_file_holds_the_scores_and_says_what_made_them(model, county, tmp_path):
+    file = tmp_path / "protected" / "scores.parquet"
+    scores = predict(model, county, index_date="2023-05-01", output=file)
+    pd.testing.assert_frame_equal(pd.read_parquet(file), scores, check_exact=True)
+    facts = json.loads(pq.read_schema(file).metadata[b"servicenee"])
+    assert facts["model"] == "home_care_start_12m"
+    assert facts["version"] == "2024-01-01"
+    assert facts["index_dates"] == ["2023-05-01"]
+    assert facts["extract_date"] == "2024-01-01"
+
+
+def test_the_same_input_gives_the_same_bytes(model, county, tmp_path):
+    for name in ("a.parquet", "b.parquet"):
+        predict(model, county, output=tmp_path / name)
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_half_one(model, county, tmp_path, monkeypatch):
+    file = tmp_path / "scores.parquet"
+    predict(model, county, index_date="2023-05-01", output=file)
+    before = file.read_bytes()
+
+    def fail(table, where, **_):
+        with open(where, "wb") as stream:
+            stream.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pq, "write_table", fail)
+    with pytest.raises(OSError, match="disk full"):
+        predict(model, county, output=file)
+    assert os.listdir(tmp_path) == ["scores.parquet"]
+    assert file.read_bytes() == before
+
+
+def test_nobody_but_the_owner_reads_a_new_scores_file(model, county, tmp_path):
+    predict(model, county, output=tmp_path / "scores.parquet")
+    if os.name == "posix":
+        assert (tmp_path / "scores.parquet").stat().st_mode & 0o077 == 0
+
+
+def test_only_parquet_is_written(model, county, tmp_path):
+    with pytest.raises(ValueError, match=r"`output` must be a file ending in \.parquet; got .*scores\.csv"):
+        predict(model, county, output=tmp_path / "scores.csv")
+
+
+def test_reasons_are_those_of_the_model_as_text_that_any_database_reads(model, county):
+    scores = predict(model, county, reasons=True)
+    assert scores.columns.tolist() == ["risk", "rank", "model", "version", "reasons"]
+    row = scores.sort_values("rank").index[:1]
+    told = json.loads(scores.loc[row, "reasons"].iloc[0])
+    expected = model.reasons(county, row).drop(columns="order").reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.DataFrame(told), expected, check_dtype=False)
+
+
+def test_the_population_is_asked_at_the_index_date(model, county):
+    early, late = (predict(model, county, index_date=date) for date in ("2020-01-01", "2023-01-01"))
+    born = county.persons.set_index("person_id")["birth_date"]
+    youngest = born[late.index.get_level_values("person_id")].max()
+    assert youngest > born[early.index.get_level_values("person_id")].max()
+    assert youngest <= pd.Timestamp("1948-01-01")
+
+
+def test_an_index_date_after_the_extract_is_refused(model, county):
+    with pytest.raises(ValueError, match="must not lie after the extract date 2024-01-01"):
+        predict(model, county, index_date="2024-02-01")
+
+
+def test_a_path_without_a_model_is_refused(county, tmp_path):
+    with pytest.raises(ModelError, match="it is no saved model"):
+        predict(tmp_path, county)
+
+
+def test_registers_in_parts_score_as_the_whole(model, county, tmp_path):
+    write_registers(county, tmp_path / "parts", partitions=5)
+    parts = [predict(model, read_registers(part)) for part in sorted((tmp_path / "parts").glob("part-*"))]
+    together = pd.concat(parts)["risk"].sort_index()
+    pd.testing.assert_series_equal(together, predict(model, county)["risk"].sort_index(), check_exact=True)

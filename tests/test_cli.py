@@ -1,0 +1,194 @@
+"""Commands do what their help says, tell errors in one line, and end with an exit code a scheduler understands."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import servicenee
+from servicenee import read_registers
+from servicenee.cli import main
+
+COMMANDS = ("demo", "train", "predict", "lists")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Path:
+    """Folder of a small demo, made once."""
+    folder = tmp_path_factory.mktemp("cli") / "made"
+    assert main(["demo", "--output", str(folder), "--persons", "1500", "--language", "en", "--quiet"]) == 0
+    return folder
+
+
+def help_of(*arguments) -> str:
+    run = subprocess.run([sys.executable, "-m", "servicenee", *arguments, "--help"], capture_output=True, text=True)
+    assert run.returncode == 0
+    return run.stdout
+
+
+def test_help_is_a_table_of_contents():
+    shown = help_of()
+    assert [name for name in COMMANDS if re.search(rf"^    {name} ", shown, re.MULTILINE)] == list(COMMANDS)
+    assert "servicenee COMMAND --help" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example_of_itself(command):
+    assert f"example:\n  servicenee {command} " in help_of(command)
+
+
+def test_looking_at_the_help_loads_nothing_heavy():
+    code = "import sys, servicenee.cli; print(sorted({'sklearn', 'pandas', 'mlflow', 'matplotlib'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_without_a_command_the_help_is_shown_and_the_code_is_2(capsys):
+    assert main([]) == 2
+    assert "servicenee COMMAND --help" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--persons", "many"], ["forecast"], ["lists", "model", "registers", "scores", "list.xlsx"]],
+    ids=["not a number", "no such command", "no purpose"],
+)
+def test_wrong_arguments_end_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "servicenee" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "no-model", "no-registers", "out.parquet"], "holds no manifest.json"),
+        (
+            ["train", "no-definition", "no-registers"],
+            "is neither a folder with a definition.py nor one of the shipped models (home_care_start_12m)",
+        ),
+        (["demo", "--persons", "10"], "`n_persons` must be a whole number of at least 1500; got 10."),
+    ],
+    ids=["predict", "train", "demo"],
+)
+def test_an_error_is_one_line_and_the_code_1(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"servicenee {arguments[0]}: ")
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- demo ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_leaves_everything_it_promises(demo):
+    made = {path.relative_to(demo).as_posix() for path in demo.rglob("*")}
+    assert {
+        "summary.html",
+        "evaluation.html",
+        "protected/list.xlsx",
+        "protected/scores.parquet",
+        "model/manifest.json",
+        "mlruns/mlflow.db",
+        "registers/persons.parquet",
+    } <= made
+
+
+def test_the_page_shows_county_attrition_measures_and_where_to_go(demo):
+    page = (demo / "summary.html").read_text("utf-8")
+    for words in (
+        "Every person is invented",
+        "No regular home care or round-the-clock care for 365 days",
+        "Observed : expected",
+        "data:image/svg+xml;base64,",
+        "The commonest reasons on the list",
+        'href="protected/list.xlsx"',
+        "mlflow ui",
+    ):
+        assert words in page, words
+    addresses = re.findall(r'href="([^"]+)"', page)
+    assert [address for address in addresses if not (demo / address).exists()] == []
+
+
+def test_the_demo_ends_in_what_to_open(capsys, demo):
+    """Once more into the same folder: files are replaced, the MLflow runs are kept, progress goes to stderr."""
+    assert main(["demo", "--output", str(demo), "--persons", "1500", "--language", "en"]) == 0
+    told = capsys.readouterr()
+    assert str(demo / "summary.html") in told.out
+    assert str(demo / "protected" / "list.xlsx") in told.out
+    assert "mlflow ui --workers 1" in told.out
+    assert "making a county of 1,500 persons" in told.err
+    manifest = json.loads((demo / "model" / "manifest.json").read_text("utf-8"))
+    assert manifest["name"] == "home_care_start_12m"
+
+
+# --- the other commands, on what the demo made -----------------------------------------------------------------------
+
+
+def test_predict_and_lists_give_what_the_demo_gave(demo, tmp_path, capsys):
+    model, registers = str(demo / "model"), str(demo / "registers")
+    scores, listing = tmp_path / "scores.parquet", tmp_path / "list.xlsx"
+    assert main(["predict", model, registers, str(scores), "--quiet"]) == 0
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(scores), pd.read_parquet(demo / "protected" / "scores.parquet"), check_exact=True
+    )
+    arguments = [model, registers, str(scores), str(listing), "--purpose", "client_work", "--language", "en"]
+    assert main(["lists", *arguments, "--quiet"]) == 0
+    assert listing.read_bytes() == (demo / "protected" / "list.xlsx").read_bytes()
+    told = capsys.readouterr()
+    assert re.search(r"^\d+ persons scored: ", told.out, re.MULTILINE)
+    assert re.search(r"^\d+ persons listed: ", told.out, re.MULTILINE)
+    assert told.err == "", "quiet"
+
+
+def test_train_registers_the_model_and_writes_card_and_measures(demo, tmp_path, capsys):
+    source = Path(servicenee.__file__).parent.parent / "models" / "home_care_start_12m"
+    definition = shutil.copytree(source, tmp_path / "home_care_start_12m")
+    arguments = [str(definition), str(demo / "registers"), "--mlruns", str(demo / "mlruns"), "--alias", "challenger"]
+    assert main(["train", *arguments, "--about", "A made-up county.", "--capacity", "30"]) == 0
+    told = capsys.readouterr()
+    assert re.search(r"models:/home_care_start_12m/\d+", told.out)
+    card = (definition / "card.md").read_text("utf-8")
+    assert "A made-up county." in card
+    assert "_To be written:_" not in card
+    facts = json.loads((definition / "metrics.json").read_text("utf-8"))
+    measures = {row["metric"]: row for row in facts["evaluation"]["metrics"]}
+    assert 0.5 < measures["auc"]["value"] < 1
+    assert measures["auc"]["lower"] < measures["auc"]["value"] < measures["auc"]["upper"]
+    assert facts["evaluation"]["index_date"] == "2022-10-01"
+    assert facts["training"]["n_rows"] > 100
+
+
+def test_a_note_of_the_library_becomes_one_line(demo, tmp_path, capsys):
+    """A feature that is constant in this county is told, without the Python behind it."""
+    definition = tmp_path / "constant"
+    definition.mkdir()
+    (definition / "definition.py").write_text(
+        "from servicenee import *\n"
+        "def define():\n"
+        "    return NeedModel(Population(75, without=['stay:home_care', 'stay:round_the_clock']), default_features(),\n"
+        "                     NeedClassifier(random_state=0), Outcome('home_care_start'), name='constant')\n"
+    )
+    assert main(["train", str(definition), str(demo / "registers"), "--mlruns", str(demo / "mlruns")]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert "sum_contacts_home_care_30d (constant)" in notes[0]
+    assert len(read_registers(demo / "registers").persons) == 1_500
+
+
+def test_the_shipped_card_and_measures_belong_to_the_shipped_definition():
+    folder = Path(servicenee.__file__).parent.parent / "models" / "home_care_start_12m"
+    facts = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert facts["model"] == folder.name
+    assert (folder / "card.md").read_text("utf-8").startswith(f"# {folder.name}, version {facts['version']}\n")
+    assert "_To be written:_" not in (folder / "card.md").read_text("utf-8")
