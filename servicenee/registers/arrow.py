@@ -17,6 +17,7 @@ _ISO = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\
 _DECIMAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE = r"^(0|-?[1-9]\d{0,17})$"  # a leading zero makes text: 007 is not 7
 _WITH_FRACTION = r"^-?\d+\.\d*$"
+_LOST = "an id such as 123.0 has lost its identity"
 
 EXPECTED = {
     DATE: "dates such as 2021-12-31 or 2021-12-31T14:05, in local time without a zone",
@@ -54,8 +55,6 @@ def what_ids_are(column: pa.ChunkedArray, *, typed: bool) -> str:
     levels = _levels(column)[1]
     if typed or not len(levels):
         return ANY_TEXT
-    if pc.all(pc.match_substring_regex(levels, _WITH_FRACTION)).as_py():
-        raise WrongTypeError("decimal numbers")
     return WHOLE_NUMBERS if pc.all(pc.match_substring_regex(levels, _WHOLE)).as_py() else ANY_TEXT
 
 
@@ -102,13 +101,15 @@ def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _identities(column: pa.ChunkedArray, ids: str | None) -> object:
     if pa.types.is_floating(column.type) or (pa.types.is_decimal(column.type) and column.type.scale):
-        raise WrongTypeError(f"{column.type}: an id such as 123.0 has lost its identity")
+        raise WrongTypeError(f"{column.type}: {_LOST}")
     if not _is_text(column.type):
         values = column.cast(pa.int64())
         return values.to_pandas(integer_object_nulls=False) if not values.null_count else _nullable(values)
+    codes, levels = _levels(column)
+    if len(levels) and pc.all(pc.match_substring_regex(levels, _WITH_FRACTION)).as_py():
+        raise WrongTypeError(f"decimal numbers: {_LOST}")
     if ids != WHOLE_NUMBERS:
         return _categorical(column)
-    codes, levels = _levels(column)
     whole = pc.match_substring_regex(levels, _WHOLE)
     numbers, known = np.zeros(len(levels) + 1, dtype=np.int64), np.zeros(len(levels) + 1, dtype=bool)
     known[:-1] = whole.to_numpy(zero_copy_only=False)
@@ -135,11 +136,12 @@ def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
 
 
 def _levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """Codes (-1 where missing) and distinct texts."""
+    """Codes (-1 where missing) and distinct texts; ArrowInvalid if they are not UTF-8."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     column = column.unify_dictionaries()
     levels = column.chunk(0).dictionary.cast(pa.string()) if column.num_chunks else pa.array([], pa.string())
+    levels.validate(full=True)
     codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(codes or [np.zeros(0)]).astype(np.int32), levels
 

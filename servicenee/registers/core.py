@@ -29,6 +29,8 @@ from servicenee.registers.tables import (
     to_dates,
 )
 
+_LONGEST_LAG_DAYS = 36_500
+
 
 class Registers:
     """Register tables of one population, ready for cohorts and features.
@@ -246,10 +248,13 @@ def _coverage(
             f"coverage.source: {int(repeated.sum())} of {len(given)} rows repeat a source. Keep one row per source."
         )
     lag = read_numbers(given, "reporting_lag_days") if len(given) else np.zeros(0)
-    if (lag < 0).any():
+    senseless = (lag < 0) | (lag > _LONGEST_LAG_DAYS)
+    if senseless.any():
         findings.error(
-            f"coverage.reporting_lag_days: {int((lag < 0).sum())} of {len(lag)} values are negative; use 0 or more."
+            f"coverage.reporting_lag_days: {int(senseless.sum())} of {len(lag)} values are not between 0 and "
+            f"{_LONGEST_LAG_DAYS:,}. Give the days from an event to its row in the extract."
         )
+        lag = np.where(senseless, 0, lag)
     absent = [source for source in sources if source not in names]
     if coverage is not None:
         unlisted = np.array([source in absent for source in sources], dtype=bool)

@@ -22,16 +22,19 @@ class Findings:
 
     def add(self, table: str, column: str, rule: str, bad: np.ndarray, action: str, *, limited: bool = False) -> None:
         """Count the rows marked in `bad`; when `limited`, more than the tolerated share of them is an error."""
-        rows = np.flatnonzero(bad)
+        self.add_rows(table, column, rule, np.flatnonzero(bad), len(bad), action, limited=limited)
+
+    def add_rows(self, table: str, column: str, rule: str, rows, n_rows: int, action: str, *, limited: bool) -> None:
+        """Count these rows of `n_rows`, like `add`."""
         if not len(rows):
             return
-        share = len(rows) / len(bad)
+        share = len(rows) / n_rows
         first = ", ".join(str(row) for row in rows[:3])
-        self._rows.append((table, column, rule, len(rows), len(bad), share, first, action))
+        self._rows.append((table, column, rule, len(rows), n_rows, share, first, action))
         if limited and share > self.tolerance:
             place = f"{table}, {column}" if "." in table else f"{table}.{column}"  # of a file, of a table
             self.error(
-                f"{place}: {rule} in {len(rows)} of {len(bad)} rows ({share:.1%}), first at rows {first}; "
+                f"{place}: {rule} in {len(rows)} of {n_rows} rows ({share:.1%}), first at rows {first}; "
                 f"at most {self.tolerance:.0%} is tolerated. Mend the extract, or raise `tolerance` knowingly."
             )
 

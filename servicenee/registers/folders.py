@@ -1,9 +1,9 @@
 """A folder of tables as Parquet or CSV: what is there, its columns as data frames, and the registers made from them."""
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -13,7 +13,7 @@ from servicenee.exceptions import RegisterError
 from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, values_of, what_ids_are
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
-from servicenee.registers.schema import IDENTITY, NUMBER, TEXT
+from servicenee.registers.schema import NUMBER, TEXT
 
 _SUFFIXES = (".parquet", ".csv")
 _DELIMITERS = (",", ";", "\t")
@@ -72,12 +72,15 @@ class Folder:
         person ids are (see `ids_of`); by default what the file says.
         """
         wanted = [name for name in self.columns(table) if name in holds]
+        if not wanted:
+            return pd.DataFrame()
         arrow = self._arrow(table, wanted)
         frame = {}
         for name in wanted:
-            column = arrow.column(name)
-            what = holds[name] or (NUMBER if looks_numeric(column) else TEXT)
+            column, what = arrow.column(name), holds[name] or TEXT
             try:
+                if holds[name] is None and looks_numeric(column):
+                    what = NUMBER
                 frame[name], failed = values_of(column, what, ids)
             except (WrongTypeError, pa.ArrowInvalid) as error:
                 reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
@@ -97,12 +100,8 @@ class Folder:
         column = self._arrow(table, ["person_id"]).column("person_id")
         try:
             return what_ids_are(column, typed=typed)
-        except WrongTypeError as error:
-            self._findings.error(
-                f"{self.file_name(table)}, person_id: must be {EXPECTED[IDENTITY]}; got {error}: an id such as "
-                "123.0 has lost its identity. Write the ids as text or whole numbers."
-            )
-            return None
+        except (WrongTypeError, pa.ArrowInvalid):
+            return None  # reading the column tells what is wrong with it
 
     def _header(self, file: Path) -> list[str]:
         try:
@@ -128,10 +127,9 @@ class Folder:
             parts.append(part.rename_columns(columns))
         arrow = pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
         if skipped:
-            rows = np.zeros(arrow.num_rows + len(skipped), dtype=bool)
-            rows[skipped] = True
-            rule = "number of fields differs from the header"
-            self._findings.add(self.file_name(table), "all columns", rule, rows, "set aside", limited=True)
+            rule, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
+            file = self.file_name(table)
+            self._findings.add_rows(file, "all columns", rule, skipped, n_rows, "set aside", limited=True)
         return arrow
 
     def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:
@@ -139,6 +137,8 @@ class Folder:
             names = pq.read_schema(file)
             text = [name for name in columns if pa.types.is_string(names.field(name).type)]
             return pq.ParquetFile(file, read_dictionary=text, memory_map=True).read(columns=columns, use_threads=False)
+
+        _refuse_other_encodings(file)
 
         def skip(row: pacsv.InvalidRow) -> str:
             skipped.append(row.number - 2)  # the header is row 1
@@ -185,6 +185,15 @@ def assembled(
     if found:
         registers.findings = pd.concat(found, ignore_index=True)
     return registers
+
+
+def _refuse_other_encodings(file: Path) -> None:
+    """Raise UnicodeDecodeError unless the file is UTF-8."""
+    decoder = getincrementaldecoder("utf-8")()
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            decoder.decode(block)
+    decoder.decode(b"", final=True)
 
 
 def _delimiter(header: str) -> str:

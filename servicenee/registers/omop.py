@@ -18,6 +18,7 @@ from servicenee.registers.omop_persons import latest_observed_day, read_persons
 from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TEXT
 
 _UNMAPPED = "OMOP"  # code system of concepts without a vocabulary at hand: the code is the concept id
+_NO_CONCEPT_FROM = 2**53  # whole numbers are exact in float64 up to here
 
 
 def read_omop(path, *, extract_date=None, duplicates: str = "drop", tolerance: float = 0.01) -> Registers:
@@ -173,9 +174,11 @@ def _read_concepts(folder: Folder) -> _Concepts:
     columns = {"concept_id": NUMBER, "vocabulary_id": TEXT, "concept_code": TEXT}
     if "concept" not in folder or not folder.require("concept", columns):
         return _Concepts(np.zeros(0, dtype=np.int64), nothing, nothing)
-    frame = folder.read("concept", columns).dropna().sort_values("concept_id", kind="stable")
-    system, code = (frame[name].astype(object).to_numpy() for name in ("vocabulary_id", "concept_code"))
-    return _Concepts(frame["concept_id"].to_numpy(dtype=np.int64), system, code)
+    frame = folder.read("concept", columns).dropna()
+    ids = _concept_ids(frame["concept_id"])
+    order = np.argsort(ids, kind="stable")
+    system, code = (frame[name].astype(object).to_numpy()[order] for name in ("vocabulary_id", "concept_code"))
+    return _Concepts(ids[order], system, code)
 
 
 def _with_descendants(folder: Folder, ids: list[int]) -> list[int]:
@@ -183,8 +186,8 @@ def _with_descendants(folder: Folder, ids: list[int]) -> list[int]:
     if not folder.require("concept_ancestor", columns):
         return ids
     pairs = folder.read("concept_ancestor", columns)
-    below = pairs.loc[pairs["ancestor_concept_id"].isin(ids), "descendant_concept_id"]
-    return sorted({*ids, *below.astype(np.int64).tolist()})
+    ancestor, descendant = (_concept_ids(pairs[name]) for name in columns)
+    return sorted({*ids, *descendant[np.isin(ancestor, ids)].tolist()})
 
 
 @cache
@@ -311,7 +314,9 @@ def _units(column: pd.Series, concepts: _Concepts) -> pd.Categorical:
 
 
 def _concept_ids(column: pd.Series) -> np.ndarray:
-    return np.nan_to_num(column.to_numpy(dtype=np.float64)).astype(np.int64)
+    """Concept ids as whole numbers; 0 where there is none, or a number that none can be."""
+    numbers = column.to_numpy(dtype=np.float64)
+    return np.where(np.abs(numbers) < _NO_CONCEPT_FROM, numbers, 0).astype(np.int64)
 
 
 def _category(texts: np.ndarray, number: np.ndarray) -> pd.Categorical:

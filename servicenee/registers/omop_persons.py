@@ -10,6 +10,7 @@ from servicenee.registers.schema import DATE, IDENTITY, NUMBER
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, to_dates
 
 _SEX = {8507: "male", 8532: "female"}  # standard concepts of the domain Gender
+_FIRST_YEAR, _LAST_YEAR = 1800, 2200  # outside of these a year is an error of typing
 _MID_YEAR, _MID_MONTH = 7, 15
 _NEVER = 0  # registered from and to one and the same day: on no day
 
@@ -23,7 +24,8 @@ def read_persons(folder: Folder, ids: str | None, findings: Findings) -> pd.Data
     file = folder.file_name("person")
     unknown = sex.isna().to_numpy()
     findings.add(file, "gender_concept_id", "neither 8507 (male) nor 8532 (female)", unknown, "sex taken as missing")
-    from_day, to_day = _observed(folder, ids, distinct, findings)
+    from_day, to_day = (np.append(days, _NEVER) for days in _observed(folder, ids, distinct, findings))
+    death_day = np.append(_death_days(folder, ids, distinct, findings), FAR_FUTURE)  # the last is that of missing ids
     unobserved = from_day == to_day
     rule = "person without an observation period"
     findings.add(file, "person_id", rule, unobserved[number], "kept, never counted as resident")
@@ -33,7 +35,7 @@ def read_persons(folder: Folder, ids: str | None, findings: Findings) -> pd.Data
         "sex": sex.to_numpy(),
         "registered_from": to_dates(from_day)[number],
         "registered_to": to_dates(to_day)[number],
-        "death_date": to_dates(_death_days(folder, ids, distinct, findings))[number],
+        "death_date": to_dates(death_day)[number],
     }
     return pd.DataFrame(persons, copy=False)
 
@@ -56,13 +58,13 @@ def _birth_dates(frame: pd.DataFrame, file: str, findings: Findings) -> np.ndarr
     year, month, day = (
         frame.get(f"{part}_of_birth", missing).to_numpy(np.float64) for part in ("year", "month", "day")
     )
-    built = np.isnat(given) & ~np.isnan(year)
+    built = np.isnat(given) & (year >= _FIRST_YEAR) & (year < _LAST_YEAR)
     no_month, no_day = built & ~((month >= 1) & (month <= 12)), built & ~((day >= 1) & (day <= 31))
     findings.add(file, "month_of_birth", "without a month", no_month, "taken as 1 July")
     findings.add(file, "day_of_birth", "without a day", no_day & ~no_month, f"taken as day {_MID_MONTH}")
     day = np.where(no_month, 1, np.where(no_day, _MID_MONTH, np.nan_to_num(day, nan=1)))
     month = np.where(no_month, _MID_YEAR, np.nan_to_num(month, nan=1))
-    months = ((np.nan_to_num(year, nan=1970) - 1970) * 12 + month - 1).astype(np.int64).astype("datetime64[M]")
+    months = ((np.where(built, year, 1970) - 1970) * 12 + month - 1).astype(np.int64).astype("datetime64[M]")
     last = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
     dates = months.astype("datetime64[D]") + (np.minimum(day, last).astype(np.int64) - 1)
     return np.where(built, dates.astype("datetime64[us]"), given)

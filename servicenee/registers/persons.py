@@ -25,7 +25,7 @@ def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     unusable = _refused_ids(frame, ids, findings)
     if unusable.any():  # read on without these rows, so that one error can tell everything that is wrong
         frame, ids = frame.loc[~unusable].reset_index(drop=True), ids[~unusable]
-    ids = ids.astype(str) if ids.dtype == object else ids
+    ids = _fixed_width(ids)
     order = np.argsort(ids, kind="stable")
     birth, death, start, end = (
         to_days(_dates(frame, name, findings), FAR_FUTURE if name in ("death_date", "registered_to") else FAR_PAST)
@@ -42,10 +42,17 @@ def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     return PersonColumns(*columns, extra=_extra_columns(frame, order))
 
 
+def _fixed_width(ids: np.ndarray) -> np.ndarray:
+    return ids.astype(str) if ids.dtype == object else ids
+
+
 def _refused_ids(frame: pd.DataFrame, ids: np.ndarray, findings: Findings) -> np.ndarray:
     """True in rows without an id of their own; any such row is an error."""
     missing = pd.isna(frame["person_id"]).to_numpy()
-    faults = {"values are missing": missing, "rows repeat a person": pd.Series(ids).duplicated().to_numpy() & ~missing}
+    faults = {
+        "values are missing": missing,
+        "rows repeat a person": pd.Series(_fixed_width(ids)).duplicated().to_numpy() & ~missing,
+    }
     for fault, bad in faults.items():
         if bad.any():
             rows = np.flatnonzero(bad)

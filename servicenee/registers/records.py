@@ -42,7 +42,7 @@ def build_events(
     rows: Rows = {
         "person": person_positions(read_ids(frame), persons.ids),
         "minute": to_minutes(dates),
-        "value": read_numbers(frame, "value"),
+        "value": _values(frame, findings),
     }
     if "available_at" in frame.columns:
         available = _available_dates(frame, "events", findings)
@@ -101,6 +101,13 @@ def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, f
     lag_days = np.zeros(len(kinds), dtype=np.int32)
     available = rows["available"]
     return StayColumns(first, rows["start"], rows["end"], kind, available, available, kinds, lag_days)
+
+
+def _values(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
+    values = read_numbers(frame, "value")
+    infinite = np.isinf(values)
+    findings.add("events", "value", "infinite", infinite, "taken as missing")
+    return np.where(infinite, np.nan, values) if infinite.any() else values
 
 
 def _available_dates(frame: pd.DataFrame, table: str, findings: Findings) -> np.ndarray:

@@ -278,6 +278,12 @@ def test_missing_text_is_kept_empty_but_for_the_source(column, kept):
     assert n_of(made, "missing") == 1
 
 
+def test_an_infinite_value_is_missing():
+    made = registers(None, events(event(value=[np.inf])))
+    assert made.events["value"].isna().all()
+    assert n_of(made, "infinite") == 1
+
+
 def test_exact_duplicates_are_counted_by_their_rows_as_delivered():
     twice = pd.concat([event(), event(), event(value=[1.0]), event(person="nobody")], ignore_index=True)
     made = registers(None, events(twice))
@@ -308,7 +314,7 @@ def test_coverage_with_a_repeated_source_or_a_negative_lag():
     coverage = pd.DataFrame({"source": ["emergency", "emergency"], "reporting_lag_days": [-1, 0]})
     message = refused(coverage=coverage)
     assert "coverage.source: 1 of 2 rows repeat a source" in message
-    assert "coverage.reporting_lag_days: 1 of 2 values are negative" in message
+    assert "coverage.reporting_lag_days: 1 of 2 values are not between 0 and 36,500" in message
 
 
 # --- nothing at all --------------------------------------------------------------------------------------------------
