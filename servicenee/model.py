@@ -369,7 +369,8 @@ def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extrac
     dates = np.unique(X.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
     digest = hashlib.sha256("\n".join(X.columns).encode())
     for table in (X, labels):
-        digest.update(np.ascontiguousarray(table.to_numpy(dtype=np.float64)).tobytes())
+        for name in table.columns:
+            digest.update(table[name].to_numpy(dtype=np.float64).tobytes())
     return Training(
         index_dates=tuple(str(date) for date in dates),
         extract_date=f"{extract_date:%Y-%m-%d}",

@@ -76,8 +76,15 @@ def save_model(model: NeedModel, path: str | Path) -> Path:
 
     Examples
     --------
-    >>> from servicenee import save_model  # doctest: +SKIP
-    >>> save_model(model, "models/exports/home_care_start_12m")  # doctest: +SKIP
+    >>> import tempfile
+    >>> from servicenee import Demographics, NeedClassifier, NeedModel, Outcome, Population, load_model
+    >>> from servicenee import make_registers, save_model
+    >>> registers = make_registers(500, random_state=0)
+    >>> model = NeedModel(Population(75), Demographics(), NeedClassifier(random_state=0), Outcome("emergency_visit"))
+    >>> model = model.fit(registers, "2021-06-01")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load_model(save_model(model, f"{folder}/model")).predict(registers).equals(model.predict(registers))
+    True
     """
     if not isinstance(model, NeedModel) or not model.is_fitted:
         raise ModelError("only a fitted NeedModel can be saved. Call fit(registers, index_dates) first.")
@@ -117,9 +124,15 @@ def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedMode
 
     Examples
     --------
-    >>> from servicenee.persistence import read_model  # doctest: +SKIP
-    >>> read_model("models/exports/home_care_start_12m")  # doctest: +SKIP
-    NeedModel('home_care_start_12m', version 2024-01-01, 75 features, 9,312 rows of 3 index dates)
+    >>> import tempfile
+    >>> from servicenee.exceptions import ModelError
+    >>> from servicenee.persistence import read_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     try:
+    ...         read_model(folder)
+    ...     except ModelError as error:
+    ...         print(str(error).removeprefix(folder))
+     holds no manifest.json: it is no saved model, or its writing was interrupted.
     """
     path = Path(path)
     manifest = _read_manifest(path, expected_sha256)

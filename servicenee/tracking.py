@@ -219,6 +219,8 @@ def _quiet() -> Iterator[ModuleType]:
             for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, UserWarning):
                 warnings.filterwarnings("ignore", category=category, module=_TALKERS)
             yield mlflow
+    except mlflow.exceptions.MlflowException as error:
+        raise ModelError(f"MLflow at {mlflow.get_tracking_uri()} refused: {error.message}") from None
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -276,7 +276,7 @@ class TestRefused:
 
     def test_a_function_inside_an_estimator_even_of_numpy(self, folder):
         put_in_place(folder, FunctionTransformer(np.log1p))
-        with pytest.raises(ModelError, match=r"not trusted: numpy\.log1p"):
+        with pytest.raises(ModelError, match=r"not trusted: numpy\S*\.log1p"):
             read_model(folder)
 
     def test_something_that_is_no_archive(self, folder):

@@ -123,6 +123,11 @@ def test_an_unknown_address_says_where_it_was_looked_up(address, uri):
         load_model(address)
 
 
+def test_what_mlflow_refuses_becomes_one_of_our_errors(trained, uri):
+    with pytest.raises(ModelError, match=r"MLflow at sqlite:.* refused: .*alias"):
+        log_model(trained.model, trained.evaluation, experiment="tests", name="other", alias="no alias!")
+
+
 def test_logging_again_makes_a_second_version_and_moves_the_alias(trained, uri, capfd):
     second = log_model(trained.model, trained.evaluation, experiment="tests", name="start", alias="next")
     assert second == "models:/start/2"

@@ -60,8 +60,12 @@ def predict(
 
     Examples
     --------
-    >>> from servicenee import predict  # doctest: +SKIP
-    >>> predict("models:/home_care_start_12m@champion", "registers", output="scores.parquet")  # doctest: +SKIP
+    >>> from servicenee import Demographics, NeedClassifier, NeedModel, Outcome, Population, make_registers, predict
+    >>> registers = make_registers(500, random_state=0)
+    >>> model = NeedModel(Population(75), Demographics(), NeedClassifier(random_state=0), Outcome("emergency_visit"))
+    >>> scores = predict(model.fit(registers, "2021-06-01"), registers, index_date="2023-06-01")
+    >>> int(scores["rank"].min()), scores.index.names
+    (1, FrozenList(['person_id', 'index_date']))
     """
     if output is not None and Path(output).suffix != ".parquet":
         raise ValueError(f"`output` must be a file ending in .parquet; got {str(output)!r}.")

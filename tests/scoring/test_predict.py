@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from servicenee import predict, read_registers, save_model, write_registers
+from servicenee import Registers, predict, read_registers, save_model, write_registers
 from servicenee.exceptions import ModelError
 from servicenee.training import train
 
@@ -104,6 +104,30 @@ def test_an_index_date_after_the_extract_is_refused(model, county):
 def test_a_path_without_a_model_is_refused(county, tmp_path):
     with pytest.raises(ModelError, match="it is no saved model"):
         predict(tmp_path, county)
+
+
+def test_whole_number_ids_come_back_as_they_went_in(model, county, tmp_path):
+    number = {person: 1_000 + at for at, person in enumerate(county.persons["person_id"])}
+    persons, events, stays = (
+        table.assign(person_id=table["person_id"].map(number).astype("int64"))
+        for table in (county.persons, county.events, county.stays)
+    )
+    numbered = Registers(persons, events, stays, coverage=county.coverage, extract_date=county.extract_date)
+    scores = predict(model, numbered, output=tmp_path / "scores.parquet")
+    expected = predict(model, county)
+    assert [number[person] for person in expected.index.get_level_values(0)] == list(scores.index.get_level_values(0))
+    assert scores["risk"].tolist() == expected["risk"].tolist()
+    assert pd.read_parquet(tmp_path / "scores.parquet").index.equals(scores.index)
+
+
+def test_a_county_without_anybody_to_score_gives_an_empty_file(model, county, tmp_path):
+    young = county.persons.assign(birth_date=pd.Timestamp("2000-01-01"), registered_from=pd.Timestamp("2000-01-01"))
+    registers = Registers(
+        young, county.events, county.stays, coverage=county.coverage, extract_date=county.extract_date
+    )
+    scores = predict(model, registers, output=tmp_path / "scores.parquet", reasons=True)
+    assert scores.empty
+    assert pd.read_parquet(tmp_path / "scores.parquet").columns.tolist() == scores.columns.tolist()
 
 
 def test_registers_in_parts_score_as_the_whole(model, county, tmp_path):
