@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from servicenee import Registers, make_registers, read_registers, write_registers
 from servicenee.exceptions import RegisterError
@@ -350,6 +352,46 @@ def test_a_folder_that_cannot_be_read_tells_all_that_is_wrong(tmp_path, fault, t
     for text in told:
         assert text in str(error.value)
     assert MARKER not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory) -> dict[str, dict[str, bytes]]:
+    """A valid delivery in both formats, as bytes."""
+    root = tmp_path_factory.mktemp("delivered")
+    for format in ("parquet", "csv"):
+        write_registers(small((MARKER, "b", "ö")), root / format, format=format)
+    return {format: _bytes(root / format) for format in ("parquet", "csv")}
+
+
+_DAMAGE = st.lists(
+    st.tuples(
+        st.integers(0, 100_000),
+        st.integers(0, 40),
+        st.sampled_from(
+            [b"", b",", b"\n", b'"', b"\x00", b"\xff", b"2999-12-31", b"1e999", b"-", b";", b"99999999999999999999"]
+        ),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(format=st.sampled_from(["parquet", "csv"]), file=st.integers(0, 4), damage=_DAMAGE)
+def test_a_damaged_delivery_is_read_or_refused_and_nothing_else(delivered, tmp_path_factory, format, file, damage):
+    files = dict(delivered[format])
+    name = [name for name in files if not name.endswith(".json")][file]
+    for place, n_cut, put in damage:
+        place %= len(files[name]) + 1
+        files[name] = files[name][:place] + put + files[name][place + n_cut :]
+    folder = tmp_path_factory.mktemp("damaged")
+    for each, content in files.items():
+        (folder / each).write_bytes(content)
+    try:
+        told = read_registers(folder, tolerance=1.0).findings.to_csv()
+    except RegisterError as error:
+        told = str(error)
+    assert MARKER not in told
 
 
 def test_a_path_that_is_no_folder_says_so(tmp_path):
