@@ -12,7 +12,7 @@ _DIAGNOSES = ("primary_care", "emergency", "outpatient", "inpatient")
 _HOSPITAL = ("inpatient_unplanned", "inpatient_planned")
 _CONDITIONS = (
     "dementia parkinson stroke heart_failure coronary atrial_fib hypertension diabetes copd asthma ckd depression "
-    "schizophrenia substance osteoarthritis osteoporosis solid_cancer incontinence vision hearing anaemia malnutrition "
+    "schizophrenia substance osteoarthritis osteoporosis solid_cancer incontinence vision hearing anaemia "
     "skin_ulcer"
 ).split()
 
@@ -87,13 +87,13 @@ class FeatureSet(Builder):
         self.builders = list(named.items())
         return self
 
-    def without(self, *topics: str) -> "FeatureSet":
+    def without(self, *names: str) -> "FeatureSet":
         """The set without the builders of these names."""
         named = self.named_builders
-        unknown = [topic for topic in topics if topic not in named]
+        unknown = [name for name in names if name not in named]
         if unknown:
             raise ValueError(f"builders must be among {', '.join(named)}; got {unknown}.")
-        return FeatureSet([(name, builder) for name, builder in named.items() if name not in topics])
+        return FeatureSet([(name, builder) for name, builder in named.items() if name not in names])
 
     def __len__(self) -> int:
         return len(self.builders)
