@@ -6,7 +6,14 @@ __version__ = "0.1.0"
 
 # Public names in the order of the line; each is looked up in its room on first use, so that importing stays cheap.
 _ROOMS = {
-    "servicenee.registers": ("Registers", "make_registers", "read_omop", "read_registers", "true_risks", "write_registers"),
+    "servicenee.registers": (
+        "Registers",
+        "make_registers",
+        "read_omop",
+        "read_registers",
+        "true_risks",
+        "write_registers",
+    ),
     "servicenee.codes": ("Codelist", "load_codelist"),
     "servicenee.cohort": ("Cohort", "Population"),
     "servicenee.outcomes": ("OUTCOMES", "Outcome"),

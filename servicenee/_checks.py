@@ -20,9 +20,7 @@ def check_days(name: str, value, *, minimum: int = 0, optional: bool = False) ->
 def check_fraction(name: str, value) -> float:
     """Number between 0 and 1."""
     if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(
-            f"`{name}` must be a fraction between 0 and 1; got {value!r}. For 5 % write 0.05."
-        )
+        raise ValueError(f"`{name}` must be a fraction between 0 and 1; got {value!r}. For 5 % write 0.05.")
     return float(value)
 
 
