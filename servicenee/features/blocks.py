@@ -13,6 +13,7 @@ from servicenee.features.labels import label, topic_of
 from servicenee.registers import Registers
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
+_ROWS_WITH_PARTS = 50_000  # derived columns keep their parts in memory for this many rows at a time
 EVENT_COLUMNS = ("source", "code_system", "code", "unit")
 
 
@@ -35,12 +36,18 @@ class Feature:
 
 @dataclass(frozen=True)
 class Block:
-    """Columns filled by measures of events or stays, or by a function of the cohort."""
+    """Columns filled by measures of events or stays, by a function of the cohort, or derived from other blocks.
+
+    A derived block has `parts` and a function `derive(cohort, *filled)`; `filled` are the float32 arrays (columns ×
+    rows) of the parts. Parts share the one pass over the events, but are no columns of X.
+    """
 
     features: tuple[Feature, ...]
     measures: tuple[Measure, ...] = ()
     of_stays: bool = False
     compute: Callable[[Cohort], np.ndarray] | None = None
+    parts: tuple["Block", ...] = ()
+    derive: Callable[..., np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,24 @@ class Group:
 
 def fill(cohort: Cohort, blocks: list[Block]) -> np.ndarray:
     """Matrix of all blocks, feature-major: float32 of shape (n_columns, n_rows)."""
+    n_columns = sum(len(block.features) for block in blocks)
+    out = np.empty((n_columns, len(cohort)), dtype=np.float32)
+    parts = [part for block in blocks for part in block.parts]
+    if not parts:
+        _fill_plain(cohort, blocks, out)
+        return out
+    n_parts = sum(len(part.features) for part in parts)
+    for start in range(0, len(cohort), _ROWS_WITH_PARTS):
+        some = cohort[start : start + _ROWS_WITH_PARTS]
+        work = np.empty((n_columns + n_parts, len(some)), dtype=np.float32)
+        _fill_plain(some, [*blocks, *parts], work)
+        _derive(some, blocks, work, n_columns)
+        out[:, start : start + len(some)] = work[:n_columns]
+    return out
+
+
+def _fill_plain(cohort: Cohort, blocks: list[Block], out: np.ndarray) -> None:
     registers = cohort.registers
-    out = np.empty((sum(len(block.features) for block in blocks), len(cohort)), dtype=np.float32)
     events, stays, column = [], [], 0
     for block in blocks:
         if block.compute is not None:
@@ -70,7 +93,18 @@ def fill(cohort: Cohort, blocks: list[Block]) -> np.ndarray:
         measure_events(registers.event_columns, *where, events, out)
     if stays:
         measure_stays(registers.stay_columns, *where, stays, out)
-    return out
+
+
+def _derive(cohort: Cohort, blocks: list[Block], work: np.ndarray, n_columns: int) -> None:
+    column, part_column = 0, n_columns
+    for block in blocks:
+        filled = []
+        for part in block.parts:
+            filled.append(work[part_column : part_column + len(part.features)])
+            part_column += len(part.features)
+        if block.derive is not None:
+            work[column : column + len(block.features)] = block.derive(cohort, *filled)
+        column += len(block.features)
 
 
 def windows(lookback_days, skip_days) -> tuple[Window, ...]:
