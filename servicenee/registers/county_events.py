@@ -27,9 +27,7 @@ def county_events(people: People, fates: Fates, stays: Stays, hazards: dict, cal
         laboratory(people, fates, calendar, rng),
         assessments(people, fates, stays.of_kind(HOME_CARE), calendar, rng),
     )
-    here = (happened.day >= people.entry_day[happened.person]) & (
-        happened.day < fates.exit_day[happened.person]
-    )
+    here = (happened.day >= people.entry_day[happened.person]) & (happened.day < fates.exit_day[happened.person])
     entitled = _entitlements(people, rng)
     entitled = entitled.where(entitled.day < fates.exit_day[entitled.person])
     return join(happened.where(here), entitled)
@@ -101,9 +99,7 @@ def _complaint_list(source: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
     written = "inpatient" if source == "planned" else source
     codes = zip(table["code_system"], table["code"], strict=True)
     weight = table["weight"].to_numpy(dtype=float)
-    return np.array(
-        [kind_of(written, system, code) for system, code in codes]
-    ), weight.cumsum() / weight.sum()
+    return np.array([kind_of(written, system, code) for system, code in codes]), weight.cumsum() / weight.sum()
 
 
 def _complaint(rng, source: str, kind: str, n: int) -> np.ndarray:
@@ -161,9 +157,7 @@ def _medicines(people: People, fates: Fates, rng) -> Rows:
     column = np.array([conditions.index(name) for name in medicines["condition"]])
     interval = medicines["interval_days"].to_numpy(dtype=float)
     uses = rng.random((len(people), len(medicines))) < medicines["share"].to_numpy()
-    begins = (
-        np.maximum(people.onset_day[:, column], people.entry_day[:, None]) + rng.random(uses.shape) * interval
-    )
+    begins = np.maximum(people.onset_day[:, column], people.entry_day[:, None]) + rng.random(uses.shape) * interval
     last = fates.exit_day[:, None]
     counts = np.where(uses & (begins < last), np.ceil((last - begins) / interval), 0).astype(np.int64)
     person, medicine = np.nonzero(counts)
@@ -197,9 +191,7 @@ def _home_visits(people: People, spells: Stays, calendar: Calendar, rng) -> Rows
     person = spells.person[spell]
     month = calendar.month_of(day)
     frailty = people.frailty[person, month]
-    visited = rng.random(len(day)) < np.clip(
-        logistic(-0.55 + 0.7 * frailty + 0.2 * people.decades[person, 0]), 0.15, 1
-    )
+    visited = rng.random(len(day)) < np.clip(logistic(-0.55 + 0.7 * frailty + 0.2 * people.decades[person, 0]), 0.15, 1)
     person, day, frailty = person[visited], day[visited], frailty[visited]
     hours = np.exp(-0.45 + 0.35 * frailty + 0.45 * rng.standard_normal(len(day)))
     value = np.clip(np.round(4 * hours) / 4, 0.25, 8.0)

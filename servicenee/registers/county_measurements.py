@@ -24,9 +24,7 @@ def laboratory(people: People, fates: Fates, calendar: Calendar, rng) -> Rows:
         person, _, day = spread(rng, counts, people.entry_day[:, None], fates.exit_day[:, None])
         month = np.clip(calendar.month_of(day), 0, calendar.n_months - 1)
         level = _level(name, people, person, day, month)
-        value = level + _SPREAD[name] * (
-            0.8 * own_level[person, column] + 0.6 * rng.standard_normal(len(person))
-        )
+        value = level + _SPREAD[name] * (0.8 * own_level[person, column] + 0.6 * rng.standard_normal(len(person)))
         value = np.round(np.maximum(value, _LOWEST[name]), 1 if name == "weight" else 0)
         made.append(rows(person, day, kind_of("laboratory", "lab", name), value=value))
     return join(*made)

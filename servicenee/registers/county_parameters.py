@@ -128,9 +128,7 @@ class Calendar:
 
 def county_calendar(start: str, extract_date: str) -> Calendar:
     """Months from `start` to `extract_date`, both the first of a month."""
-    first, last = (
-        pd.Timestamp(_one_date(*pair)) for pair in (("start", start), ("extract_date", extract_date))
-    )
+    first, last = (pd.Timestamp(_one_date(*pair)) for pair in (("start", start), ("extract_date", extract_date)))
     if first.day != 1 or last.day != 1:
         raise ValueError(
             f"`start` and `extract_date` must be the first of a month; got {first:%Y-%m-%d} and "

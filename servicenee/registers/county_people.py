@@ -140,9 +140,7 @@ def _moves(rng: np.random.Generator, calendar: Calendar, birth_day: np.ndarray):
     native = rng.random(n) < numbers.NATIVE_SHARE
     grown = birth_day + int(18 * numbers.DAYS_PER_YEAR)
     settled = grown + (rng.random(n) * (calendar.start - 30 - grown)).astype(np.int64)
-    arrived = (
-        calendar.start + 1 + (rng.random(n) * 0.9 * (calendar.extract - calendar.start)).astype(np.int64)
-    )
+    arrived = calendar.start + 1 + (rng.random(n) * 0.9 * (calendar.extract - calendar.start)).astype(np.int64)
     moves_in = rng.random(n) < numbers.MOVE_IN_SHARE
     registered_from = np.where(moves_in, arrived, np.where(native, birth_day, settled))
     entry_day = np.maximum(registered_from, calendar.start)
@@ -172,9 +170,7 @@ def _acute_illness(rng: np.random.Generator, frailty: np.ndarray, decades: np.nd
     log_chance = shock["intercept"] + shock["frailty"] * frailty + shock["age_10y"] * decades
     chance = np.minimum(np.exp(log_chance), 0.5)
     chance = np.concatenate([np.repeat(chance[:, :1], numbers.BURN_IN_MONTHS, axis=1), chance], axis=1)
-    shocks = np.where(
-        rng.random(chance.shape) < chance, rng.gamma(*numbers.ACUTE_SIZE, size=chance.shape), 0.0
-    )
+    shocks = np.where(rng.random(chance.shape) < chance, rng.gamma(*numbers.ACUTE_SIZE, size=chance.shape), 0.0)
     level, path = np.zeros(n), np.empty_like(chance)
     for month in range(chance.shape[1]):
         level = numbers.ACUTE_DECAY * level + shocks[:, month]

@@ -31,9 +31,7 @@ class Rows:
 
     def where(self, kept: np.ndarray) -> "Rows":
         """The rows for which `kept` is true."""
-        return Rows(
-            self.person[kept], self.day[kept], self.kind[kept], self.value[kept], self.available[kept]
-        )
+        return Rows(self.person[kept], self.day[kept], self.kind[kept], self.value[kept], self.available[kept])
 
 
 def rows(person, day, kind, *, value=np.nan, available=NEVER) -> Rows:
@@ -75,9 +73,7 @@ def event_kinds() -> tuple[tuple[str, str, str, str | None], ...]:
     for codes in conditions["icd10"]:
         for source in ("primary_care", "emergency", "outpatient", "inpatient"):
             kinds += [(source, "ICD-10", code, None) for code in codes.split("|")]
-    kinds += [
-        ("primary_care", "ICPC-2", code, None) for codes in conditions["icpc2"] for code in codes.split("|")
-    ]
+    kinds += [("primary_care", "ICPC-2", code, None) for codes in conditions["icpc2"] for code in codes.split("|")]
     for source, system, code in complaints[["source", "code_system", "code"]].itertuples(index=False):
         kinds.append(("inpatient" if source == "planned" else source, system, code, None))
     kinds += [("medication", "ATC", code, "package") for code in county_table("medicines")["atc"]]

@@ -183,9 +183,7 @@ def _replace(target: Path, partial: Path) -> None:
 def _read_manifest(parts: list[Path], findings: Findings) -> dict:
     found = [json.loads(file.read_text(encoding="utf-8")) for part in parts for file in _manifests(part)]
     if any(manifest != found[0] for manifest in found[1:]) or len(found) not in (0, len(parts)):
-        findings.error(
-            f"{_MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew."
-        )
+        findings.error(f"{_MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew.")
     return found[0] if found else {}
 
 

@@ -51,3 +51,24 @@ class Findings:
     def frame(self) -> pd.DataFrame:
         """One line per finding, in the order of the checks."""
         return pd.DataFrame(self._rows, columns=list(COLUMNS))
+
+
+class Tally:
+    """Findings of a table that is read block by block: the rows of every rule are gathered, then reported once."""
+
+    def __init__(self, findings: Findings, n_rows: int):
+        self.start = 0  # row of the table at which the present block begins
+        self._findings, self._n_rows = findings, n_rows
+        self._gathered: dict[tuple, list[np.ndarray]] = {}
+
+    def add(self, table: str, column: str, rule: str, bad: np.ndarray, action: str, *, limited: bool = False) -> None:
+        """Gather the rows marked in `bad`, counted from the beginning of the block."""
+        rows = self._gathered.setdefault((table, column, rule, action, limited), [])
+        if bad.any():
+            rows.append(np.flatnonzero(bad) + self.start)
+
+    def report(self) -> None:
+        """Hand everything over to the findings, in the order of the checks."""
+        for (table, column, rule, action, limited), rows in self._gathered.items():
+            found = np.concatenate(rows) if rows else []
+            self._findings.add_rows(table, column, rule, found, self._n_rows, action, limited=limited)

@@ -121,16 +121,22 @@ def day_of(minutes: np.ndarray) -> np.ndarray:
     return (minutes // MINUTES_PER_DAY).astype(np.int32)
 
 
-def read_text(frame: pd.DataFrame, name: str) -> TextColumn:
-    """A text column as sorted levels and codes; -1 where missing or where the frame has no such column."""
+def text_codes(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
+    """Codes and levels of a text column in any order; -1 where missing or where the frame has no such column."""
     if name not in frame.columns:
-        return TextColumn(np.full(len(frame), -1, dtype=np.int32), ())
+        return np.full(len(frame), -1, dtype=np.int8), []
     column = frame[name]
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, levels = column.cat.codes.to_numpy(), column.cat.categories
     else:
         codes, levels = pd.factorize(column)
-    texts = np.array([str(level) for level in levels], dtype=object)
+    return codes, [str(level) for level in levels]
+
+
+def read_text(frame: pd.DataFrame, name: str) -> TextColumn:
+    """A text column as sorted levels and codes; -1 where missing or where the frame has no such column."""
+    codes, levels = text_codes(frame, name)
+    texts = np.array(levels, dtype=object)
     used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(texts)))
     order = used[np.argsort(texts[used], kind="stable")]
     place = np.full(len(texts) + 1, -1, dtype=np.int32)

@@ -1,12 +1,14 @@
 """Events and stays as delivered, to columns sorted by person and time; rows that cannot be placed are counted."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from servicenee.codes import normalise_code
-from servicenee.registers.findings import Findings
+from servicenee.registers.findings import Findings, Tally
+from servicenee.registers.ordering import Rows, order_by_time
 from servicenee.registers.reading import (
     PLACEHOLDER,
     is_sentinel,
@@ -14,7 +16,7 @@ from servicenee.registers.reading import (
     read_dates,
     read_ids,
     read_numbers,
-    read_text,
+    text_codes,
     to_days,
     to_minutes,
 )
@@ -30,35 +32,35 @@ from servicenee.registers.tables import (
 _SWAP_DAYS = 3  # an end this little before its start is a swap of the two; a larger gap is an unknown end
 _NEVER = np.int32(2**31 - 1)  # `available` of a row without a date of its own: filled from the reporting lag
 _DENSE_KINDS = 1 << 22
-
-Rows = dict[str, np.ndarray]
+_ROWS_PER_BLOCK = 1 << 18
 
 
 def build_events(
     frame: pd.DataFrame, persons: PersonColumns, extract_day: int, duplicates: str, findings: Findings
 ) -> EventColumns:
     """Event columns in canonical order: person, time, kind, value."""
-    dates = read_dates(frame, "time")
     rows: Rows = {
         "person": person_positions(read_ids(frame), persons.ids),
-        "minute": to_minutes(dates),
-        "value": _values(frame, findings),
+        "minute": np.empty(len(frame), dtype=np.int32),
+        "value": np.empty(len(frame)),
     }
     if "available_at" in frame.columns:
-        available = _available_dates(frame, "events", findings)
-        rows["available"] = np.where(np.isnat(available), _NEVER, to_minutes(available)).astype(np.int32)
+        rows["available"] = np.empty(len(frame), dtype=np.int32)
     rows["kind"], kinds = _kinds(frame, ("source", "code_system", "code", "unit"), findings, "events")
-    missing = np.isnat(dates) | is_sentinel(dates)
-    late = ~missing & (rows["minute"] >= (np.int64(extract_day) + 1) * MINUTES_PER_DAY)
-    day = rows["minute"] // MINUTES_PER_DAY
-    keep = _placed("events", "time", rows, persons, missing, late, day, findings)
+    keep = np.empty(len(frame), dtype=bool)
+    tally = Tally(findings, len(frame))
+    timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
+    for block in _blocks(len(frame)):
+        tally.start = block.start
+        some = {name: column[block] for name, column in rows.items()}
+        keep[block] = _read_events(timed.iloc[block], some, persons, extract_day, tally)
+    tally.report()
     kept = None if keep.all() else np.flatnonzero(keep)
     rows = rows if kept is None else _take(rows, kept)
-    order = _event_order(rows)
-    rows = rows if order is None else _take(rows, order)
+    order, ties = order_by_time(rows)
     if duplicates == "drop":
-        repeated = _repeats(rows, ("person", "minute", "kind", "value"))
-        _count_repeats("events", repeated, len(frame), (order, kept), findings)
+        repeated = _repeats(rows, ("minute", "person", "kind", "value"))
+        _count_repeats("events", repeated, len(frame), (ties, order, kept), findings)
         rows = _take(rows, ~repeated) if repeated.any() else rows
     first = _first_rows(rows["person"], len(persons))
     kind, kinds = _used_kinds(rows["kind"], kinds)
@@ -67,6 +69,26 @@ def build_events(
     read_only(first, rows["minute"], kind, rows["value"], available)
     lag_days = np.zeros(len(kinds), dtype=np.int32)
     return EventColumns(first, rows["minute"], kind, rows["value"], available, kinds, lag_days)
+
+
+def _read_events(frame: pd.DataFrame, rows: Rows, persons: PersonColumns, extract_day: int, tally: Tally) -> np.ndarray:
+    """Fill minute, value and availability of one block; True for the rows that can be placed."""
+    dates = read_dates(frame, "time")
+    missing = np.isnat(dates) | is_sentinel(dates)
+    rows["minute"][:] = to_minutes(dates)
+    rows["value"][:] = _values(frame, tally)
+    if "available" in rows:
+        available = _available_dates(frame, "events", tally)
+        rows["available"][:] = np.where(np.isnat(available), _NEVER, to_minutes(available))
+    late = ~missing & (rows["minute"] >= (np.int64(extract_day) + 1) * MINUTES_PER_DAY)
+    day = rows["minute"] // MINUTES_PER_DAY
+    return _placed("events", "time", rows, persons, missing, late, day, tally)
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    """Runs of rows small enough to stay in the processor's cache."""
+    for start in range(0, n_rows, _ROWS_PER_BLOCK):
+        yield slice(start, min(start + _ROWS_PER_BLOCK, n_rows))
 
 
 def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, findings: Findings) -> StayColumns:
@@ -103,14 +125,14 @@ def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, f
     return StayColumns(first, rows["start"], rows["end"], kind, available, available, kinds, lag_days)
 
 
-def _values(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
+def _values(frame: pd.DataFrame, findings: Tally) -> np.ndarray:
     values = read_numbers(frame, "value")
     infinite = np.isinf(values)
     findings.add("events", "value", "infinite", infinite, "taken as missing")
     return np.where(infinite, np.nan, values) if infinite.any() else values
 
 
-def _available_dates(frame: pd.DataFrame, table: str, findings: Findings) -> np.ndarray:
+def _available_dates(frame: pd.DataFrame, table: str, findings: Findings | Tally) -> np.ndarray:
     """Dates of `available_at`; a placeholder would make a row visible since ever or never, so it counts as missing."""
     dates = read_dates(frame, "available_at").copy()
     placeholder = is_sentinel(dates)
@@ -143,21 +165,18 @@ def _kinds(
     frame: pd.DataFrame, names: tuple[str, ...], findings: Findings, table: str
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Number of the distinct combination of `names` in every row (negative without a source), and their table."""
-    texts = [read_text(frame, name) for name in names]
-    for name, text in zip(names, texts, strict=True):
+    texts = [text_codes(frame, name) for name in names]
+    for name, (codes, _) in zip(names, texts, strict=True):
         if name != "unit":
             action = "set aside" if name == "source" else "kept with empty text"
-            findings.add(table, name, "missing", text.codes < 0, action, limited=name == "source")
-    sizes = [len(text.levels) + 1 for text in texts]
-    packed = np.zeros(len(frame), dtype=np.int64)
-    for text, size in zip(texts, sizes, strict=True):
-        packed = packed * size + (text.codes + 1)
-    used, number = _distinct(packed, int(np.prod(sizes, dtype=np.int64)))
+            findings.add(table, name, "missing", codes < 0, action, limited=name == "source")
+    sizes = [len(levels) + 1 for _, levels in texts]
+    used, number = _distinct([codes for codes, _ in texts], sizes)
     parts = np.unravel_index(used, sizes)
     kinds = pd.DataFrame(
         {
-            name: np.array(["", *text.levels], dtype=object)[part]
-            for name, text, part in zip(names, texts, parts, strict=True)
+            name: np.array(["", *levels], dtype=object)[part]
+            for name, (_, levels), part in zip(names, texts, parts, strict=True)
         }
     )
     if "code" in names:
@@ -165,17 +184,36 @@ def _kinds(
     merged = kinds.groupby(list(names), sort=True).ngroup().to_numpy()
     kinds = kinds.drop_duplicates().sort_values(list(names), ignore_index=True)
     sourceless = int((kinds["source"] == "").sum())  # sorted first; their rows get a negative number
-    number = merged.astype(np.int32)[number] - sourceless if len(kinds) else number.astype(np.int32)
-    return number, kinds.iloc[sourceless:].reset_index(drop=True)
+    kinds = kinds.iloc[sourceless:].reset_index(drop=True)
+    if len(merged):
+        place = merged.astype(np.int32) - np.int32(sourceless)
+        for block in _blocks(len(number)):
+            number[block] = place[number[block]]
+    return number, kinds
 
 
-def _distinct(packed: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    if size > _DENSE_KINDS:
-        return np.unique(packed, return_inverse=True)
-    used = np.flatnonzero(np.bincount(packed, minlength=size))
+def _distinct(columns: list[np.ndarray], sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Combinations of codes that occur, packed into one number each, and the place of every row's among them."""
+    size = int(np.prod(sizes, dtype=np.int64))
+    packed = np.empty(len(columns[0]), dtype=np.int32 if size <= _DENSE_KINDS else np.int64)
+    seen = np.zeros(size if size <= _DENSE_KINDS else 0, dtype=bool)
+    for block in _blocks(len(packed)):
+        together = np.zeros(block.stop - block.start, dtype=packed.dtype)
+        for codes, levels in zip(columns, sizes, strict=True):
+            if levels > 1:
+                together = together * levels + codes[block] + 1
+        packed[block] = together
+        if len(seen):
+            seen[together] = True
+    if not len(seen):
+        used, number = np.unique(packed, return_inverse=True)
+        return used, number.astype(np.int32)
+    used = np.flatnonzero(seen)
     place = np.zeros(size, dtype=np.int32)
     place[used] = np.arange(len(used))
-    return used, place[packed]
+    for block in _blocks(len(packed)):
+        packed[block] = place[packed[block]]
+    return used, packed
 
 
 def _placed(
@@ -186,7 +224,7 @@ def _placed(
     missing: np.ndarray,
     late: np.ndarray,
     day: np.ndarray,
-    findings: Findings,
+    findings: Findings | Tally,
 ) -> np.ndarray:
     """Rows of a known person, at a known time within the person's life and before the extract."""
     unknown = rows["person"] < 0
@@ -224,30 +262,14 @@ def _first_rows(person: np.ndarray, n_persons: int) -> np.ndarray:
     return np.searchsorted(person, np.arange(n_persons + 1)).astype(np.int64)
 
 
-def _event_order(rows: Rows) -> np.ndarray | None:
-    """Order by person, time, kind, value, first availability; None when the rows stand so already."""
-    key = (rows["person"].astype(np.int64) << 32) + (rows["minute"].astype(np.int64) + 2**31)
-    if bool((key[1:] > key[:-1]).all()):
-        return None
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    tied = np.zeros(len(key), dtype=bool)
-    tied[1:] = key[1:] == key[:-1]
-    tied[:-1] |= tied[1:]
-    at = np.flatnonzero(tied)
-    among = order[at]
-    ties = [rows[name][among] for name in ("available", "value", "kind") if name in rows]
-    order[at] = among[np.lexsort((*ties, key[at]))]
-    return order
-
-
 def _repeats(rows: Rows, names: tuple[str, ...]) -> np.ndarray:
     """True for rows equal to the one before; missing values count as equal."""
-    repeated = np.zeros(len(rows[names[0]]), dtype=bool)
-    at = np.arange(1, len(repeated))
-    for name in names:
-        now, before = rows[name][at], rows[name][at - 1]
+    first, *others = (rows[name] for name in names)
+    at = np.flatnonzero(first[1:] == first[:-1]) + 1
+    for column in others:
+        now, before = column[at], column[at - 1]
         at = at[(now == before) | ((now != now) & (before != before))]
+    repeated = np.zeros(len(first), dtype=bool)
     repeated[at] = True
     return repeated
 
@@ -259,9 +281,15 @@ def _count_repeats(
     at = np.flatnonzero(repeated)
     for step in steps:
         at = at if step is None else step[at]
-    delivered = np.zeros(n_rows, dtype=bool)
-    delivered[at] = True
-    findings.add(table, "all columns", "exact duplicate", delivered, "one of each kept, the first to be available")
+    findings.add_rows(
+        table,
+        "all columns",
+        "exact duplicate",
+        np.sort(at),
+        n_rows,
+        "one of each kept, the first to be available",
+        limited=False,
+    )
 
 
 def _used_kinds(kind: np.ndarray, kinds: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:

@@ -72,9 +72,7 @@ def make_registers(
     calendar = county_calendar(start, extract_date)
     blocks = _blocks(check_count("n_persons", n_persons), part)
     if random_state is None and part is not None:
-        raise ValueError(
-            "`random_state` must be a whole number when `part` is given; got None. Parts share a seed."
-        )
+        raise ValueError("`random_state` must be a whole number when `part` is given; got None. Parts share a seed.")
     seed = np.random.SeedSequence().entropy if random_state is None else _check_seed(random_state)
     return Registers(**county_tables(n_persons, seed, calendar, blocks))
 
@@ -182,9 +180,7 @@ def true_hazards(
         local = number[rows] - block * numbers.BLOCK_SIZE
         values[rows] = np.stack([hazards[outcome][local] for outcome in numbers.OUTCOMES], axis=-1)
     index = pd.MultiIndex.from_product([ids, months], names=["person_id", "month"])
-    return pd.DataFrame(
-        values.reshape(-1, len(numbers.OUTCOMES)), index=index, columns=list(numbers.OUTCOMES)
-    )
+    return pd.DataFrame(values.reshape(-1, len(numbers.OUTCOMES)), index=index, columns=list(numbers.OUTCOMES))
 
 
 def _blocks(n_persons: int, part: tuple[int, int] | None) -> range:
@@ -217,12 +213,8 @@ def _pairs(index: pd.MultiIndex | pd.DataFrame) -> tuple[np.ndarray, np.ndarray]
         index = index.index
     available = index.columns if isinstance(index, pd.DataFrame) else index.names
     if not set(names) <= set(available):
-        raise ValueError(
-            "`index` must hold person_id and index_date; got neither columns nor levels of these names."
-        )
-    columns = [
-        index[name] if isinstance(index, pd.DataFrame) else index.get_level_values(name) for name in names
-    ]
+        raise ValueError("`index` must hold person_id and index_date; got neither columns nor levels of these names.")
+    columns = [index[name] if isinstance(index, pd.DataFrame) else index.get_level_values(name) for name in names]
     dates = pd.DatetimeIndex(columns[1]).to_numpy().astype("datetime64[D]")
     return np.asarray(columns[0], dtype=object), dates.astype(np.int64)
 
