@@ -148,7 +148,10 @@ def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A number column as float64; NaN where missing or where the frame has no such column."""
     if name not in frame.columns:
         return np.full(len(frame), np.nan)
-    return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    column = frame[name]
+    if isinstance(column.dtype, np.dtype):
+        return column.to_numpy().astype(np.float64, copy=False)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def read_ids(frame: pd.DataFrame) -> np.ndarray:
@@ -157,6 +160,8 @@ def read_ids(frame: pd.DataFrame) -> np.ndarray:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if types.is_integer_dtype(column.dtype):
+        if isinstance(column.dtype, np.dtype):
+            return column.to_numpy().astype(np.int64, copy=False)
         return column.to_numpy(dtype=np.int64, na_value=np.iinfo(np.int64).min)
     return column.to_numpy(dtype=object)
 

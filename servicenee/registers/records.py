@@ -198,11 +198,13 @@ def _distinct(columns: list[np.ndarray], sizes: list[int]) -> tuple[np.ndarray, 
     packed = np.empty(len(columns[0]), dtype=np.int32 if size <= _DENSE_KINDS else np.int64)
     seen = np.zeros(size if size <= _DENSE_KINDS else 0, dtype=bool)
     for block in _blocks(len(packed)):
-        together = np.zeros(block.stop - block.start, dtype=packed.dtype)
+        together = packed[block]
+        together[:] = 0
         for codes, levels in zip(columns, sizes, strict=True):
             if levels > 1:
-                together = together * levels + codes[block] + 1
-        packed[block] = together
+                together *= packed.dtype.type(levels)
+                together += codes[block]
+                together += packed.dtype.type(1)
         if len(seen):
             seen[together] = True
     if not len(seen):
@@ -259,7 +261,7 @@ def _take(rows: Rows, index: np.ndarray) -> Rows:
 
 
 def _first_rows(person: np.ndarray, n_persons: int) -> np.ndarray:
-    return np.searchsorted(person, np.arange(n_persons + 1)).astype(np.int64)
+    return np.searchsorted(person, np.arange(n_persons + 1, dtype=person.dtype)).astype(np.int64)
 
 
 def _repeats(rows: Rows, names: tuple[str, ...]) -> np.ndarray:
