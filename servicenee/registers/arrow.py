@@ -82,7 +82,7 @@ def _dates(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
     texts = levels.take(pa.array(shaped))
     days = _number_at(texts, 8, 10)
     months = (_number_at(texts, 0, 4) * 12 + _number_at(texts, 5, 7) - 1 - 1970 * 12).astype("datetime64[M]")
-    exists = (months.astype("datetime64[D]") + (days - 1)).astype("datetime64[M]") == months
+    exists = (months.astype("datetime64[D]") + (days - 1).astype("timedelta64[D]")).astype("datetime64[M]") == months
     stamps[shaped[exists]] = texts.filter(pa.array(exists)).cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
     return stamps[codes], _unreadable(codes, levels, np.isnat(stamps[:-1]))
 

@@ -138,7 +138,7 @@ def county_calendar(start: str, extract_date: str) -> Calendar:
         raise ValueError(
             f"`extract_date` must be at least a year after `start`; got {first:%Y-%m-%d} and {last:%Y-%m-%d}."
         )
-    months = np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1)
+    months = np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + np.timedelta64(1, "M"))
     first_day = months.astype("datetime64[D]").astype(np.int64)
     return Calendar(first_day, np.diff(first_day))
 

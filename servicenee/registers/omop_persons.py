@@ -65,8 +65,8 @@ def _birth_dates(frame: pd.DataFrame, file: str, findings: Findings) -> np.ndarr
     day = np.where(no_month, 1, np.where(no_day, _MID_MONTH, np.nan_to_num(day, nan=1)))
     month = np.where(no_month, _MID_YEAR, np.nan_to_num(month, nan=1))
     months = ((np.where(built, year, 1970) - 1970) * 12 + month - 1).astype(np.int64).astype("datetime64[M]")
-    last = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    dates = months.astype("datetime64[D]") + (np.minimum(day, last).astype(np.int64) - 1)
+    last = ((months + np.timedelta64(1, "M")).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    dates = months.astype("datetime64[D]") + (np.minimum(day, last).astype(np.int64) - 1).astype("timedelta64[D]")
     return np.where(built, dates.astype("datetime64[us]"), given)
 
 
