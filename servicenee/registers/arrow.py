@@ -77,7 +77,7 @@ def _dates(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
     if not _is_text(column.type):
         raise WrongTypeError(str(column.type))
     codes, levels = _levels(column)
-    stamps = np.full(len(levels) + 1, np.datetime64("NaT"), dtype="datetime64[us]")
+    stamps = np.full(len(levels) + 1, np.datetime64("NaT", "us"), dtype="datetime64[us]")
     shaped = np.flatnonzero(pc.match_substring_regex(levels, _ISO).to_numpy(zero_copy_only=False))
     texts = levels.take(pa.array(shaped))
     days = _number_at(texts, 8, 10)

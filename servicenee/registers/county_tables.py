@@ -113,7 +113,7 @@ def _stay_rows(stays: Stays, shift: int, kept: np.ndarray) -> tuple[np.ndarray, 
 
 def _dates(days: np.ndarray) -> np.ndarray:
     dates = days.astype("datetime64[D]").astype("datetime64[us]")
-    dates[days == NEVER] = np.datetime64("NaT")
+    dates[days == NEVER] = np.datetime64("NaT", "us")
     return dates
 
 

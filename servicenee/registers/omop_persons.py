@@ -49,7 +49,7 @@ def latest_observed_day(persons: pd.DataFrame) -> np.datetime64 | None:
 
 def _birth_dates(frame: pd.DataFrame, file: str, findings: Findings) -> np.ndarray:
     """`birth_datetime`, else year, month and day; the middle of what is not known."""
-    given = np.full(len(frame), np.datetime64("NaT"), dtype="datetime64[us]")
+    given = np.full(len(frame), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     if "birth_datetime" in frame:
         given = frame["birth_datetime"].to_numpy(dtype="datetime64[us]")
     if "year_of_birth" not in frame:
@@ -137,5 +137,5 @@ def _date(frame: pd.DataFrame, stem: str, missing: np.int32) -> np.ndarray:
     """The date column, else the datetime column; placeholders as NaT."""
     column = frame[f"{stem}_date" if f"{stem}_date" in frame else f"{stem}_datetime"]
     dates = column.to_numpy(dtype="datetime64[us]").copy()
-    dates[is_sentinel(dates)] = np.datetime64("NaT")
+    dates[is_sentinel(dates)] = np.datetime64("NaT", "us")
     return dates

@@ -67,7 +67,7 @@ def _dates(frame: pd.DataFrame, name: str, findings: Findings) -> np.ndarray:
     dates = read_dates(frame, name).copy()
     sentinel = is_sentinel(dates)
     findings.add("persons", name, PLACEHOLDER, sentinel, "taken as missing")
-    dates[sentinel] = np.datetime64("NaT")
+    dates[sentinel] = np.datetime64("NaT", "us")
     return dates
 
 

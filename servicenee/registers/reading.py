@@ -88,11 +88,11 @@ def _is_text(column: pd.Series) -> bool:
 def read_dates(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A date column as ``datetime64[us]``; NaT where missing or where the frame has no such column."""
     if name not in frame.columns or frame[name].isna().all():
-        return np.full(len(frame), np.datetime64("NaT"), dtype="datetime64[us]")
+        return np.full(len(frame), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     column = frame[name]
     if types.is_object_dtype(column.dtype):
         values = column.where(column.notna(), None).to_numpy(dtype=object)
-        return np.array([np.datetime64("NaT") if value is None else value for value in values], dtype="datetime64[us]")
+        return np.array([np.datetime64("NaT", "us") if value is None else value for value in values], dtype="datetime64[us]")
     return column.to_numpy(dtype="datetime64[us]")
 
 

@@ -97,7 +97,7 @@ def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, f
     missing = np.isnat(starts) | is_sentinel(starts)
     placeholder = is_sentinel(ends)
     findings.add("stays", "end", PLACEHOLDER, placeholder, "taken as open")
-    ends[placeholder] = np.datetime64("NaT")
+    ends[placeholder] = np.datetime64("NaT", "us")
     rows: Rows = {
         "person": person_positions(read_ids(frame), persons.ids),
         "start": to_days(starts, np.int32(0)),
@@ -137,7 +137,7 @@ def _available_dates(frame: pd.DataFrame, table: str, findings: Findings | Tally
     dates = read_dates(frame, "available_at").copy()
     placeholder = is_sentinel(dates)
     findings.add(table, "available_at", PLACEHOLDER, placeholder, "taken as missing: time plus reporting lag")
-    dates[placeholder] = np.datetime64("NaT")
+    dates[placeholder] = np.datetime64("NaT", "us")
     return dates
 
 
