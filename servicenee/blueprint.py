@@ -10,15 +10,27 @@ from servicenee.codes.codelist import shipped_codelists
 from servicenee.cohort import Population
 from servicenee.exceptions import ModelError, ServiceneeWarning
 from servicenee.features import (
+    AnyEvent,
+    CareChains,
+    CareMoves,
     DaysSince,
+    DaysSinceDischarge,
+    DaysSinceFirst,
     Demographics,
     DistinctCodes,
     EventCounts,
+    EventMaxima,
+    EventMeans,
+    EventMinima,
     EventSums,
     FeatureSet,
+    FirstValue,
+    InStay,
     LatestValue,
+    LongestStay,
     StayCounts,
     StayDays,
+    ValueTrend,
 )
 from servicenee.outcomes import Outcome
 
@@ -26,17 +38,29 @@ from servicenee.outcomes import Outcome
 CLASSES = {
     cls.__name__: cls
     for cls in (
+        AnyEvent,
+        CareChains,
+        CareMoves,
         DaysSince,
+        DaysSinceDischarge,
+        DaysSinceFirst,
         Demographics,
         DistinctCodes,
         EventCounts,
+        EventMaxima,
+        EventMeans,
+        EventMinima,
         EventSums,
         FeatureSet,
+        FirstValue,
+        InStay,
         LatestValue,
+        LongestStay,
         Outcome,
         Population,
         StayCounts,
         StayDays,
+        ValueTrend,
     )
 }
 # Parameters that may hold the name of a shipped code list.

@@ -1,8 +1,14 @@
-"""Builders on events: counts, sums, days since the last one, distinct codes, latest value."""
+"""Builders on events: how many, how much, when, which, and what values."""
 
+import numpy as np
+
+from servicenee.cohort import Cohort
 from servicenee.features.blocks import Block, event_groups, measured, windows
 from servicenee.features.builders import Builder
+from servicenee.features.times import PARTS, by_time
 from servicenee.registers import Registers
+
+_DAYS_PER_YEAR = 365.25
 
 
 class _EventBuilder(Builder):
@@ -21,6 +27,9 @@ class _EventBuilder(Builder):
     def blocks(self, registers: Registers) -> list[Block]:
         """Columns to compute for these registers; the parameters are checked here."""
         over = windows(self.lookback_days, self.skip_days)
+        if isinstance(self.by, str) and self.by in PARTS:
+            (group,) = event_groups(registers, self.codes, self.source, None)
+            return [by_time(group, self.by, self._statistic, self._measure, over)]
         groups = event_groups(registers, self.codes, self.source, self.by)
         return [measured(groups, self._statistic, self._measure, over)] if groups else []
 
@@ -34,8 +43,9 @@ class EventCounts(_EventBuilder):
         What counts: a Codelist, the name of a shipped one, or prefixes such as ``["ICD-10:E11", "ATC:A10"]``.
     source : str or list of str, optional
         Sources that count; by default all.
-    by : {"source", "code_system", "code", "unit"}, Codelist or name of one, optional
-        One column per value, or per group of the list.
+    by : {"source", "code_system", "code", "unit", "weekday", "office_hours"}, Codelist or name of one, optional
+        One column per value, or per group of the list. "weekday": Monday to Sunday. "office_hours": working days 8-16,
+        other hours of working days, and weekends with public holidays (Finnish; Midsummer and Christmas Eve too).
     lookback_days : int, None or list of them, default=365
         Window [index - lookback_days, index - skip_days); None looks back over all history.
     skip_days : int, default=0
@@ -45,6 +55,9 @@ class EventCounts(_EventBuilder):
     -----
     0 means observed, none. NaN means that a source does not cover the window (`coverage`). Only what had been reported
     by the index date counts; an event on the index date is in the future.
+
+    A time of exactly 00:00 is a date without an hour: a window that holds such an event on a working day gives NaN for
+    office hours and for evenings and nights.
 
     Examples
     --------
@@ -60,9 +73,48 @@ class EventCounts(_EventBuilder):
     >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
     >>> EventCounts(source="emergency", lookback_days=[365, None]).fit_transform(cohort).iloc[0].to_dict()
     {'count_emergency_365d': 1.0, 'count_emergency_ever': 2.0}
+
+    By weekday of the same visits: 31 December 2022 was a Saturday, 1 January 2023 a Sunday.
+
+    >>> by_day = EventCounts(source="emergency", by="weekday", lookback_days=None).fit_transform(cohort)
+    >>> by_day.iloc[0, 4:].to_dict()
+    {'count_emergency_friday_ever': 0.0, 'count_emergency_saturday_ever': 1.0, 'count_emergency_sunday_ever': 1.0}
     """
 
     _statistic, _measure = "count", "count"
+
+
+class AnyEvent(_EventBuilder):
+    """Whether there was an event in each lookback window: 1 or 0.
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    0 means observed, none; NaN means that a source does not cover the window.
+
+    Examples
+    --------
+    The latest of four results is ten days old on 1 January 2024: there is one in the last 30 days, and none in the 30
+    days before those.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, AnyEvent, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> pd.concat([AnyEvent("lab:Hb", lookback_days=30).fit_transform(cohort),
+    ...            AnyEvent("lab:Hb", lookback_days=60, skip_days=30).fit_transform(cohort)], axis=1).iloc[0].to_dict()
+    {'any_lab:Hb_30d': 1.0, 'any_lab:Hb_60d_skip30d': 0.0}
+    """
+
+    _statistic, _measure = "any", "any"
 
 
 class EventSums(_EventBuilder):
@@ -89,6 +141,105 @@ class EventSums(_EventBuilder):
     _statistic, _measure = "sum", "sum"
 
 
+class EventMeans(_EventBuilder):
+    """Mean of the values of events in each lookback window.
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    In the unit of the events; events without a value do not count. NaN means never measured in the window, and is not
+    0.
+
+    Examples
+    --------
+    Haemoglobin was 140, 130, 128 and 120 g/l; seen on 1 January 2024, the last three results lie within 365 days:
+    (130 + 128 + 120) / 3 = 126.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, EventMeans, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> EventMeans("lab:Hb").fit_transform(cohort).iloc[0].to_dict()
+    {'mean_lab:Hb_365d': 126.0}
+    """
+
+    _statistic, _measure = "mean", "mean"
+
+
+class EventMinima(_EventBuilder):
+    """Smallest value of events in each lookback window.
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    In the unit of the events; events without a value do not count. NaN means never measured in the window, and is not
+    0.
+
+    Examples
+    --------
+    Haemoglobin was 140, 130, 128 and 120 g/l; seen on 1 January 2024, the last three results lie within 365 days
+    and the lowest of them is 120.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, EventMinima, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> EventMinima("lab:Hb").fit_transform(cohort).iloc[0].to_dict()
+    {'min_lab:Hb_365d': 120.0}
+    """
+
+    _statistic, _measure = "min", "min"
+
+
+class EventMaxima(_EventBuilder):
+    """Largest value of events in each lookback window.
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    In the unit of the events; events without a value do not count. NaN means never measured in the window, and is not
+    0.
+
+    Examples
+    --------
+    Haemoglobin was 140, 130, 128 and 120 g/l; seen on 1 January 2024, the last three results lie within 365 days
+    and the highest of them is 130; 140 is older.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, EventMaxima, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> EventMaxima("lab:Hb").fit_transform(cohort).iloc[0].to_dict()
+    {'max_lab:Hb_365d': 130.0}
+    """
+
+    _statistic, _measure = "max", "max"
+
+
 class DaysSince(_EventBuilder):
     """Days from the latest event in each lookback window to the index date.
 
@@ -111,6 +262,39 @@ class DaysSince(_EventBuilder):
     """
 
     _statistic, _measure = "since_last", "days_since"
+
+
+class DaysSinceFirst(_EventBuilder):
+    """Days from the first event in each lookback window to the index date.
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    At least 1 where times are whole days. NaN means no such event in the window, whether none happened or the source
+    was silent. Over all history it tells how long something has been known, as far back as the source reaches.
+
+    Examples
+    --------
+    Haemoglobin was 140, 130, 128 and 120 g/l; seen on 1 January 2024, the last three results lie within 365 days,
+    the first of them on 31 January 2023, 335 days before; the first ever is 579 days old.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, DaysSinceFirst, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> DaysSinceFirst("lab:Hb", lookback_days=[365, None]).fit_transform(cohort).iloc[0].to_dict()
+    {'days_since_first_lab:Hb_365d': 335.0, 'days_since_first_lab:Hb_ever': 579.0}
+    """
+
+    _statistic, _measure = "since_first", "days_since_first"
 
 
 class DistinctCodes(_EventBuilder):
@@ -159,3 +343,78 @@ class LatestValue(_EventBuilder):
     """
 
     _statistic, _measure = "last", "latest"
+
+
+class FirstValue(_EventBuilder):
+    """First value in each lookback window, e.g. where a treatment began.
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    In the unit of the events. Several values at the first time count as their mean. NaN means never measured in the
+    window, and is not 0. The window decides what is first: with ``lookback_days=None`` it is the first ever.
+
+    Examples
+    --------
+    Haemoglobin was 140, 130, 128 and 120 g/l; seen on 1 January 2024, the last three results lie within 365 days
+    and the first of them is 130.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, FirstValue, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> FirstValue("lab:Hb").fit_transform(cohort).iloc[0].to_dict()
+    {'first_lab:Hb_365d': 130.0}
+    """
+
+    _statistic, _measure = "first", "first"
+
+
+class ValueTrend(_EventBuilder):
+    """Change of the values per year in each lookback window: the slope of a straight line (least squares).
+
+    Parameters
+    ----------
+    codes, source, by, lookback_days, skip_days
+        As in `EventCounts`.
+
+    Notes
+    -----
+    In the unit of the events, per 365.25 days. NaN means fewer than two times with a value in the window. Two results
+    close together give a steep line: prefer windows of a year or more.
+
+    Examples
+    --------
+    Haemoglobin was 140, 130, 128 and 120 g/l; seen on 1 January 2024, the last three results lie within 365 days
+    on days 335, 184 and 10 before: mean day 176.33, mean value 126. The line falls by (158.67 * 4 + 7.67 * 2 +
+    166.33 * 6) / (158.67^2 + 7.67^2 + 166.33^2) = 1648 / 52901 = 0.03115 a day, 11.4 g/l a year.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, ValueTrend, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2022-06-01", "2023-01-31", "2023-07-01", "2023-12-22"]),
+    ...     "value": [140.0, 130.0, 128.0, 120.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> ValueTrend("lab:Hb").fit_transform(cohort).astype(float).round(1).iloc[0].to_dict()
+    {'trend_lab:Hb_365d': -11.4}
+    """
+
+    _statistic, _measure = "slope", "trend"
+
+    def blocks(self, registers: Registers) -> list[Block]:
+        """Columns to compute for these registers; the parameters are checked here."""
+        return [Block(block.features, parts=(block,), derive=_per_year) for block in super().blocks(registers)]
+
+
+def _per_year(cohort: Cohort, per_day: np.ndarray) -> np.ndarray:
+    return per_day * np.float32(_DAYS_PER_YEAR)

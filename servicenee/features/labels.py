@@ -44,19 +44,30 @@ def label(
     codes: str,
     sources: tuple[str, ...],
     labels: dict[str, str],
-    window: Window,
+    window: Window | None,
     of_stays: bool,
 ) -> dict[str, str]:
-    """Noun phrase per language: what is measured and over which window."""
+    """Noun phrase per language: what is measured and over which window, if there is one."""
     found = {}
     for language in LANGUAGES:
         of_one_source = codes == "contacts" and len(sources) == 1  # the source has a name of its own for its contacts
         what = "" if of_one_source else labels.get(language, "")
         what = what or _what(measure, group, codes, sources, language, of_stays)
-        phrase = text(f"features.measure.{measure}", language, what=what)
-        span = format_window(window.lookback_days, language, skip_days=window.skip_days)
-        found[language] = text("features.label.windowed", language, what=phrase, window=span)
-    return found
+        found[language] = text(f"features.measure.{measure}", language, what=what)
+    return found if window is None else windowed(found, window)
+
+
+def windowed(phrases: dict[str, str], window: Window) -> dict[str, str]:
+    """The phrases with the window in words."""
+    return {
+        language: text(
+            "features.label.windowed",
+            language,
+            what=phrase,
+            window=format_window(window.lookback_days, language, skip_days=window.skip_days),
+        )
+        for language, phrase in phrases.items()
+    }
 
 
 def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], language: str, of_stays: bool) -> str:

@@ -5,17 +5,23 @@ the lag of an event is the index date minus its time. Lag 0, an event on the ind
 """
 
 from servicenee.windows.ahead import days_between, earliest, in_stay, rows_between
+from servicenee.windows.chosen import change_since_previous, chosen_events, seen_events
 from servicenee.windows.events import measure_events
-from servicenee.windows.measure import Measure, Window
-from servicenee.windows.stays import measure_stays
+from servicenee.windows.measure import Measure, Window, uncovered
+from servicenee.windows.stays import level_moves, measure_stays
 
 __all__ = [
     "Measure",
     "Window",
+    "change_since_previous",
+    "chosen_events",
     "days_between",
     "earliest",
     "in_stay",
+    "level_moves",
     "measure_events",
     "measure_stays",
     "rows_between",
+    "seen_events",
+    "uncovered",
 ]

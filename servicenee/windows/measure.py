@@ -7,7 +7,7 @@ import numpy as np
 from servicenee.registers.tables import CoverageColumns
 
 # Of these, 0 means observed and none, NaN that the source does not cover the window; of all others NaN means not found.
-COUNTING = ("count", "any", "sum", "distinct", "days", "inside")
+COUNTING = ("count", "any", "sum", "distinct", "days", "inside", "chains", "longest")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""Events of chosen kinds as columns of their own, cheap to rewrite; and what the segments of a window cannot tell."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns
+from servicenee.windows.measure import Window
+from servicenee.windows.search import first_at_or_after, spread
+
+_LOWEST = -(2**31)
+
+
+def chosen_events(events: EventColumns, chosen: np.ndarray, person: np.ndarray) -> EventColumns:
+    """The events of the kinds marked in `chosen`, at least those of these persons, as columns of their own."""
+    low, high = (int(events.first[person.min()]), int(events.first[person.max() + 1])) if len(person) else (0, 0)
+    kept = low + np.flatnonzero(chosen[events.kind[low:high]])
+    return replace(
+        events,
+        first=np.searchsorted(kept, events.first).astype(events.first.dtype),
+        minute=events.minute[kept],
+        kind=events.kind[kept],
+        value=events.value[kept],
+        available=None if events.available is None else events.available[kept],
+    )
+
+
+def seen_events(
+    events: EventColumns, person: np.ndarray, index_day: np.ndarray, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """(row, position) pairs of the events in each row's window that had been reported before its index date.
+
+    Pairs are in order of row and time.
+    """
+    index_minute = index_day.astype(np.int64) * MINUTES_PER_DAY
+    stop = index_minute - window.skip_days * MINUTES_PER_DAY
+    reach = np.iinfo(np.int32).max if window.lookback_days is None else window.lookback_days * MINUTES_PER_DAY
+    low = first_at_or_after(events.first, events.minute, person, np.maximum(index_minute - reach, _LOWEST))
+    high = first_at_or_after(events.first, events.minute, person, stop)
+    row, position = spread(low, np.maximum(low, high))
+    if events.available is not None:
+        seen = events.available[position] < index_minute[row]
+    else:
+        lag = events.lag_days[events.kind[position]].astype(np.int64) * MINUTES_PER_DAY
+        seen = events.minute[position] + lag < index_minute[row]
+    return row[seen], position[seen]
+
+
+def change_since_previous(
+    events: EventColumns,
+    group_of_kind: np.ndarray,
+    n_groups: int,
+    person: np.ndarray,
+    index_day: np.ndarray,
+    window: Window,
+) -> np.ndarray:
+    """Latest value in the window minus the value before it: float64 array (n_groups, n_rows).
+
+    Values at one time count as their mean. The value before may lie outside the window, but no further before the
+    latest one than the window is long. NaN without two such values.
+    """
+    wide = window if window.lookback_days is None else Window(2 * window.lookback_days, window.skip_days)
+    row, position = seen_events(events, person, index_day, wide)
+    group = group_of_kind[events.kind[position]]
+    used = (group >= 0) & ~np.isnan(events.value[position])
+    row, position, line = row[used], position[used], group[used].astype(np.int64) * len(person) + row[used]
+    out = np.full(n_groups * len(person), np.nan)
+    if not len(line):
+        return out.reshape(n_groups, len(person))
+    order = np.argsort(line, kind="stable")
+    line, minute = line[order], events.minute[position[order]].astype(np.int64)
+    begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (minute[1:] != minute[:-1])])
+    value = np.add.reduceat(events.value[position[order]], begins) / np.diff(np.r_[begins, len(line)])
+    line, minute = line[begins], minute[begins]
+    latest = np.flatnonzero(np.r_[line[1:] != line[:-1], True])
+    latest = latest[(latest > 0) & (line[latest - 1] == line[latest])]
+    if window.lookback_days is not None:
+        reach = window.lookback_days * MINUTES_PER_DAY
+        index_minute = index_day.astype(np.int64)[line[latest] % len(person)] * MINUTES_PER_DAY
+        fresh = (minute[latest] >= index_minute - reach) & (minute[latest] - minute[latest - 1] <= reach)
+        latest = latest[fresh]
+    out[line[latest]] = value[latest] - value[latest - 1]
+    return out.reshape(n_groups, len(person))
