@@ -96,8 +96,9 @@ class CoverageColumns:
 
 def to_dates(days: np.ndarray) -> np.ndarray:
     """Days as ``datetime64[us]``, NaT where the day is open or unknown."""
-    dates = days.astype("datetime64[D]").astype("datetime64[us]")
-    dates[(days == FAR_FUTURE) | (days == FAR_PAST)] = np.datetime64("NaT", "us")
+    unknown = (days == FAR_FUTURE) | (days == FAR_PAST)
+    dates = np.where(unknown, 0, days).astype("datetime64[D]").astype("datetime64[us]")
+    dates[unknown] = np.datetime64("NaT", "us")
     return dates
 
 
