@@ -12,7 +12,12 @@ from servicenee.registers import Registers
 from servicenee.registers.tables import TextColumn
 from servicenee.texts import LANGUAGES
 
-_LEVELS = {"sex": ("female",), "language": ("sv", "other")}
+# Levels that get a column; those that are left out are what the columns are compared with.
+_LEVELS = {
+    "sex": ("female",),
+    "language": ("sv", "other"),
+    "urban_rural": ("K2", "K3", "M4", "M5", "M6", "M7"),
+}
 
 
 class Demographics(Builder):
@@ -22,51 +27,92 @@ class Demographics(Builder):
     ----------
     columns : list of str, default=("age", "sex")
         "age": years since birth, with a fraction; "sex": sex_female 1 or 0; "language": language_sv and language_other,
-        against Finnish; any other name is a numeric column of persons, such as "living_alone".
+        against Finnish; "urban_rural": the classes K2 to M7 of the urban-rural classification, against the inner urban
+        area K1; any other name is a numeric column of persons, such as "living_alone" or "income".
+    levels : dict of str to list of str, optional
+        Levels of text columns that get a column of 1 and 0, e.g. ``{"education": ["secondary", "tertiary"]}``; the
+        levels not named are what they are compared with. They are stated, not found in the data, so that X has the same
+        columns in every extract.
 
     Notes
     -----
-    NaN means unknown, or that the registers have no such column. Language and area are left out by default: they may
-    stand for unequal access rather than for need.
+    0 means another level. NaN means unknown, or that the registers have no such column. Language, area and income are
+    left out by default: they may stand for unequal access rather than for need.
+
+    References
+    ----------
+    Finnish Environment Institute: urban-rural classification (seven classes, K1-K3 and M4-M7).
 
     Examples
     --------
-    >>> from servicenee import Demographics, Population, make_registers
-    >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
+    A woman born on 1 July 1940 who lives alone in a rural heartland area, seen on 1 January 2024: 83.5 years old.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, Demographics, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-07-01"]), "sex": ["female"],
+    ...                         "living_alone": [1], "urban_rural": ["M6"], "education": ["basic"]})
+    >>> events = pd.DataFrame(columns=["person_id", "time", "source", "code_system", "code"])
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> builder = Demographics(["age", "living_alone", "education"], levels={"education": ["secondary", "tertiary"]})
+    >>> builder.fit_transform(cohort).astype(float).round(1).iloc[0].tolist()
+    [83.5, 1.0, 0.0, 0.0]
+    >>> Demographics("urban_rural").fit_transform(cohort)["urban_rural_M6"].item()
+    1.0
+
     >>> Demographics().fit_transform(cohort).columns.tolist()
     ['age', 'sex_female']
     """
 
-    def __init__(self, columns=("age", "sex")):
+    def __init__(self, columns=("age", "sex"), *, levels=None):
         self.columns = columns
+        self.levels = levels
 
     def blocks(self, registers: Registers) -> list[Block]:
         """Columns to compute for these registers."""
         columns = [self.columns] if isinstance(self.columns, str) else list(self.columns)
-        return [block for name in columns for block in _blocks(name, registers)]
+        levels = _checked_levels(self.levels, columns)
+        return [block for name in columns for block in _blocks(name, levels, registers)]
 
 
-def _blocks(name: str, registers: Registers) -> list[Block]:
+def _checked_levels(levels, columns: list[str]) -> dict[str, tuple[str, ...]]:
+    given = {} if levels is None else levels
+    wrong = not isinstance(given, dict) or any(isinstance(named, str) or not named for named in given.values())
+    if wrong or any(name not in columns or len(set(named)) < len(list(named)) for name, named in given.items()):
+        raise ValueError(
+            f"`levels` must list the levels of text columns named in `columns`, each once; got {levels!r}. "
+            'For example {"education": ["secondary", "tertiary"]}.'
+        )
+    return _LEVELS | {name: tuple(named) for name, named in given.items()}
+
+
+def _blocks(name: str, levels: dict[str, tuple[str, ...]], registers: Registers) -> list[Block]:
     if name == "age":
         return [Block((_feature("age", "age", ""),), compute=_age)]
     column = registers.person_columns.extra.get(name)
-    if name in _LEVELS:
+    if name in levels:
         return [
             Block((_feature(f"{name}_{level}", name, level),), compute=partial(_is_level, name=name, level=level))
-            for level in _LEVELS[name]
+            for level in levels[name]
         ]
     if isinstance(column, TextColumn):
         raise ValueError(
-            f"`columns` must name 'age', 'sex', 'language' or numeric columns of persons; got text {name!r}."
+            f"`columns` must name 'age', 'sex', 'language' or numeric columns of persons; got text {name!r}. "
+            "Name the levels of a text column in `levels`."
         )
     return [Block((_feature(name, name, ""),), compute=partial(_number, name=name))]
 
 
 def _feature(name: str, measure: str, level: str) -> Feature:
-    key = f"features.person.{name}"
-    labels = {language: known_text(key, language) or name for language in LANGUAGES}
+    labels = {language: _label(name, measure, level, language) for language in LANGUAGES}
     topic = "age" if measure == "age" else "background"
     return Feature(name, measure, group=level, topic=topic, labels=labels)
+
+
+def _label(name: str, measure: str, level: str, language: str) -> str:
+    known = known_text(f"features.person.{name}", language)
+    column = known_text(f"features.measure.{measure}", language) or measure
+    return known or (f"{column}: {level}" if level else column)
 
 
 def _age(cohort: Cohort) -> np.ndarray:

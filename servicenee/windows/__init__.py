@@ -5,7 +5,7 @@ the lag of an event is the index date minus its time. Lag 0, an event on the ind
 """
 
 from servicenee.windows.ahead import days_between, earliest, in_stay, rows_between
-from servicenee.windows.chosen import change_since_previous, chosen_events, seen_events
+from servicenee.windows.chosen import change_since_previous, chosen_events, kept_events, seen_events, share_of_plan
 from servicenee.windows.events import measure_events
 from servicenee.windows.measure import Measure, Window, uncovered
 from servicenee.windows.stays import level_moves, measure_stays
@@ -18,10 +18,12 @@ __all__ = [
     "days_between",
     "earliest",
     "in_stay",
+    "kept_events",
     "level_moves",
     "measure_events",
     "measure_stays",
     "rows_between",
     "seen_events",
+    "share_of_plan",
     "uncovered",
 ]

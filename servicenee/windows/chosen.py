@@ -14,7 +14,15 @@ _LOWEST = -(2**31)
 def chosen_events(events: EventColumns, chosen: np.ndarray, person: np.ndarray) -> EventColumns:
     """The events of the kinds marked in `chosen`, at least those of these persons, as columns of their own."""
     low, high = (int(events.first[person.min()]), int(events.first[person.max() + 1])) if len(person) else (0, 0)
-    kept = low + np.flatnonzero(chosen[events.kind[low:high]])
+    return _kept(events, low + np.flatnonzero(chosen[events.kind[low:high]]))
+
+
+def kept_events(events: EventColumns, keep: np.ndarray) -> EventColumns:
+    """The events marked in `keep`, as columns of their own."""
+    return _kept(events, np.flatnonzero(keep))
+
+
+def _kept(events: EventColumns, kept: np.ndarray) -> EventColumns:
     return replace(
         events,
         first=np.searchsorted(kept, events.first).astype(events.first.dtype),
@@ -81,3 +89,28 @@ def change_since_previous(
         latest = latest[fresh]
     out[line[latest]] = value[latest] - value[latest - 1]
     return out.reshape(n_groups, len(person))
+
+
+def share_of_plan(
+    measured: EventColumns, plans: EventColumns, person: np.ndarray, index_day: np.ndarray, window: Window
+) -> np.ndarray:
+    """Days with a measurement as a share, at most 1, of the days planned in the window; NaN without a plan.
+
+    The value of a plan is the number of days a week; the latest one counts, from its day on.
+    """
+    n, stop = len(person), index_day.astype(np.int64) - window.skip_days
+    row, position = seen_events(plans, person, index_day, Window(None, window.skip_days))
+    valued = ~np.isnan(plans.value[position])
+    plan_day, per_week = np.zeros(n, dtype=np.int64), np.full(n, np.nan)
+    # Pairs run forward in time: the latest plan is assigned last.
+    plan_day[row[valued]] = plans.minute[position[valued]] // MINUTES_PER_DAY
+    per_week[row[valued]] = plans.value[position[valued]]
+    begin = plan_day
+    if window.lookback_days is not None:
+        begin = np.maximum(plan_day, index_day.astype(np.int64) - window.lookback_days)
+    row, position = seen_events(measured, person, index_day, window)
+    day = measured.minute[position].astype(np.int64) // MINUTES_PER_DAY
+    fresh = np.r_[True, (row[1:] != row[:-1]) | (day[1:] != day[:-1])][: len(row)] & (day >= begin[row])
+    planned = np.where(per_week > 0, per_week * (stop - begin) / 7, np.nan)
+    planned[~(planned >= 1)] = np.nan
+    return np.minimum(np.bincount(row[fresh], minlength=n) / planned, 1)

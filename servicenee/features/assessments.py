@@ -1,0 +1,149 @@
+"""Builder on assessments (RAI): the latest valid value of every scale, how old it is and how it has changed."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from servicenee._checks import check_choice
+from servicenee.codes import as_codelist
+from servicenee.cohort import Cohort
+from servicenee.features.blocks import Block, event_groups, measured, windows
+from servicenee.features.builders import Builder
+from servicenee.features.rules import as_rules
+from servicenee.registers import Registers
+from servicenee.registers.tables import EventColumns
+from servicenee.windows import Measure, change_since_previous, chosen_events, kept_events, measure_events
+
+# Column asked for -> (statistic of the kernel, word in names and labels); a change is worked out from two values.
+_COLUMNS = {
+    "value": ("last", "assessed"),
+    "age": ("since_last", "assessment_age"),
+    "change": ("last", "assessment_change"),
+    "missing": ("any", "not_assessed"),
+}
+
+
+class Assessments(Builder):
+    """Latest valid value of every scale, its age, its change since the previous one, and whether there is none.
+
+    Parameters
+    ----------
+    codes : Codelist, str or list of str, default="rai_scales"
+        Scales, one group each.
+    source : str or list of str, optional
+        Sources that count; by default all.
+    ranges : "rai_ranges", DataFrame or list of dict, default="rai_ranges"
+        Values that a scale can take: codes, low and high (both included), instrument (compared with the unit of the
+        events; a row without one is for all other instruments). `load_rules("rai_ranges")` gives the shipped table.
+    columns : list of {"value", "age", "change", "missing"}, default all
+        What to show of every scale.
+    lookback_days : int, None or list of them, default=365
+        How long an assessment is valid; older ones have expired.
+    skip_days : int, default=0
+        Days next to the index date that are left out.
+
+    Notes
+    -----
+    A value out of its range, such as 8 for "did not occur", counts as not recorded, never as 0. Values are taken as
+    delivered: scales are not computed from items, whose algorithms belong to interRAI.
+
+    value: NaN without a valid assessment, which is not 0: most people without RAI are no clients. age: days, at least
+    1. change: the latest value minus the one before it, if that is no further back from the latest than an assessment
+    is valid; 0 means no change, NaN no two assessments. missing: 1 if there is no valid assessment, 0 if there is one,
+    NaN where a source does not cover the window.
+
+    References
+    ----------
+    Ranges and cut-offs as published for the interRAI scales; the sources stand in the table.
+
+    Examples
+    --------
+    Cognition (CPS) was 1 on 1 March 2023 and 3 on 2 October, function (ADLH) 2 and then 8, a code for "did not occur".
+    Seen on 1 January 2024: CPS is 3, 91 days old, and has grown by 2; the valid ADLH is that of March.
+
+    >>> import pandas as pd
+    >>> from servicenee import Assessments, Cohort, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "rai", "code_system": "RAI",
+    ...     "time": pd.to_datetime(["2023-03-01", "2023-03-01", "2023-10-02", "2023-10-02"]),
+    ...     "code": ["CPS", "ADLH", "CPS", "ADLH"], "value": [1.0, 2.0, 3.0, 8.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> X = Assessments(["RAI:CPS"], source="rai").fit_transform(cohort)
+    >>> X.iloc[0].tolist()
+    [3.0, 91.0, 2.0, 0.0]
+    >>> Assessments(source="rai", columns=["value", "age"]).fit_transform(cohort).filter(like="ADLH").iloc[0].to_dict()
+    {'assessed_ADLH_365d': 2.0, 'assessment_age_ADLH_365d': 306.0}
+    """
+
+    def __init__(
+        self,
+        codes="rai_scales",
+        *,
+        source=None,
+        ranges="rai_ranges",
+        columns=("value", "age", "change", "missing"),
+        lookback_days=365,
+        skip_days=0,
+    ):
+        self.codes = codes
+        self.source = source
+        self.ranges = ranges
+        self.columns = columns
+        self.lookback_days = lookback_days
+        self.skip_days = skip_days
+
+    def blocks(self, registers: Registers) -> list[Block]:
+        """Columns to compute for these registers; the parameters are checked here."""
+        over = windows(self.lookback_days, self.skip_days)
+        columns = [self.columns] if isinstance(self.columns, str) else list(self.columns)
+        for name in columns:
+            check_choice("columns", name, _COLUMNS)
+        groups = event_groups(registers, None, self.source, as_codelist(self.codes))
+        low, high = _bounds(registers.event_columns.kinds, as_rules("rai_ranges", self.ranges))
+        made = {name: measured(groups, *_COLUMNS[name], over) for name in columns}
+        features = tuple(feature for block in made.values() for feature in block.features)
+        compute = partial(_assessed, made=made, found=measured(groups, *_COLUMNS["age"], over), low=low, high=high)
+        return [Block(features, compute=compute)]
+
+
+def _bounds(kinds: pd.DataFrame, ranges: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value that every kind of event can take; a range of its instrument before a general one."""
+    low, high = np.full(len(kinds), -np.inf), np.full(len(kinds), np.inf)
+    for row in sorted(ranges, key=lambda row: row["instrument"] != ""):
+        meant = as_codelist(row["codes"].split()).matches_kinds(kinds)
+        if row["instrument"]:
+            meant &= (kinds["unit"] == row["instrument"]).to_numpy()
+        low[meant], high[meant] = row["low"], row["high"]
+    return low, high
+
+
+def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    registers, where = cohort.registers, (cohort.person, cohort.index_day)
+    scales = np.logical_or.reduce([measure.group_of_kind >= 0 for measure in found.measures])
+    events = chosen_events(registers.event_columns, scales, cohort.person)
+    events = kept_events(events, (events.value >= low[events.kind]) & (events.value <= high[events.kind]))
+    n = len(found.features)
+    out = np.empty((n * (len(made) + 1), len(cohort)), dtype=np.float32)
+    asked = []
+    for place, (column, block) in enumerate([*made.items(), ("age", found)]):
+        for measure in block.measures:
+            if column == "change":
+                out[measure.columns(place * n)] = _changes(events, measure, *where)
+            else:
+                asked.append((place * n, measure))
+    measure_events(events, registers.coverage_columns, *where, asked, out)
+    if "missing" in made:
+        missing = out[list(made).index("missing") * n :][:n]
+        # A valid assessment is there even where its source does not cover the whole window.
+        missing[:] = np.where(np.isnan(out[-n:]), 1 - missing, 0)
+    return out[: n * len(made)]
+
+
+def _changes(events: EventColumns, measure: Measure, person: np.ndarray, index_day: np.ndarray) -> np.ndarray:
+    changes = [
+        change_since_previous(events, measure.group_of_kind, len(measure.sources), person, index_day, window)
+        for window in measure.windows
+    ]
+    return np.stack(changes, axis=1).reshape(-1, len(person))
