@@ -13,7 +13,7 @@ import pandas as pd
 from servicenee.codes.spelling import atc_level, normalise_code
 
 _ICD10 = re.compile(r"[A-Z]\d\d\d{0,3}")
-_BLOCK = re.compile(r"[A-Z]\d\d?-[A-Z]?\d\d?|[A-Z]{2}\d\d?")  # E10-E14, and ZA0.0, the code of a chapter
+_BLOCK = re.compile(r"[A-Z]\d\d?-[A-Z]?\d\d?|[A-Z][A-NP-Z]\d\d")  # E10-E14, and ZA0.0
 _ROLES = {  # of the part before and after the mark
     "+": ("cause", "manifestation"),
     "*": ("manifestation", "cause"),

@@ -74,11 +74,11 @@ def atc_level(code: str) -> int:
 
 
 def _dotless(code: str) -> str:
-    return code.upper().translate(_MARKS)
+    return code.upper().translate(_MARKS).translate(_DASHES)
 
 
 def _icpc2(code: str) -> str:
-    code = _dotless(code.translate(_DASHES))
+    code = _dotless(code)
     return (
         f"-{code[1:]}" if re.fullmatch(r"[*]\d\d", code) else code
     )  # "*31" and "-31" are the same process code

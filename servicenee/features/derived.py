@@ -1,0 +1,53 @@
+"""What builders with derived columns share: groups by hand, parts by name, columns of X with words of their own."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from servicenee.codes import Codelist
+from servicenee.features.blocks import Feature, Group, event_groups
+from servicenee.registers import Registers
+from servicenee.texts import LANGUAGES, format_window, text
+from servicenee.windows import Window
+
+
+def listed_groups(
+    codelist: Codelist, kinds: pd.DataFrame, chosen: np.ndarray, sources: tuple[str, ...]
+) -> list[Group]:
+    """One group per group of the list, among the chosen kinds; all need the same sources to cover the window."""
+    found = codelist.groups_of_kinds(kinds) & chosen
+    return [Group(name, found[row], sources, codelist.name) for row, name in enumerate(codelist.groups)]
+
+
+def of_sources(registers: Registers, source) -> np.ndarray:
+    """Which kinds belong to the sources asked for (None: all); an unknown source is refused."""
+    return event_groups(registers, None, source, None)[0].kinds
+
+
+def feeding(kinds: pd.DataFrame, chosen: np.ndarray, source) -> tuple[str, ...]:
+    """Sources whose silence would be taken for "none": those asked for, else those that hold chosen kinds."""
+    if source is None:
+        return tuple(sorted(set(kinds.loc[chosen, "source"])))
+    return (source,) if isinstance(source, str) else tuple(source)
+
+
+def by_window(filled: np.ndarray, n_windows: int) -> np.ndarray:
+    """Filled columns of a measured block as an array (n_groups, n_windows, n_rows)."""
+    return filled.reshape(-1, n_windows, filled.shape[1])
+
+
+def column(name: str, window: Window, what: Callable[[str], str], **facts) -> Feature:
+    """A column of X: its name with the window, and its noun phrase in every language from `what(language)`."""
+    span = "ever" if window.lookback_days is None else f"{window.lookback_days}d"
+    skip = f"_skip{window.skip_days}d" if window.skip_days else ""
+    labels = {
+        language: text(
+            "features.label.windowed",
+            language,
+            what=what(language),
+            window=format_window(window.lookback_days, language, skip_days=window.skip_days),
+        )
+        for language in LANGUAGES
+    }
+    return Feature(f"{name}_{span}{skip}", window=window, labels=labels, **facts)
