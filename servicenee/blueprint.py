@@ -11,13 +11,20 @@ from servicenee.cohort import Population
 from servicenee.exceptions import ModelError, ServiceneeWarning
 from servicenee.features import (
     AnyEvent,
+    Assessments,
     CareChains,
+    CareGaps,
     CareMoves,
+    Charlson,
+    ConditionCount,
+    Conditions,
     DaysSince,
     DaysSinceDischarge,
     DaysSinceFirst,
+    DeficitCount,
     Demographics,
     DistinctCodes,
+    Elixhauser,
     EventCounts,
     EventMaxima,
     EventMeans,
@@ -25,13 +32,18 @@ from servicenee.features import (
     EventSums,
     FeatureSet,
     FirstValue,
+    HospitalFrailty,
     InStay,
     LatestValue,
     LongestStay,
+    Medicines,
+    PlanAdherence,
     StayCounts,
     StayDays,
     ValueTrend,
+    WithinTarget,
 )
+from servicenee.features.rules import rule_rows
 from servicenee.outcomes import Outcome
 
 # Only these are ever built from a saved model; a class that is not here cannot be saved either.
@@ -39,13 +51,20 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         AnyEvent,
+        Assessments,
         CareChains,
+        CareGaps,
         CareMoves,
+        Charlson,
+        ConditionCount,
+        Conditions,
         DaysSince,
         DaysSinceDischarge,
         DaysSinceFirst,
+        DeficitCount,
         Demographics,
         DistinctCodes,
+        Elixhauser,
         EventCounts,
         EventMaxima,
         EventMeans,
@@ -53,18 +72,24 @@ CLASSES = {
         EventSums,
         FeatureSet,
         FirstValue,
+        HospitalFrailty,
         InStay,
         LatestValue,
         LongestStay,
+        Medicines,
         Outcome,
         Population,
+        PlanAdherence,
         StayCounts,
         StayDays,
         ValueTrend,
+        WithinTarget,
     )
 }
 # Parameters that may hold the name of a shipped code list.
-_TAKE_CODELISTS = ("codes", "by", "without", "having")
+_TAKE_CODELISTS = ("codes", "by", "conditions", "without", "having")
+# Parameters that may hold the name of a shipped table of data rows, or such a table.
+_TAKE_RULES = ("rules", "targets", "ranges")
 
 
 def to_plain(value, *, what: str = "the model"):
@@ -177,6 +202,8 @@ def _plain_parameters(value) -> dict:
         part = getattr(value, name)
         if isinstance(value, FeatureSet) and name == "builders":
             part = list(value.named_builders.items())
+        elif name in _TAKE_RULES and part is not None:
+            part = rule_rows(part)
         elif name in _TAKE_CODELISTS and isinstance(part, str) and part in shipped_codelists():
             part = load_codelist(part)
         parameters[name] = to_plain(part, what=f"`{name}` of {type(value).__name__}")

@@ -18,14 +18,21 @@ from sklearn.svm import SVC
 
 from servicenee import (
     AnyEvent,
+    Assessments,
     CareChains,
+    CareGaps,
     CareMoves,
+    Charlson,
     Codelist,
+    ConditionCount,
+    Conditions,
     DaysSince,
     DaysSinceDischarge,
     DaysSinceFirst,
+    DeficitCount,
     Demographics,
     DistinctCodes,
+    Elixhauser,
     EventCounts,
     EventMaxima,
     EventMeans,
@@ -33,17 +40,22 @@ from servicenee import (
     EventSums,
     FeatureSet,
     FirstValue,
+    HospitalFrailty,
     InStay,
     LatestValue,
     LongestStay,
+    Medicines,
     NeedClassifier,
     NeedModel,
     Outcome,
+    PlanAdherence,
     Population,
     StayCounts,
     StayDays,
     ValueTrend,
+    WithinTarget,
     default_features,
+    load_rules,
     save_model,
 )
 from servicenee.blueprint import CLASSES, from_plain, to_plain
@@ -173,7 +185,7 @@ OWN_LIST = Codelist(
     [
         Population(70, 99, min_history_days=10, without="contacts", having=["ICD-10:F00"], area=["Vaasa", "Laihia"]),
         Outcome(["ICD-10:S72"], kind="counts", horizon_days=90, gap_days=7, death="event", source="inpatient"),
-        Demographics(columns=("age", "living_alone")),
+        Demographics(columns=("age", "education"), levels={"education": ("secondary", "tertiary")}),
         EventCounts(OWN_LIST, source=("emergency", "inpatient"), by="code", lookback_days=(90, None), skip_days=3),
         EventSums(source="home_care"),
         DaysSince("ICD-10:W0"),
@@ -181,6 +193,13 @@ OWN_LIST = Codelist(
         LatestValue(by=OWN_LIST),
         StayDays(("home_care", "round_the_clock")),
         StayCounts("home_care", lookback_days=None),
+        Charlson("charlson1987", variant="sweden2021", age_points=True),
+        ConditionCount(OWN_LIST, evidence="diagnoses"),
+        Conditions(OWN_LIST, sufficient_source=["inpatient", "outpatient"], lookback_days=(365, None)),
+        DeficitCount(as_share=False, medicine_source=None),
+        Elixhauser("swiss2021", source=("inpatient", "outpatient")),
+        HospitalFrailty(lookback_days=365),
+        Medicines("substances", thresholds=(3,), by=OWN_LIST),
         AnyEvent("contacts", by="office_hours"),
         DaysSinceFirst("ICD-10:W0", lookback_days=None),
         EventMaxima("lab:Hb"),
@@ -192,6 +211,10 @@ OWN_LIST = Codelist(
         CareMoves(("home_care", ["communal_housing", "round_the_clock"]), lookback_days=730),
         DaysSinceDischarge(source="inpatient"),
         InStay("home_care", skip_days=30),
+        Assessments(source="rai", columns=("value", "age")),
+        CareGaps(load_rules("care_gaps").head(2), lookback_days=(730, None)),
+        PlanAdherence("lab:BP_systolic", ["plan:BP_systolic"], source="self_monitoring"),
+        WithinTarget([{"measurement": "own", "codes": "lab:own", "low": 4.5}]),
         LongestStay(source="inpatient", lookback_days=None),
         FeatureSet([EventCounts(), EventCounts(source="emergency"), ("named", Demographics())]),
     ],
@@ -212,6 +235,13 @@ def test_the_way_through_json_is_tested_for_every_class():
 def test_default_features_keep_names_and_order_of_columns(county):
     back = from_plain(json.loads(json.dumps(to_plain(default_features()))))
     pd.testing.assert_frame_equal(back.describe(county), default_features().describe(county))
+
+
+def test_shipped_tables_of_rules_are_written_out_in_full(county):
+    plain = json.loads(json.dumps(to_plain(CareGaps())))
+    rules = plain["parameters"]["rules"]
+    assert [rule["gap"] for rule in rules] == load_rules("care_gaps")["gap"].tolist()
+    pd.testing.assert_frame_equal(from_plain(plain).describe(county), CareGaps().describe(county))
 
 
 def test_shipped_code_lists_are_written_out_in_full(folder):

@@ -10,7 +10,7 @@ from servicenee.codes import ScoreTable, load_score
 from servicenee.cohort import Cohort, completed_years
 from servicenee.features.blocks import Block, Group, measured, windows
 from servicenee.features.builders import Builder
-from servicenee.features.derived import by_window, column, feeding, listed_groups, of_sources
+from servicenee.features.derived import PUBLISHED, by_window, column, feeding, listed_groups, of_sources
 from servicenee.features.medicines import substance_kinds
 from servicenee.registers import Registers
 from servicenee.texts import text
@@ -114,7 +114,7 @@ class Charlson(Builder):
         check_choice("weights", self.weights, table.weights)
         kind = "charlson_age" if self.age_points else "charlson"
         suffix = "" if self.variant == "quan2005" else f"_{self.variant}"
-        words = {"weights": self.weights, "variant": self.variant}
+        words = {"weights": PUBLISHED[self.weights], "variant": PUBLISHED[self.variant]}
         return [
             _weighted(
                 registers,
@@ -184,7 +184,7 @@ class Elixhauser(Builder):
         """Columns to compute for these registers; the parameters are checked here."""
         table = load_score("elixhauser_quan2005")
         check_choice("weights", self.weights, table.weights)
-        words = {"weights": self.weights, "variant": "quan2005"}
+        words = {"weights": PUBLISHED[self.weights], "variant": PUBLISHED["quan2005"]}
         return [
             _weighted(
                 registers,

@@ -11,6 +11,19 @@ from servicenee.registers import Registers
 from servicenee.texts import LANGUAGES, format_window, text
 from servicenee.windows import Window
 
+# Weight sets, code sets and lists by the name readers know them by, which no language translates.
+PUBLISHED = {
+    "charlson1987": "Charlson 1987",
+    "quan2005": "Quan 2005",
+    "quan2011": "Quan 2011",
+    "sweden2021": "Ludvigsson 2021",
+    "vanwalraven2009": "van Walraven 2009",
+    "swiss2021": "Sharma 2021",
+    "boustani2008": "Boustani 2008",
+    "acbcalc2023": "ACBcalc 2023",
+    "kiesel2018": "Kiesel 2018",
+}
+
 
 def listed_groups(
     codelist: Codelist, kinds: pd.DataFrame, chosen: np.ndarray, sources: tuple[str, ...]

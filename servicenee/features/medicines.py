@@ -10,7 +10,7 @@ from servicenee.codes import as_codelist, atc_level, load_score
 from servicenee.cohort import Cohort
 from servicenee.features.blocks import Block, Feature, Group, measured, windows
 from servicenee.features.builders import Builder
-from servicenee.features.derived import by_window, column, feeding, of_sources
+from servicenee.features.derived import PUBLISHED, by_window, column, feeding, of_sources
 from servicenee.registers import Registers
 from servicenee.texts import text
 
@@ -158,9 +158,7 @@ class Medicines(Builder):
             column(
                 f"anticholinergic_{self.anticholinergic}",
                 window,
-                lambda language: text(
-                    "features.medicines.anticholinergic", language, what=self.anticholinergic
-                ),
+                partial(text, "features.medicines.anticholinergic", what=PUBLISHED[self.anticholinergic]),
                 measure="anticholinergic",
                 source=sources,
                 group=f"anticholinergic_{self.anticholinergic}",

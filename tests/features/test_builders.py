@@ -10,14 +10,21 @@ from sklearn.base import clone
 
 from servicenee import (
     AnyEvent,
+    Assessments,
     CareChains,
+    CareGaps,
     CareMoves,
+    Charlson,
     Codelist,
+    ConditionCount,
+    Conditions,
     DaysSince,
     DaysSinceDischarge,
     DaysSinceFirst,
+    DeficitCount,
     Demographics,
     DistinctCodes,
+    Elixhauser,
     EventCounts,
     EventMaxima,
     EventMeans,
@@ -25,14 +32,18 @@ from servicenee import (
     EventSums,
     FeatureSet,
     FirstValue,
+    HospitalFrailty,
     InStay,
     LatestValue,
     LongestStay,
+    Medicines,
+    PlanAdherence,
     Population,
     Registers,
     StayCounts,
     StayDays,
     ValueTrend,
+    WithinTarget,
     default_features,
 )
 
@@ -61,6 +72,28 @@ BUILDERS = [
     InStay(("home_care", "round_the_clock")),
     InStay("home_care", skip_days=90),
     CareMoves(lookback_days=(365, None)),
+    WithinTarget(lookback_days=(90, 365), skip_days=7),
+    PlanAdherence("lab:BP_systolic", "plan:BP_systolic", lookback_days=(28, 365)),
+    Assessments(source="rai", lookback_days=(180, 365)),
+    Assessments(["RAI:CPS"], columns=("change", "missing"), lookback_days=None, skip_days=30),
+    CareGaps(),
+    CareGaps(lookback_days=(730, None), skip_days=14),
+    Demographics("urban_rural", levels={"urban_rural": ["K2", "K3"]}),
+    Conditions(lookback_days=(365, 1825), skip_days=14),
+    Conditions(["ICD-10:E11", "ATC:A10"], evidence=("diagnoses", "medicines"), lookback_days=(200, 365, None)),
+    ConditionCount(lookback_days=(365, None)),
+    Charlson(lookback_days=(365, 1825), skip_days=30),
+    Charlson("charlson1987", variant="sweden2021", age_points=True),
+    Elixhauser("swiss2021", source=["inpatient", "outpatient"], lookback_days=(365, None)),
+    HospitalFrailty(lookback_days=(730, None)),
+    DeficitCount(lookback_days=(60, 1825)),
+    DeficitCount(as_share=False, medicine_source=None),
+    Medicines(
+        ("substances", "polypharmacy", "anticholinergic", "dose_dispensing"),
+        by="medicine_groups",
+        lookback_days=(90, 365),
+        skip_days=7,
+    ),
     default_features(),
 ]
 each_builder = pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: type(builder).__name__)
@@ -119,8 +152,27 @@ def test_a_builder_holds_parameters_never_tables(builder, cohort):
 
 def test_codes_in_two_groups_count_in_both(person, seen):
     lists = Codelist({"heart": ["contact:vis"], "any": ["contact:"], "none": ["contact:zzz"]}, name="mine")
-    X = EventCounts(by=lists).fit_transform(seen(person(["2024-01-01"]), "2024-01-31"))
+    cohort = seen(person(["2024-01-01"]), "2024-01-31")
+    X = EventCounts(by=lists, source="emergency").fit_transform(cohort)
     assert X.iloc[0].to_dict() == {"count_heart_365d": 1, "count_any_365d": 1, "count_none_365d": 0}
+
+
+def test_what_no_source_reports_is_unknown_not_zero(person, seen):
+    cohort = seen(person(["2024-01-01"]), "2024-01-31")
+    unknown = [EventCounts(["ICD-10:QQQ"]), DistinctCodes(["ICD-10:QQQ"]), StayDays("homecare"), StayCounts("homecare")]
+    for builder in unknown:
+        assert builder.fit_transform(cohort).isna().all(axis=None)
+
+
+def test_other_spellings_of_sex_and_language_are_not_guessed(seen):
+    persons = pd.DataFrame(
+        {"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": ["F", "male"], "language": ["ru", "fi"]}
+    )
+    events = pd.DataFrame(columns=["person_id", "time", "source", "code_system", "code"])
+    registers = Registers(persons, events, extract_date="2024-01-01")
+    X = Demographics(("sex", "language")).fit_transform(seen(registers, "2023-01-01"))
+    np.testing.assert_array_equal(X.to_numpy(), [[np.nan, 0, 1], [0, 0, 0]])
+    assert registers.findings[["column", "rule", "n"]].iloc[0].tolist() == ["sex", "neither 'female' nor 'male'", 1]
 
 
 def test_values_at_the_latest_time_count_as_their_mean(seen):
@@ -159,6 +211,26 @@ def test_demographics_by_hand(seen):
     np.testing.assert_allclose(X.to_numpy(), expected, atol=0.01)
 
 
+def test_a_text_column_has_the_levels_that_are_stated(seen):
+    persons = pd.DataFrame(
+        {
+            "person_id": [1, 2, 3, 4],
+            "birth_date": pd.Timestamp("1940-01-01"),
+            "sex": "female",
+            "education": ["basic", "tertiary", None, "a level nobody stated"],
+        }
+    )
+    events = pd.DataFrame(columns=["person_id", "time", "source", "code_system", "code"])
+    cohort = seen(Registers(persons, events, extract_date="2024-01-01"), "2020-01-01")
+    builder = Demographics("education", levels={"education": ["secondary", "tertiary"]})
+    X = builder.fit_transform(cohort)
+    assert X.columns.tolist() == ["education_secondary", "education_tertiary"]
+    np.testing.assert_array_equal(X, [[0, 0], [0, 1], [np.nan, np.nan], [0, 0]])
+    assert builder.describe(cohort.registers)["label_fi"].tolist() == ["Koulutus: secondary", "Koulutus: tertiary"]
+    without = Registers(persons.drop(columns="education"), events, extract_date="2024-01-01")
+    assert builder.fit_transform(seen(without, "2020-01-01")).isna().all(axis=None)
+
+
 def test_names_of_a_plain_list_and_nested_parameters():
     features = FeatureSet([EventCounts(source="emergency"), EventCounts(source="rai"), ("stays", StayDays())])
     assert list(features.named_builders) == ["eventcounts-1", "eventcounts-2", "stays"]
@@ -192,6 +264,9 @@ def test_default_features_leave_out_sources_that_are_not_there(person, seen):
         (EventCounts(["E11"]), "must be written 'SYSTEM:prefix'"),
         (StayDays(skip_days=1.5), "`skip_days` must be a whole number"),
         (Demographics("area"), "got text 'area'"),
+        (Demographics("area", levels={"education": ["basic"]}), "`levels` must list the levels"),
+        (Demographics("area", levels={"area": "Vaasa"}), "`levels` must list the levels"),
+        (Demographics("area", levels={"area": ["Vaasa", "Vaasa"]}), "`levels` must list the levels"),
         (FeatureSet([("a", Demographics()), ("a", Demographics())]), "must have different names"),
         (FeatureSet([("a", Demographics()), ("b", Demographics())]), "come twice: age, sex_female"),
     ],

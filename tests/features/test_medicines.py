@@ -139,7 +139,7 @@ def test_labels_name_the_list_and_never_repeat(county):
     for language in ("fi", "sv", "en"):
         assert not table[f"label_{language}"].duplicated().any()
     burden = table[table["measure"] == "anticholinergic"]
-    assert burden["label_fi"].str.contains("acbcalc2023|boustani2008").all()
+    assert burden["label_fi"].str.contains("ACBcalc 2023|Boustani 2008").all()
     assert set(table["topic"]) == {"medicines"}
 
 
