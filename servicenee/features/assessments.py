@@ -146,4 +146,4 @@ def _changes(events: EventColumns, measure: Measure, person: np.ndarray, index_d
         change_since_previous(events, measure.group_of_kind, len(measure.sources), person, index_day, window)
         for window in measure.windows
     ]
-    return np.stack(changes, axis=1).reshape(-1, len(person))
+    return np.stack(changes, axis=1).reshape(len(measure.sources) * len(measure.windows), len(person))

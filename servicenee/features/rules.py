@@ -93,7 +93,7 @@ def rule_rows(rules) -> list[dict]:
         rules = load_rules(rules)
     if isinstance(rules, pd.DataFrame):
         rules = rules.to_dict("records")
-    rows = list(rules) if isinstance(rules, Iterable) else []
+    rows = list(rules) if isinstance(rules, Iterable) else [rules]
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError(
             f"rules must be the name of a shipped table, a DataFrame or dicts; got {type(rules).__name__}."

@@ -1,9 +1,35 @@
 """No builder sees the future; a builder that does is caught."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from servicenee import Cohort, EventCounts, FeatureSet, Population, check_leakage, default_features
+from servicenee import (
+    AnyEvent,
+    Assessments,
+    CareChains,
+    CareGaps,
+    CareMoves,
+    Cohort,
+    DaysSinceDischarge,
+    DaysSinceFirst,
+    Demographics,
+    EventCounts,
+    EventMaxima,
+    EventMeans,
+    EventMinima,
+    FeatureSet,
+    FirstValue,
+    InStay,
+    LongestStay,
+    PlanAdherence,
+    Population,
+    Registers,
+    ValueTrend,
+    WithinTarget,
+    check_leakage,
+    default_features,
+)
 from servicenee.exceptions import LeakageError
 from servicenee.features import Builder
 from servicenee.features.blocks import Block, Feature
@@ -54,6 +80,87 @@ def cohort(county):
 
 def test_default_features_see_no_future(cohort):
     check_leakage(default_features(), cohort)
+
+
+# Builders that work out their columns themselves, beside the kernel's one pass, or from several of its columns.
+WORKED_OUT = FeatureSet(
+    [
+        ("any", AnyEvent("contacts", source="emergency", by="office_hours", lookback_days=(30, 365))),
+        ("mean", EventMeans(by="laboratory", source="laboratory", skip_days=7)),
+        ("min", EventMinima("lab:Hb", by="weekday")),
+        ("max", EventMaxima("lab:Hb", lookback_days=None)),
+        ("first", FirstValue(by="rai_scales", source="rai", lookback_days=None)),
+        ("trend", ValueTrend(by="laboratory", source="laboratory", lookback_days=(365, None))),
+        ("since_first", DaysSinceFirst(by="source", lookback_days=None)),
+        ("chains", CareChains(source="inpatient", lookback_days=(30, None), skip_days=5)),
+        ("longest", LongestStay(("inpatient_unplanned", "home_care"), lookback_days=(90, None))),
+        ("discharge", DaysSinceDischarge(source="inpatient")),
+        ("in_stay", InStay(("home_care", "inpatient_unplanned"))),
+        ("moves", CareMoves(lookback_days=(90, None))),
+        ("targets", WithinTarget(lookback_days=(90, 365))),
+        ("rai", Assessments(source="rai", lookback_days=(90, None))),
+        ("gaps", CareGaps(lookback_days=(730, None))),
+        ("person", Demographics(columns=("age", "language"))),
+    ]
+)
+
+
+def test_builders_beside_the_one_pass_see_no_future(cohort):
+    check_leakage(WORKED_OUT, cohort[::3])
+
+
+def test_late_reports_are_no_past_either():
+    """Plans, measurements, assessments and stays of which half are reported long after they happened."""
+    rng = np.random.default_rng(4)
+    n, n_persons = 3_000, 60
+    persons = pd.DataFrame({"person_id": np.arange(n_persons), "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
+    time = pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D")
+    late = pd.to_timedelta(np.where(rng.random(n) < 0.5, rng.integers(1, 200, n), 0), unit="D")
+    kinds = [("plan", "BP_systolic"), ("lab", "BP_systolic"), ("RAI", "CPS"), ("ICD-10", "E119"), ("lab", "HbA1c")]
+    kind = rng.integers(0, len(kinds), n)
+    events = pd.DataFrame(
+        {
+            "person_id": rng.integers(0, n_persons, n),
+            "time": time,
+            "available_at": time + late,
+            "source": "a",
+            "code_system": [kinds[number][0] for number in kind],
+            "code": [kinds[number][1] for number in kind],
+            "value": rng.integers(0, 8, n).astype(float),
+        }
+    )
+    start = pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 700, 400), unit="D")
+    stays = pd.DataFrame(
+        {
+            "person_id": rng.integers(0, n_persons, 400),
+            "start": start,
+            "end": start + pd.to_timedelta(rng.integers(0, 60, 400), unit="D"),
+            "available_at": start + pd.to_timedelta(rng.integers(0, 100, 400), unit="D"),
+            "source": "b",
+            "kind": rng.choice(["home_care", "round_the_clock", "inpatient_unplanned"], 400),
+        }
+    )
+    registers = Registers(persons, events, stays, extract_date="2024-06-01")
+    dates = np.tile(pd.to_datetime(["2022-09-01", "2023-03-01", "2023-10-01"]), n_persons)
+    frame = pd.DataFrame({"person_id": np.repeat(np.arange(n_persons), 3), "index_date": dates})
+    builders = [
+        PlanAdherence("lab:BP_systolic", "plan:BP_systolic", lookback_days=(90, None)),
+        Assessments("RAI:CPS", lookback_days=(100, None)),
+        CareGaps(),
+        WithinTarget(skip_days=10),
+        ValueTrend(by="weekday"),
+        CareMoves(("home_care", "round_the_clock"), lookback_days=(90, None)),
+        CareChains(),
+        LongestStay(),
+        DaysSinceDischarge(),
+        InStay(),
+        InStay(skip_days=30),
+    ]
+    features = FeatureSet(builders)
+    cohort = Cohort.from_frame(registers, frame)
+    X = features.fit_transform(cohort)
+    assert (X.nunique() > 1).sum() > 25, "columns that never vary prove nothing"
+    check_leakage(features, cohort)
 
 
 def test_personal_index_dates_are_checked_too(county):

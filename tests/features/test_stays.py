@@ -84,7 +84,7 @@ def test_an_end_not_yet_reported_is_no_discharge(person, seen):
         ([("2023-06-01", "2023-08-01", "home_care"), ("2023-08-02", None, "home_care")], 1, 0),
         ([("2022-01-01", None, "home_care")], 0, 0),
         ([("2022-01-01", "2023-08-01", "round_the_clock"), ("2022-01-01", None, "home_care")], 0, 1),
-        ([("2023-06-01", "2023-06-10", "inpatient_unplanned")], 0, 0),
+        ([("2023-06-01", "2023-06-10", "inpatient_unplanned"), ("2020-01-01", "2020-02-01", "home_care")], 0, 0),
     ],
     ids=[
         "home care",

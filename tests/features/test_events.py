@@ -1,0 +1,158 @@
+"""Statistics of events as builders, and events split by weekday and office hours."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee import (
+    AnyEvent,
+    Codelist,
+    DaysSinceFirst,
+    EventCounts,
+    EventMaxima,
+    EventMeans,
+    EventMinima,
+    EventSums,
+    FirstValue,
+    LatestValue,
+    Population,
+    Registers,
+    ValueTrend,
+)
+from servicenee.features.times import holidays, weekdays
+
+MONDAY = "2024-01-29"
+
+
+def _measured(values: dict[str, float], coverage=None) -> Registers:
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["male"]})
+    events = pd.DataFrame(
+        {
+            "person_id": 1,
+            "time": pd.to_datetime(pd.Series(list(values), dtype=object), format="ISO8601"),
+            "source": "laboratory",
+            "code_system": "lab",
+            "code": "Hb",
+            "value": pd.Series(list(values.values()), dtype=float),
+        }
+    )
+    return Registers(persons, events, coverage=coverage, extract_date="2025-01-01")
+
+
+# Haemoglobin on four days and one without a result; seen on 1 January 2024, over a year.
+VALUES = {"2022-12-31": 200, "2023-01-01": 140, "2023-07-02": 120, "2023-07-02T12:00": 130, "2023-12-31": np.nan}
+
+
+@pytest.mark.parametrize(
+    ("builder", "name", "expected"),
+    [
+        (EventMeans, "mean", 130),
+        (EventMinima, "min", 120),
+        (EventMaxima, "max", 140),
+        (FirstValue, "first", 140),
+        (AnyEvent, "any", 1),
+        (DaysSinceFirst, "days_since_first", 365),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_year_of_haemoglobin(seen, builder, name, expected):
+    X = builder("lab:Hb").fit_transform(seen(_measured(VALUES), "2024-01-01"))
+    assert X.iloc[0].to_dict() == {f"{name}_lab:Hb_365d": expected}
+
+
+def test_trend_is_the_change_in_a_year(seen):
+    rising = {"2022-01-01": 100.0, "2022-07-02": 105.0, "2023-01-01": 110.0}
+    cohort = seen(_measured(rising), "2023-06-01")
+    assert ValueTrend("lab:Hb", lookback_days=None).fit_transform(cohort).iloc[0, 0] == pytest.approx(10.0, abs=0.02)
+
+
+@pytest.mark.parametrize("values", [{}, {"2023-06-01": 1.0}, {"2023-06-01": np.nan, "2023-07-01": 2.0}])
+def test_one_value_has_no_trend(seen, values):
+    cohort = seen(_measured({"2020-01-01": 5.0} | values), "2024-01-01")
+    assert ValueTrend("lab:Hb").fit_transform(cohort).isna().all(axis=None)
+
+
+@pytest.mark.parametrize("builder", [EventMeans, EventMinima, EventMaxima, FirstValue, ValueTrend, DaysSinceFirst])
+def test_a_value_that_was_not_measured_is_missing_not_zero(seen, builder):
+    cohort = seen(_measured({"2020-01-01": 5.0}), "2024-01-01")
+    assert builder("lab:Hb").fit_transform(cohort).isna().all(axis=None)
+
+
+def test_any_is_zero_only_where_the_source_covers_the_window(seen):
+    coverage = pd.DataFrame({"source": ["laboratory"], "from": pd.to_datetime(["2022-06-01"])})
+    cohort = seen(_measured({"2022-07-01": 5.0}, coverage), "2023-01-01", "2024-01-01")
+    X = AnyEvent("lab:Hb").fit_transform(cohort)
+    np.testing.assert_array_equal(X.iloc[:, 0], [np.nan, 0])
+
+
+def test_every_statistic_splits_by_a_code_list(seen):
+    lists = Codelist({"haemoglobin": ["lab:Hb"], "weight": ["lab:weight"]}, name="mine")
+    X = EventMeans(by=lists, lookback_days=(365, None)).fit_transform(seen(_measured(VALUES), "2024-01-01"))
+    assert X.columns.tolist() == [f"mean_{group}_{span}" for group in lists.groups for span in ("365d", "ever")]
+    np.testing.assert_array_equal(X.iloc[0], [130, 147.5, np.nan, np.nan])
+
+
+# --- weekday and office hours ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("time", "part"),
+    [
+        ("2024-01-29T08:00", "office_hours"),
+        ("2024-01-29T15:59", "office_hours"),
+        ("2024-01-29T16:00", "evening_night"),
+        ("2024-01-29T07:59", "evening_night"),
+        ("2024-01-27T10:00", "weekend_holiday"),
+        ("2024-01-28T23:00", "weekend_holiday"),
+        ("2024-01-01T10:00", "weekend_holiday"),
+        ("2024-01-27T00:00", "weekend_holiday"),
+    ],
+    ids=["opens", "last minute", "closes", "morning", "Saturday", "Sunday", "New Year", "Saturday, hour unknown"],
+)
+def test_office_hours_are_working_days_from_8_to_16(person, seen, time, part):
+    cohort = seen(person([time]), "2024-01-31")
+    X = EventCounts(source="emergency", by="office_hours").fit_transform(cohort)
+    names = [f"count_emergency_{name}_365d" for name in ("office_hours", "evening_night", "weekend_holiday")]
+    assert X.iloc[0].to_dict() == {name: float(f"_{part}_" in name) for name in names}
+
+
+def test_a_date_without_an_hour_leaves_office_hours_unknown(person, seen):
+    registers = person(["2023-06-05", "2024-01-29T09:00", "2024-01-28T09:00"])
+    X = EventCounts(source="emergency", by="office_hours", lookback_days=(30, 365)).fit_transform(
+        seen(registers, "2024-01-31")
+    )
+    np.testing.assert_array_equal(X.iloc[0], [1, np.nan, 0, np.nan, 1, 1])
+
+
+def test_the_parts_of_the_week_add_up_to_the_whole(county):
+    cohort = Population(70).at(county, ["2022-01-01", "2023-01-01"])[:300]
+    for builder in (EventCounts, EventSums):
+        asked = {"source": ["home_care", "emergency"], "lookback_days": (90, 365)}
+        parts = builder(by="weekday", **asked).fit_transform(cohort).to_numpy(dtype=float)
+        whole = builder(**asked).fit_transform(cohort).to_numpy(dtype=float)
+        np.testing.assert_allclose(parts.reshape(len(cohort), 7, 2).sum(axis=1), whole, rtol=1e-5)
+
+
+def test_any_statistic_can_be_split_by_time(seen):
+    values = {f"{MONDAY}T09:00": 100, f"{MONDAY}T20:00": 120, "2024-01-28T09:00": 140}
+    X = LatestValue("lab:Hb", by="office_hours").fit_transform(seen(_measured(values), "2024-01-31"))
+    assert X.iloc[0].tolist() == [100, 120, 140]
+    assert ValueTrend("lab:Hb", by="weekday").fit_transform(seen(_measured(values), "2024-01-31")).shape == (1, 7)
+
+
+def test_holidays_of_two_years():
+    days = np.array(["2024-03-05", "2025-11-11"], dtype="datetime64[D]").astype(np.int64)
+    found = holidays(days).astype("datetime64[D]").astype(str).tolist()
+    assert found == [
+        *("2024-01-01", "2024-01-06", "2024-03-29", "2024-04-01", "2024-05-01", "2024-05-09", "2024-06-21"),
+        *("2024-12-06", "2024-12-24", "2024-12-25", "2024-12-26"),
+        *("2025-01-01", "2025-01-06", "2025-04-18", "2025-04-21", "2025-05-01", "2025-05-29", "2025-06-20"),
+        *("2025-12-06", "2025-12-24", "2025-12-25", "2025-12-26"),
+    ]
+
+
+def test_weekdays_agree_with_the_calendar():
+    dates = pd.date_range("1969-12-20", "1970-01-20")
+    assert weekdays(dates.to_numpy().astype("datetime64[D]").astype(np.int64)).tolist() == [
+        date.weekday() for date in dates
+    ]

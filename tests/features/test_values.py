@@ -1,0 +1,115 @@
+"""Values within target, and plans of self-monitoring kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee import PlanAdherence, Registers, WithinTarget, load_rules
+
+
+def _rows(rows, **options) -> Registers:
+    """Registers of one person with (time, code, value, unit) rows; code written SYSTEM:code."""
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["male"]})
+    events = pd.DataFrame(
+        {
+            "person_id": 1,
+            "time": pd.to_datetime(pd.Series([row[0] for row in rows], dtype=object), format="ISO8601"),
+            "source": ["care" if row[1].startswith("plan") else "home" for row in rows],
+            "code_system": [row[1].partition(":")[0] for row in rows],
+            "code": [row[1].partition(":")[2] for row in rows],
+            "value": [float(row[2]) for row in rows],
+            "unit": pd.Series([row[3] if len(row) > 3 else None for row in rows], dtype=object),
+        }
+    )
+    return Registers(persons, events, extract_date="2025-01-01", **options)
+
+
+@pytest.mark.parametrize(
+    ("values", "share"),
+    [([139], 1), ([140], 0), ([150, 130, 120, 160], 0.5), ([np.nan], np.nan), ([130, np.nan], 1)],
+    ids=["below", "at the bound", "half", "no result", "one result of two"],
+)
+def test_share_of_blood_pressures_below_140(seen, values, share):
+    rows = [(f"2023-0{month + 1}-01", "lab:BP_systolic", value, "mmHg") for month, value in enumerate(values)]
+    X = WithinTarget().fit_transform(seen(_rows(rows), "2024-01-01"))
+    np.testing.assert_equal(X["within_target_BP_systolic_365d"].item(), share)
+    assert X["within_target_HbA1c_365d"].isna().all()
+
+
+def test_a_value_in_another_unit_is_not_compared(seen):
+    rows = [("2023-05-01", "lab:HbA1c", 7.5, "%"), ("2023-06-01", "lab:HbA1c", 60, "mmol/mol")]
+    X = WithinTarget().fit_transform(seen(_rows(rows), "2024-01-01"))
+    assert X["within_target_HbA1c_365d"].item() == 0
+
+
+def test_a_countys_own_target(seen):
+    rows = [("2023-05-01", "lab:BP_systolic", 125), ("2023-06-01", "lab:BP_systolic", 105)]
+    own = [{"measurement": "BP_frail", "codes": "lab:BP_systolic", "low": 110, "high": 150, "unit": "mmHg"}]
+    builder = WithinTarget(own, lookback_days=(200, 365))
+    cohort = seen(_rows(rows), "2024-01-01")
+    np.testing.assert_array_equal(builder.fit_transform(cohort).iloc[0], [np.nan, 0.5])
+    assert builder.describe(cohort.registers)["label_en"].tolist() == [
+        "BP_frail (at least 110 and below 150 mmHg): share of values on target, last 200 days",
+        "BP_frail (at least 110 and below 150 mmHg): share of values on target, last 12 months",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([{"measurement": "a", "codes": "lab:a"}], "must give low or high"),
+        ([{"measurement": "a", "high": 3}], "`targets` must be rows with measurement, codes; got rows without codes"),
+        ([], "got no rows"),
+        (load_rules("targets").assign(high="low"), "`high` of a rule must be a number"),
+        (3, "rules must be the name of a shipped table"),
+    ],
+)
+def test_targets_that_cannot_be_followed_are_refused(seen, targets, message):
+    with pytest.raises(ValueError, match=message):
+        WithinTarget(targets).fit(seen(_rows([("2023-05-01", "lab:a", 1)]), "2024-01-01"))
+
+
+PLAN = ("2023-12-04", "plan:BP", 7)  # 28 days before 1 January 2024
+
+
+@pytest.mark.parametrize(
+    ("rows", "share"),
+    [
+        ([PLAN], 0),
+        ([PLAN, ("2023-12-04", "lab:BP", 1), ("2023-12-31", "lab:BP", 1)], 2 / 28),
+        ([PLAN, ("2023-12-05T08:00", "lab:BP", 1), ("2023-12-05T20:00", "lab:BP", 1)], 1 / 28),
+        ([("2023-12-04", "plan:BP", 1), *((f"2023-12-{day}", "lab:BP", 1) for day in range(10, 20))], 1),
+        ([PLAN, ("2023-12-18", "plan:BP", 3.5), ("2023-12-10", "lab:BP", 1), ("2023-12-20", "lab:BP", 1)], 1 / 7),
+        ([("2020-01-01", "plan:BP", 7), ("2023-12-03", "lab:BP", 1), ("2023-12-04", "lab:BP", 1)], 1 / 28),
+        ([("2023-12-20", "lab:BP", 1)], np.nan),
+        ([PLAN, ("2023-12-18", "plan:BP", 0), ("2023-12-20", "lab:BP", 1)], np.nan),
+        ([("2024-01-01", "plan:BP", 7), ("2023-12-20", "lab:BP", 1)], np.nan),
+        ([("2023-12-31", "plan:BP", 1), ("2023-12-31", "lab:BP", 1)], np.nan),
+    ],
+    ids=[
+        "never measured",
+        "first and last day",
+        "twice on a day is one day",
+        "more than planned",
+        "the latest plan, from its day",
+        "an old plan goes on",
+        "no plan",
+        "the plan has ended",
+        "planned on the index date",
+        "not a day due yet",
+    ],
+)
+def test_days_measured_of_days_planned(seen, rows, share):
+    builder = PlanAdherence("lab:BP", "plan:BP", source="home")
+    registers = _rows([*rows, ("2020-01-01", "lab:BP", 1), ("2019-01-01", "plan:other", 1)])
+    X = builder.fit_transform(seen(registers, "2024-01-01"))
+    np.testing.assert_allclose(X.iloc[0, 0], share, rtol=1e-6)
+
+
+def test_adherence_is_unknown_where_the_source_does_not_cover(seen):
+    coverage = pd.DataFrame({"source": ["home"], "from": pd.to_datetime(["2023-12-20"])})
+    registers = _rows([PLAN, ("2023-12-21", "lab:BP", 1)], coverage=coverage)
+    X = PlanAdherence("lab:BP", "plan:BP", source="home", lookback_days=(7, 28)).fit_transform(
+        seen(registers, "2024-01-01")
+    )
+    np.testing.assert_array_equal(X.iloc[0], [0, np.nan])
