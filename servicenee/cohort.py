@@ -68,12 +68,11 @@ class Cohort:
                 raise ValueError(f"`frame` must have the column {name}; got {list(frame.columns)}.")
         ids = registers.person_columns.ids
         known = pd.Index(registers.person_ids(np.arange(len(ids)))).get_indexer(pd.Index(frame["person_id"]))
-        dates = pd.to_datetime(frame["index_date"], format="ISO8601", errors="coerce")
-        stamps = dates.to_numpy(dtype="datetime64[us]")
+        stamps = _calendar_dates(frame["index_date"])
         faults = {
             "persons that are not in the registers": known < 0,
-            "missing or unreadable dates (use dates or ISO text)": np.isnat(stamps),
-            "repeated (person_id, index_date)": frame.duplicated(["person_id", "index_date"]).to_numpy(),
+            "missing or unreadable dates (use dates or ISO text, without a time zone)": np.isnat(stamps),
+            "repeated (person_id, index_date)": pd.DataFrame({"person": known, "day": stamps}).duplicated().to_numpy(),
         }
         for fault, bad in faults.items():
             _refuse_rows("frame", fault, bad)
@@ -96,7 +95,9 @@ class Cohort:
 
     def __getitem__(self, rows) -> "Cohort":
         rows = rows[0] if isinstance(rows, tuple) else rows
-        rows = np.atleast_1d(rows) if not isinstance(rows, slice) else rows
+        if not isinstance(rows, slice):
+            rows = np.atleast_1d(rows)
+            rows = rows if len(rows) else rows.astype(np.int64)
         return Cohort(self.registers, self.person[rows], self.index_day[rows], self.attrition)
 
     def __reduce_ex__(self, protocol):
@@ -234,6 +235,8 @@ class Population:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 120:
                 raise ValueError(f"`{name}` must be an age in years between 0 and 120 or None; got {value!r}.")
+        if self.min_age is not None and self.max_age is not None and self.min_age > self.max_age:
+            raise ValueError(f"`max_age` must be at least `min_age` ({self.min_age}); got {self.max_age}.")
 
     def _steps(self):
         yield "alive and resident", _resident
@@ -321,12 +324,23 @@ def _any_of(
         (registers.stay_columns, of_stays, measure_stays),
     ):
         chosen = codelist.matches_kinds(columns.kinds)
-        if chosen.any():
-            wanted = Measure(statistic, chosen.astype(np.int32) - 1, ((),), (window,), (0,))
+        nothing_to_see = window.lookback_days == 0 and statistic == "any" and measure is measure_events
+        if chosen.any() and not nothing_to_see:
+            wanted = Measure(statistic, chosen.astype(np.int32) - 1, (None,), (window,), (0,))
             out = np.empty((1, len(person)), dtype=np.float32)
             measure(columns, registers.coverage_columns, person, day, [(0, wanted)], out)
             found |= out[0] > 0
     return found
+
+
+def _calendar_dates(column: pd.Series) -> np.ndarray:
+    """Dates without their time of day; NaT where they are missing, unreadable or in a time zone."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return np.full(len(column), np.datetime64("NaT", "us"))
+    dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=False)
+    if isinstance(dates.dtype, pd.DatetimeTZDtype):
+        return np.full(len(column), np.datetime64("NaT", "us"))
+    return dates.to_numpy(dtype="datetime64[us]").astype("datetime64[D]")
 
 
 def _attrition(flow: list[tuple[str, int, np.ndarray]]) -> pd.DataFrame:

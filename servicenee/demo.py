@@ -97,7 +97,7 @@ def run_demo(output: str | Path, *, n_persons: int = 20_000, language: str = "fi
 def _paths(output: Path) -> Demo:
     protected = output / "protected"
     protected.mkdir(parents=True, exist_ok=True)
-    light = "" if os.name == "nt" else "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false "
+    light = "" if os.name == "nt" else "MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false "
     store = f"sqlite:///{(output / 'mlruns' / 'mlflow.db').as_posix()}"
     return Demo(
         summary=output / "summary.html",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.cohort import Population
-from servicenee.outcomes import Outcome
+from servicenee.outcomes import Outcome, reported_days
 from servicenee.registers import Registers
 
 
@@ -18,9 +18,7 @@ def latest_index_date(outcome: Outcome, registers: Registers) -> np.datetime64:
     >>> str(latest_index_date(Outcome("home_care_start"), make_registers(200, random_state=0)))
     '2022-10-03'
     """
-    coverage, definition = registers.coverage_columns, outcome.definition
-    _, to_day, lag_days = coverage.of(_outcome_sources(outcome, registers))
-    reported = min(to_day, registers.extract_day - lag_days) - definition.confirm_days
+    _, reported = reported_days(registers, outcome.definition)
     return np.datetime64(int(reported - outcome.gap_days - outcome.horizon_days), "D")
 
 
@@ -49,7 +47,7 @@ def yearly_dates(population: Population, outcome: Outcome, registers: Registers)
     """
     test = pd.Timestamp(latest_index_date(outcome, registers)).replace(day=1)
     before = max(population.min_history_days, population.washout_days)
-    first_day, _, _ = registers.coverage_columns.of(_outcome_sources(outcome, registers))
+    first_day, _ = reported_days(registers, outcome.definition)
     first_day = max(int(first_day), _first_record_day(registers))
     earliest = pd.Timestamp(np.datetime64(first_day + before, "D"))
     window = pd.Timedelta(days=outcome.gap_days + outcome.horizon_days)
@@ -72,17 +70,3 @@ def _first_record_day(registers: Registers) -> int:
     days = [int(minutes.min()) // 1440] if len(minutes) else []
     days += [int(starts.min())] if len(starts) else []
     return min(days) if days else registers.extract_day
-
-
-def _outcome_sources(outcome: Outcome, registers: Registers) -> list[str]:
-    definition = outcome.definition
-    if definition.source or definition.codes is None:
-        wanted = list(definition.source)
-    else:
-        tables = (registers.event_columns, registers.stay_columns)
-        wanted = [
-            source
-            for columns in tables
-            for source in columns.kinds.loc[definition.codes.matches_kinds(columns.kinds), "source"]
-        ]
-    return [source for source in wanted if source in registers.coverage_columns.source]

@@ -22,7 +22,6 @@ from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
 from servicenee.registers import Registers
 
 RISK_DECIMALS = 12
-SCORE_COLUMNS = ("risk", "rank", "model", "version")
 _AGE_BANDS = (0, 65, 75, 85)
 
 

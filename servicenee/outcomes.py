@@ -10,12 +10,16 @@ import pandas as pd
 from servicenee._checks import check_choice, check_days
 from servicenee.codes import Codelist, as_codelist
 from servicenee.cohort import Cohort
+from servicenee.registers import Registers
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY
 from servicenee.windows import days_between, earliest, in_stay, rows_between
 
 NO_EVENT, EVENT, DEATH, CENSORED, OTHER_EVENT = range(5)
 KINDS = ("starts", "occurs", "counts", "days")
 LABEL_COLUMNS = ("status", "time_days", "value", "exposure_days")
+
+
+_DAYS_FROM_LEAVING_TO_DEATH = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Outcome:
         ``["stay:round_the_clock"]`` for stays.
     kind : {"starts", "occurs", "counts", "days"} or None, default=None
         "starts": first start of a service the person is not in; "occurs": at least one; "counts": how many; "days":
-        days in the stays. None takes the kind of the named outcome, and "occurs" for codes.
+        days in the stays. None takes the kind of the named outcome, "starts" for stays and "occurs" for events.
     horizon_days : int, default=365
     gap_days : int, default=0
         Days between the index date and the start of the window, to give the service time to act.
@@ -99,7 +103,8 @@ class Outcome:
         base = _named(self.event)
         if base is None:
             codes = as_codelist(self.event)
-            base = Definition(codes.name, "occurs", codes, (), None, (), 0, "use", {}, "")
+            kind = "starts" if set(codes.frame()["code_system"]) == {"stay"} else "occurs"
+            base = Definition(codes.name, kind, codes, (), None, (), 0, "use", {}, "")
         changes: dict = {}
         if self.kind is not None:
             changes["kind"] = check_choice("kind", self.kind, KINDS)
@@ -127,11 +132,14 @@ class Outcome:
         Raises
         ------
         ValueError
-            If rows of a "starts" outcome are already in the service; the message says what to put into `Population`.
+            If rows of a "starts" outcome are already in the service (the message says what to put into `Population`), if
+            persons are dead or live elsewhere on the index date, or if no source of the registers reports the outcome.
         """
         check_days("horizon_days", self.horizon_days, minimum=1)
         check_days("gap_days", self.gap_days)
         check_choice("death", self.death, ("competing", "event"))
+        _refuse_unknown(self.definition, cohort.registers)
+        _refuse_absent(cohort)
         found = _Found(cohort, self.definition, self.gap_days, self.horizon_days)
         labels = found.labels(death_counts=self.death == "event" or self.definition.codes is None)
         return pd.DataFrame(labels, index=cohort.index)[list(LABEL_COLUMNS)]
@@ -152,9 +160,10 @@ class _Found:
         self.stop = self.start + horizon_days
         persons = self.registers.person_columns
         self.death = persons.death_day[self.person].astype(np.int64)
-        # A register often notes death and leaving the area on one day: that is a death.
+        # Registers often end the residence of the dead on the day of death or a few days before it: that is a death.
         left = persons.to_day[self.person].astype(np.int64)
-        self.censored = np.minimum(np.where(left == self.death, FAR_FUTURE, left), self._reported_until())
+        died = (left <= self.death) & (left >= self.death - _DAYS_FROM_LEAVING_TO_DEATH)
+        self.censored = np.minimum(np.where(died, FAR_FUTURE, left), self._reported_until())
 
     def labels(self, *, death_counts: bool) -> dict[str, np.ndarray]:
         """Status, time, value and exposure."""
@@ -182,23 +191,10 @@ class _Found:
             "exposure_days": exposure.astype(np.float64),
         }
 
-    def _reported_until(self) -> np.ndarray | int:
+    def _reported_until(self) -> np.ndarray:
         """First day of which the extract may not tell everything yet."""
-        coverage, extract = self.registers.coverage_columns, self.registers.extract_day
-        sources = [name for name in self._sources() if name in coverage.source]
-        from_day, to_day, lag_days = coverage.of(sources)
-        until = min(to_day, extract - lag_days) - self.definition.confirm_days
+        from_day, until = reported_days(self.registers, self.definition)
         return np.where(self.start < from_day, self.start, until)
-
-    def _sources(self) -> list[str]:
-        if self.definition.source or self.definition.codes is None:
-            return list(self.definition.source)
-        tables = (self.registers.event_columns, self.registers.stay_columns)
-        return [
-            source
-            for columns in tables
-            for source in columns.kinds.loc[self.definition.codes.matches_kinds(columns.kinds), "source"]
-        ]
 
     def _chosen(self, columns, codes: Codelist | None, source: tuple[str, ...]) -> np.ndarray:
         """Rows of the events or stays that count."""
@@ -242,9 +238,8 @@ class _Found:
         row, position = rows_between(stays.first, stays.start_day, chosen, self.person, self.index_day, self.stop)
         other = earliest(row, stays.start_day[position], n_rows)
         if self.definition.kind == "starts":
-            for_start = chosen | self._chosen(stays, self.definition.codes, self.definition.source)
-            inside = in_stay(stays, for_start, self.person, self.index_day)
             confirmed = self._confirmed_stays()
+            inside = in_stay(stays, chosen | confirmed, self.person, self.index_day)
             row, _ = rows_between(stays.first, stays.start_day, confirmed, self.person, self.index_day, self.start)
             begun = np.bincount(row, minlength=n_rows) > 0
             other = np.where(inside | begun, self.start, other)
@@ -269,6 +264,52 @@ class _Found:
         row, _ = rows_between(stays.first, stays.start_day, chosen, self.person, self.start, stop)
         events, _ = self._events_between(self.start, stop)
         return (np.bincount(row, minlength=n_rows) + np.bincount(events, minlength=n_rows)).astype(np.float64)
+
+
+def outcome_sources(registers: Registers, definition: Definition) -> list[str]:
+    """Sources that report the outcome or what competes with it, those of the definition or those with such codes."""
+    found = list(definition.source)
+    for columns in (registers.event_columns, registers.stay_columns):
+        wanted = [codes for codes in (definition.codes, definition.competing) if codes is not None]
+        if definition.source:
+            wanted = wanted[1:]
+        for codes in wanted:
+            found += columns.kinds.loc[codes.matches_kinds(columns.kinds), "source"].tolist()
+    return sorted(set(found))
+
+
+def reported_days(registers: Registers, definition: Definition) -> tuple[int, int]:
+    """First day covered by the outcome's sources, and the first of which the extract may not tell everything yet."""
+    from_day, to_day, lag_days = registers.coverage_columns.of(outcome_sources(registers, definition))
+    return from_day, min(to_day, registers.extract_day - lag_days) - definition.confirm_days
+
+
+def _refuse_unknown(definition: Definition, registers: Registers) -> None:
+    """An outcome that no source can report would come out as "nobody had it"."""
+    known = registers.coverage_columns.source
+    unknown = [source for source in definition.source if source not in known]
+    if unknown:
+        raise ValueError(
+            f"`source` of the outcome must be among the sources of the registers ({', '.join(known)}); got {unknown}."
+        )
+    if definition.codes is not None and not outcome_sources(registers, definition):
+        raise ValueError(
+            f"`event` must match something in the registers, or name its `source`; {definition.name} matches no code "
+            "and no stay."
+        )
+
+
+def _refuse_absent(cohort: Cohort) -> None:
+    """Rows of persons who are dead or live elsewhere on the index date have no window of their own."""
+    persons, day = cohort.registers.person_columns, cohort.index_day
+    present = (persons.from_day[cohort.person] <= day) & (cohort.follow_up_end_day >= day)
+    present &= (persons.death_day[cohort.person] > day) & (persons.to_day[cohort.person] > day)
+    absent = np.flatnonzero(~present)
+    if len(absent):
+        raise ValueError(
+            f"`cohort` must hold persons who are alive and resident on the index date; {len(absent)} of {len(cohort)} "
+            f"rows are not, first at rows {absent[:3].tolist()}. Leave them out of the frame."
+        )
 
 
 def _read_definitions() -> dict[str, Definition]:

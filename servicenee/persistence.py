@@ -45,7 +45,17 @@ _TRUSTED_PACKAGE = "sklearn."
 # Kinds of entry that stand for code rather than for data.
 _CODE = ("FunctionNode", "MethodNode", "OperatorFuncNode", "PartialNode", "ConstructorFromReduceNode")
 # Where scikit-learn estimators keep rows of their training data.
-_ROW_KEEPERS = ("_fit_X", "X_fit_", "X_train_", "X_", "support_vectors_", "_mask_fit_X", "oob_decision_function_")
+_ROW_KEEPERS = (
+    "_fit_X",
+    "X_fit_",
+    "X_train_",
+    "X_",
+    "support_vectors_",
+    "_mask_fit_X",
+    "oob_decision_function_",
+    "components_indices_",
+    "component_indices_",
+)
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from servicenee import __version__
 from servicenee.evaluation import Evaluation
 from servicenee.exceptions import ModelError
+from servicenee.features import FeatureSet
 from servicenee.model import NeedModel
 from servicenee.persistence import manifest_sha256, read_model, save_model
 
@@ -295,7 +296,9 @@ def _parameters(model: NeedModel) -> dict[str, object]:
     }
     parameters = {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
     engine = getattr(model.estimator_, "engine_", type(model.estimator_).__name__)
-    return parameters | {"estimator.engine": engine, "features.n_columns": len(model.feature_table)}
+    named = model.features.named_builders if isinstance(model.features, FeatureSet) else {"builder": model.features}
+    builders = {f"features.{name}": repr(builder)[:500] for name, builder in named.items()}
+    return parameters | builders | {"estimator.engine": engine, "features.n_columns": len(model.feature_table)}
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:

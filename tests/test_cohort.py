@@ -171,3 +171,26 @@ def test_person_ids_come_back_exactly_as_they_went_in(ids):
     assert cohort.frame["person_id"].tolist() == sorted(ids)
     assert registers.events["person_id"].tolist() == sorted(ids)
     assert cohort.frame["person_id"].map(type).eq(type(ids[0])).all()
+
+
+def test_no_washout_asks_only_for_today(person):
+    registers = person(["2023-12-31"], stays=[("2023-01-01", "2023-12-31", "home_care")])
+    population = Population(without=["contact:visit", "stay:home_care"], washout_days=0, **ANYBODY)
+    assert len(population.at(registers, "2024-01-01")) == 1
+
+
+def test_an_empty_selection_and_an_empty_age_span(county):
+    cohort = Population().at(county, "2022-01-01")
+    assert len(cohort[[]]) == 0
+    with pytest.raises(ValueError, match="`max_age` must be at least `min_age`"):
+        Population(90, 70).at(county, "2022-01-01")
+
+
+def test_time_zones_and_two_times_of_one_day_are_refused(county):
+    person = county.persons["person_id"].iloc[0]
+    zoned = pd.Series(pd.to_datetime(["2022-01-01"]).tz_localize("Europe/Helsinki"))
+    with pytest.raises(ValueError, match="without a time zone"):
+        Cohort.from_frame(county, pd.DataFrame({"person_id": [person], "index_date": zoned}))
+    twice = pd.DataFrame({"person_id": person, "index_date": ["2022-01-01T08:00", "2022-01-01T10:00"]})
+    with pytest.raises(ValueError, match="repeated"):
+        Cohort.from_frame(county, twice)

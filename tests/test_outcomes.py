@@ -107,7 +107,7 @@ def test_days_in_stays_count_overlaps_once(person, seen):
 
 
 def test_death_is_an_outcome_too_and_can_count_as_one(person, seen):
-    cohort = seen(person(death_date="2022-03-01"), INDEX)
+    cohort = seen(person(["2020-01-01"], death_date="2022-03-01"), INDEX)
     assert Outcome("death").label(cohort)["status"].tolist() == [1]
     assert Outcome("emergency_visit").label(cohort)["status"].tolist() == [2]
     assert Outcome("emergency_visit", death="event").label(cohort)["status"].tolist() == [1]
@@ -154,3 +154,44 @@ def test_parameters_out_of_range_are_refused(person, seen, parameters, message):
 def test_an_empty_cohort_has_empty_labels(county):
     labels = Outcome("home_care_start").label(Population(min_age=119).at(county, "2022-01-01"))
     assert labels.shape == (0, 4)
+
+
+def test_an_outcome_that_no_source_can_report_is_refused(person, seen):
+    cohort = seen(person(["2021-05-01"]), INDEX)
+    with pytest.raises(
+        ValueError, match=r"`source` of the outcome must be among .* \(emergency\); got \['inpatient'\]"
+    ):
+        Outcome("unplanned_admission").label(cohort)
+    with pytest.raises(ValueError, match="`event` must match something in the registers"):
+        Outcome(["ICD10:F00"]).label(cohort)
+
+
+@pytest.mark.parametrize(
+    "life",
+    [{"death_date": INDEX}, {"registered_to": INDEX}, {"registered_from": "2022-01-02"}],
+    ids=lambda life: next(iter(life)),
+)
+def test_rows_of_the_dead_and_the_absent_are_refused(person, seen, life):
+    with pytest.raises(ValueError, match="alive and resident on the index date; 1 of 1 rows are not"):
+        Outcome("emergency_visit").label(seen(person(["2020-05-01"], **life), INDEX))
+
+
+@pytest.mark.parametrize(("left", "status"), [("2022-02-28", 1), ("2022-02-26", 1), ("2022-02-25", 3)])
+def test_residence_that_ends_a_few_days_before_death_is_a_death(person, seen, left, status):
+    registers = person(["2020-05-01"], registered_to=left, death_date="2022-03-01")
+    assert Outcome("death").label(seen(registers, INDEX))["status"].tolist() == [status]
+
+
+def test_a_short_spell_at_the_index_date_does_not_hide_the_start_after_it(person, seen):
+    stays = [("2021-12-20", "2022-01-10", "home_care"), ("2022-03-01", None, "home_care")]
+    labels = Outcome("home_care_start").label(seen(person(stays=stays), INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[1, 59]]
+
+
+def test_follow_up_waits_for_the_slowest_of_outcome_and_competing_event(person, seen):
+    coverage = pd.DataFrame({"source": ["home_care", "round_the_clock_care"], "reporting_lag_days": [0, 200]})
+    registers = person(
+        stays=[("2020-01-01", "2020-03-01", "round_the_clock")], coverage=coverage, extract_date="2023-01-01"
+    )
+    labels = Outcome("home_care_start", confirm_days=0).label(seen(registers, INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[3, 165]]

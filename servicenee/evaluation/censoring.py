@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-LABEL_COLUMNS = ("status", "time_days", "value", "exposure_days")
-NO_EVENT, EVENT, DEATH, CENSORED, COMPETING = range(5)
+from servicenee.outcomes import CENSORED, EVENT, LABEL_COLUMNS, NO_EVENT
+
 SMALLEST_FOLLOWED_SHARE = 0.05
 
 
@@ -61,9 +61,10 @@ def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
     -----
     The estimand is the probability of the event before death (cumulative incidence). A person who
     left follow-up early is neither an event nor a non-event; people like them who stayed count for
-    more: ``w = 1 / G(T-)``, with ``T`` the day of the event, of death, of the competing event or of
-    the horizon, and ``G`` the Kaplan-Meier estimate of staying in follow-up, no smaller than 0.05.
-    On one and the same day an event comes before an end of follow-up. So the weighted event
+    more: ``w = 1 / G(T)``, with ``T`` the day of the event, of death, of the competing event or of
+    the horizon, and ``G`` the Kaplan-Meier estimate of being followed beyond that day, no smaller
+    than 0.05. Windows are half-open: nothing is known of the day on which follow-up ends, so on one
+    and the same day an end of follow-up comes before an event. So the weighted event
     share equals the Aalen-Johansen estimate, and the weights add up to the number of rows as long
     as somebody in each stratum is followed to the horizon. Assumed: within a stratum, leaving
     follow-up does not depend on the risk.
@@ -89,6 +90,7 @@ def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
     status, time_days = _checked(labels)
     followed = np.ones(len(status))
     if (status == CENSORED).any():
+        _refuse_unfinished(status)
         for rows in _rows_by_stratum(strata, len(status)):
             followed[rows] = _followed_share(time_days[rows], status[rows] == CENSORED)
     positions = np.flatnonzero(status != CENSORED)
@@ -125,17 +127,23 @@ def effective_sample_size(weights) -> float:
 
 
 def _followed_share(time_days: np.ndarray, censored: np.ndarray) -> np.ndarray:
-    """G(T-) of each row: the share still in follow-up just before its time."""
+    """G(T) of each row: the share still in follow-up after its time."""
     times, position = np.unique(time_days, return_inverse=True)
     rows = np.bincount(position, minlength=len(times))
     leaving = np.bincount(position, weights=censored, minlength=len(times))
     reached = np.cumsum(rows[::-1])[::-1]
-    # An event comes before an end of follow-up on the same day, so whoever had the event that day
-    # could no longer leave.
-    could_leave = reached - (rows - leaving)
-    staying = np.divide(could_leave - leaving, could_leave, out=np.ones(len(times)), where=could_leave > 0)
-    before = np.concatenate([[1.0], np.cumprod(staying)[:-1]])
-    return before[position]
+    # Labels know nothing of the day on which follow-up ends, so whoever had the event that day was followed beyond it.
+    staying = np.divide(reached - leaving, reached, out=np.ones(len(times)), where=reached > 0)
+    return np.cumprod(staying)[position]
+
+
+def _refuse_unfinished(status: np.ndarray) -> None:
+    """Without anybody followed to the horizon the weights know nothing of those who stay free of the event."""
+    if not (status == NO_EVENT).any():
+        raise ValueError(
+            f"`labels` must hold rows followed to the end of the window; none of {len(status)} is "
+            f"({int((status == CENSORED).sum())} censored). Use earlier index dates or a shorter horizon."
+        )
 
 
 def _rows_by_stratum(strata, n_rows: int) -> list[np.ndarray]:

@@ -127,7 +127,7 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
     conditions = load_codelist("chronic_conditions").keep(*_CONDITIONS)
     contacts = ("primary_care", "emergency", "outpatient")
     builders = [
-        ("person", Demographics(columns=("age", "sex", "living_alone"))),
+        ("person", Demographics(columns=("age", "sex"))),
         ("contacts", EventCounts("contacts", source=contacts, by="source", lookback_days=(90, 365, 730))),
         ("forms_of_contact", EventCounts(source="primary_care", by="contact_forms", lookback_days=365)),
         ("emergency_gap", DaysSince("contacts", source="emergency", lookback_days=730)),

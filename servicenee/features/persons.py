@@ -20,6 +20,9 @@ _LEVELS = {
 }
 
 
+_KNOWN = {"sex": ("female", "male")}  # any other spelling is unknown, not the other sex
+
+
 class Demographics(Builder):
     """Age and descriptors of the person on the index date.
 
@@ -27,7 +30,8 @@ class Demographics(Builder):
     ----------
     columns : list of str, default=("age", "sex")
         "age": years since birth, with a fraction; "sex": sex_female 1 or 0; "language": language_sv and language_other,
-        against Finnish; "urban_rural": the classes K2 to M7 of the urban-rural classification, against the inner urban
+        against Finnish (any language but Finnish and
+        Swedish is "other"); "urban_rural": the classes K2 to M7 of the urban-rural classification, against the inner urban
         area K1; any other name is a numeric column of persons, such as "living_alone" or "income".
     levels : dict of str to list of str, optional
         Levels of text columns that get a column of 1 and 0, e.g. ``{"education": ["secondary", "tertiary"]}``; the
@@ -123,9 +127,12 @@ def _is_level(cohort: Cohort, *, name: str, level: str) -> np.ndarray:
     column = cohort.registers.person_columns.extra.get(name)
     if not isinstance(column, TextColumn):
         return np.full(len(cohort), np.nan)
-    codes = column.codes[cohort.person]
-    number = column.levels.index(level) if level in column.levels else -2
-    return np.where(codes < 0, np.nan, codes == number)
+    levels = np.array([*column.levels, None], dtype=object)  # code -1 stands for the missing level at the end
+    known = np.array([one is not None and one in _KNOWN.get(name, levels) for one in levels])
+    found = levels == level
+    if (name, level) == ("language", "other"):
+        found = ~np.isin(levels, ("fi", "sv"))  # registers write many languages, the features know three
+    return np.where(known, found, np.nan)[column.codes[cohort.person]]
 
 
 def _number(cohort: Cohort, *, name: str) -> np.ndarray:

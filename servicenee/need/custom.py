@@ -24,10 +24,15 @@ def fit_custom(estimator, X, y: np.ndarray, weights: np.ndarray):
     (4,)
     """
     fitted = clone(estimator)
-    if np.ptp(weights) == 0:
-        return fitted.fit(X, y)
-    name = weight_argument(fitted)
-    return fitted.fit(X, y) if name is None else fitted.fit(X, y, **{name: weights})
+    name = None if np.ptp(weights) == 0 else weight_argument(fitted)
+    try:
+        return fitted.fit(X, y) if name is None else fitted.fit(X, y, **{name: weights})
+    except (TypeError, ValueError) as error:
+        # Other libraries show the offending cell, which may be a person's.
+        raise ValueError(
+            f"`estimator` ({type(estimator).__name__}) refused X with a {type(error).__name__}, whose text is withheld "
+            "because it may show a row. Check for text columns and missing values it does not take."
+        ) from None
 
 
 def warn_if_unweighted(estimator, weights: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_choice, check_dates, check_fraction
+from servicenee.exceptions import RegisterError
 from servicenee.registers.findings import Findings
 from servicenee.registers.persons import build_persons
 from servicenee.registers.reading import (
@@ -234,7 +235,17 @@ def _extract_day(extract_date, persons: pd.DataFrame, events: pd.DataFrame, stay
         dates = dates[~np.isnat(dates) & ~is_sentinel(dates)]
         if len(dates):
             last.append(dates.max())
-    return int(max(last).astype("datetime64[D]").astype(int)) + 1 if last else 0
+    if not last:
+        return 0
+    day = int(max(last).astype("datetime64[D]").astype(int)) + 1
+    if day > np.datetime64("today", "D").astype(int) + 1:
+        raise RegisterError(
+            [
+                f"extract_date: the last date in the tables, {np.datetime64(day - 1, 'D')}, lies in the future. Give the day "
+                "on which the extract was taken, so that future dates can be set aside."
+            ]
+        )
+    return day
 
 
 def _coverage(

@@ -38,7 +38,10 @@ def county_tables(n_persons: int, random_state: int, calendar: Calendar, blocks:
 def county_coverage(calendar: Calendar) -> pd.DataFrame:
     """When each source begins and how late its rows arrive; sources that begin after the extract are out."""
     months = np.datetime64(calendar.start, "D").astype("datetime64[M]")
-    begins = {source: (months + np.timedelta64(after, "M")).astype("datetime64[D]") for source, (after, _) in numbers.SOURCES.items()}
+    begins = {
+        source: (months + np.timedelta64(after, "M")).astype("datetime64[D]")
+        for source, (after, _) in numbers.SOURCES.items()
+    }
     begins["communal_housing"] = max(begins["communal_housing"], np.datetime64(numbers.COMMUNAL_HOUSING_LAW, "D"))
     extract = np.datetime64(calendar.extract, "D")
     listed = [source for source in numbers.SOURCES if begins[source] < extract]

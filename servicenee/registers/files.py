@@ -23,7 +23,6 @@ from servicenee.registers.tables import FAR_FUTURE, TextColumn, to_dates
 _MANIFEST = "registers.json"
 _ROWS_PER_BATCH = 1 << 20
 _US = pa.timestamp("us")
-_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 def write_registers(registers: Registers, path, partitions: int | None = None, *, format: str = "parquet") -> None:

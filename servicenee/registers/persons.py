@@ -37,6 +37,9 @@ def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     early = (death < birth) & (birth != FAR_PAST)
     findings.add("persons", "death_date", "before birth_date", early, "birth_date taken as unknown")
     birth[early] = FAR_PAST
+    sex = read_text(frame, "sex")
+    known = np.isin(np.array([*sex.levels, "female"], dtype=object)[sex.codes], ("female", "male"))
+    findings.add("persons", "sex", "neither 'female' nor 'male'", ~known, "kept, but unknown to features")
     columns = [column[order] for column in (ids, birth, death, start, end)]
     read_only(*columns)
     return PersonColumns(*columns, extra=_extra_columns(frame, order))

@@ -92,7 +92,9 @@ def read_dates(frame: pd.DataFrame, name: str) -> np.ndarray:
     column = frame[name]
     if types.is_object_dtype(column.dtype):
         values = column.where(column.notna(), None).to_numpy(dtype=object)
-        return np.array([np.datetime64("NaT", "us") if value is None else value for value in values], dtype="datetime64[us]")
+        return np.array(
+            [np.datetime64("NaT", "us") if value is None else value for value in values], dtype="datetime64[us]"
+        )
     return column.to_numpy(dtype="datetime64[us]")
 
 
@@ -114,11 +116,6 @@ def to_minutes(dates: np.ndarray) -> np.ndarray:
     if out_of_range.any():
         minutes[out_of_range] = 0
     return minutes.astype(np.int32)
-
-
-def day_of(minutes: np.ndarray) -> np.ndarray:
-    """Day of a minute, rounded down."""
-    return (minutes // MINUTES_PER_DAY).astype(np.int32)
 
 
 def text_codes(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:

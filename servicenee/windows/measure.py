@@ -23,13 +23,14 @@ class Measure:
     """What to compute from events or stays, for groups of kinds and for several windows.
 
     `group_of_kind` holds the group number of every kind, -1 where the kind does not count; `sources` holds, for every
-    group, the sources that must cover a window for "none" to mean none. Columns come out by group, then window;
+    group, the sources that must cover a window for "none" to mean none: no source at all means that nothing is known,
+    None in their place that coverage does not matter. Columns come out by group, then window;
     `places` are the groups' places among those of the builder, where kinds in two groups make it ask by two measures.
     """
 
     statistic: str
     group_of_kind: np.ndarray
-    sources: tuple[tuple[str, ...], ...]
+    sources: tuple[tuple[str, ...] | None, ...]
     windows: tuple[Window, ...]
     places: tuple[int, ...]
 
@@ -40,7 +41,12 @@ class Measure:
 
 
 def uncovered(coverage: CoverageColumns, sources: tuple[str, ...], index_day: np.ndarray, window: Window) -> np.ndarray:
-    """True where some source does not cover the whole window, as far as its reports could have arrived."""
+    """True where some source does not cover the whole window, as far as its reports could have arrived.
+
+    Without any source nobody could have reported, so that nothing is covered.
+    """
+    if not sources:
+        return np.ones(len(index_day), dtype=bool)
     from_day, to_day, lag_days = coverage.of(sources)
     late = index_day - max(window.skip_days, lag_days) > to_day
     if window.lookback_days is None:
@@ -57,4 +63,5 @@ def blank_uncovered(
             continue
         asked = ((sources, window) for sources in measure.sources for window in measure.windows)
         for column, (sources, window) in zip(measure.columns(first), asked, strict=True):
-            out[column, uncovered(coverage, sources, index_day, window)] = np.nan
+            if sources is not None:
+                out[column, uncovered(coverage, sources, index_day, window)] = np.nan

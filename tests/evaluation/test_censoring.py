@@ -11,17 +11,18 @@ from servicenee.evaluation import effective_sample_size, is_labels, known_outcom
 # day 20: event and end of follow-up on the same day: the event comes first, so of the 8 rows still
 #   there 7 could leave and 1 does -> 6/7 stay after day 20.
 # day 40: 6 left, the competing event comes first, 5 could leave and 1 does -> 4/5 stay.
+# Of ten rows one leaves on day 5, one of eight on day 20, one of five on day 40; leaving comes before an event that day.
 HAND = [
     (3, 5, None),
     (1, 10, 10 / 9),
-    (1, 20, 10 / 9),
+    (1, 20, 10 / 9 * 8 / 7),
     (3, 20, None),
-    (2, 30, 10 / 9 * 7 / 6),
-    (4, 40, 10 / 9 * 7 / 6),
+    (2, 30, 10 / 9 * 8 / 7),
+    (4, 40, 10 / 9 * 8 / 7 * 5 / 4),
     (3, 40, None),
-    (0, 60, 10 / 9 * 7 / 6 * 4 / 3),
-    (0, 60, 10 / 9 * 7 / 6 * 4 / 3),
-    (0, 60, 10 / 9 * 7 / 6 * 4 / 3),
+    (0, 60, 10 / 9 * 8 / 7 * 5 / 4),
+    (0, 60, 10 / 9 * 8 / 7 * 5 / 4),
+    (0, 60, 10 / 9 * 8 / 7 * 5 / 4),
 ]
 
 
@@ -71,8 +72,19 @@ def test_a_plain_outcome_keeps_all_rows(outcome):
 
 
 def test_weights_are_cut_at_twenty():
-    labels = make_labels([3] * 99 + [1], [1] * 99 + [2])
+    labels = make_labels([3] * 99 + [0], [1] * 99 + [2])
     assert known_outcomes(labels).weights.tolist() == [20.0]
+
+
+def test_windows_that_nobody_was_followed_through_are_refused():
+    with pytest.raises(ValueError, match=r"none of 3 is \(2 censored\). Use earlier index dates"):
+        known_outcomes(make_labels([3, 1, 3], [5, 10, 20]))
+
+
+def test_leaving_and_events_on_the_first_day_give_the_share_among_the_followed():
+    labels = make_labels([3] * 100 + [1] * 10 + [1] * 20 + [0] * 70, [0] * 110 + [50] * 20 + [365] * 70)
+    _, y, weights = known_outcomes(labels)
+    assert np.average(y, weights=weights) == pytest.approx(0.30)
 
 
 def test_strata_have_their_own_follow_up():
@@ -113,7 +125,7 @@ def test_weighted_event_share_is_the_aalen_johansen_estimate():
     status, days = labels["status"].to_numpy(), labels["time_days"].to_numpy()
     free, incidence = 1.0, 0.0
     for day in np.unique(days):
-        at_risk = (days >= day).sum()
+        at_risk = ((days >= day) & ~((days == day) & (status == 3))).sum()
         incidence += free * ((days == day) & (status == 1)).sum() / at_risk
         free *= 1 - ((days == day) & np.isin(status, [1, 2])).sum() / at_risk
     _, y, weights = known_outcomes(labels)
@@ -159,4 +171,4 @@ def test_bad_labels_are_named_and_counted(bad, message):
 
 def test_strata_of_another_length_are_refused():
     with pytest.raises(ValueError, match=r"`strata` must have one value per row of labels \(2\); got 3"):
-        known_outcomes(make_labels([3, 1], [3, 3]), strata=[1, 2, 3])
+        known_outcomes(make_labels([3, 0], [3, 3]), strata=[1, 2, 3])
