@@ -23,13 +23,14 @@ def _assessed(rows, coverage=None) -> Registers:
             "unit": pd.Series([row[3] if len(row) > 3 else None for row in rows], dtype=object),
         }
     )
+    coverage = pd.DataFrame({"source": ["rai"]}) if coverage is None else coverage
     return Registers(persons, events, coverage=coverage, extract_date="2025-01-01")
 
 
 def _seen(rows, date="2024-01-01", **parameters) -> dict[str, float]:
     registers = _assessed(rows)
     cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": [1], "index_date": [date]}))
-    X = Assessments(**parameters).fit_transform(cohort)
+    X = Assessments(source="rai", **parameters).fit_transform(cohort)
     return {name.removesuffix("_365d"): value for name, value in X.iloc[0].to_dict().items()}
 
 

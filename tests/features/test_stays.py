@@ -146,14 +146,14 @@ _stays = st.lists(
 def test_every_stay_statistic_equals_a_walk_through_the_days(stays):
     cohort = _cohort(stays)
     for lookback, skip in WINDOWS:
-        options = {"lookback_days": lookback, "skip_days": skip}
+        options = {"source": "a", "lookback_days": lookback, "skip_days": skip}
         builders = [
             StayDays(**options),
             StayCounts(**options),
             CareChains(**options),
             LongestStay(**options),
             DaysSinceDischarge(**options),
-            InStay(skip_days=skip),
+            InStay(source="a", skip_days=skip),
             CareMoves((["home_care"], ["round_the_clock"]), **options),
         ]
         found = np.hstack([builder.fit_transform(cohort).to_numpy() for builder in builders])
