@@ -63,3 +63,8 @@ def _iso(date):
     if isinstance(date, str) and not (len(date) >= 10 and date[4] == date[7] == "-"):
         raise ValueError
     return date
+
+
+def name_some(names: list[str]) -> str:
+    """The first ten names, and how many more there are."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

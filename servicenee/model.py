@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from servicenee._checks import check_count, check_dates
+from servicenee._checks import check_count, check_dates, name_some
 from servicenee.cohort import Cohort, Population, completed_years
 from servicenee.disclosure import is_small
 from servicenee.evaluation import Evaluation, evaluate, known_outcomes
@@ -246,7 +246,7 @@ class NeedModel:
         if missing:
             raise ModelError(
                 f"the features of these registers lack {len(missing)} of the {len(table)} columns the model was "
-                f"trained with: {_listed(missing)}. Deliver the codes they are made of, or train the model again."
+                f"trained with: {name_some(missing)}. Deliver the codes they are made of, or train the model again."
             )
         new = X.shape[1] - len(table)
         if new:
@@ -399,7 +399,7 @@ def _check_sources(table: pd.DataFrame, registers: Registers) -> None:
             if source not in known:
                 lacking.setdefault(source, []).append(name)
     if lacking:
-        parts = [f"{source} (columns {_listed(names)})" for source, names in lacking.items()]
+        parts = [f"{source} (columns {name_some(names)})" for source, names in lacking.items()]
         raise ModelError(
             f"the registers lack {len(lacking)} sources the model was trained with: {'; '.join(parts)}. Deliver them, "
             "or train a model without them."
@@ -428,10 +428,6 @@ def _age_bands(cohort: Cohort) -> np.ndarray:
     names = np.array([f"{start}{end}" for start, end in zip(_AGE_BANDS, ends, strict=True)], dtype=object)
     band = np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right") - 1
     return np.where(np.isnan(age), None, names[band])
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _warn(message: str) -> None:

@@ -88,9 +88,7 @@ def summary_values(listing: "SegmentList") -> pd.DataFrame:
         "base_rate": _covered([*groups["base_rate"], average], hidden["scored"], None, language),
         "capacity": [*groups["capacity"], groups["capacity"].sum()],
         "listed": _covered(counts["listed"], hidden["listed"], few["listed"], language),
-        "expected": _covered(
-            [*groups["expected"], groups["expected"].sum()], hidden["listed"], None, language
-        ),
+        "expected": _covered([*groups["expected"], groups["expected"].sum()], hidden["listed"], None, language),
     }
     return pd.DataFrame(columns, dtype=object)
 
@@ -110,9 +108,7 @@ def summary_table(listing: "SegmentList") -> pd.DataFrame:
     values = summary_values(listing)
     texts = {"group": values["group"]}
     texts |= {name: [_figure(name, value, listing.language) for value in values[name]] for name in SUMMARY}
-    return pd.DataFrame(
-        {heading(name, listing.by, listing.language): column for name, column in texts.items()}
-    )
+    return pd.DataFrame({heading(name, listing.by, listing.language): column for name, column in texts.items()})
 
 
 def _figure(name: str, value: object, language: str) -> str:

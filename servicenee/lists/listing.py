@@ -197,9 +197,7 @@ def _person_rows(
     basis = listed["own_base"].map({True: "area" if by == "area" else "group", False: "all"})
     listed = listed.assign(basis=basis.astype(object))
     date = scores.index.get_level_values("index_date")[0]
-    index = pd.MultiIndex.from_arrays(
-        [listed["person_id"], [date] * len(listed)], names=["person_id", "index_date"]
-    )
+    index = pd.MultiIndex.from_arrays([listed["person_id"], [date] * len(listed)], names=["person_id", "index_date"])
     told = {}
     if len(listed):
         reasons = model.reasons(registers, index, n_reasons=N_ASKED)

@@ -16,9 +16,7 @@ _COUNTED = {"diagnoses": "record", "social": "record", "medicines": "purchase"}
 _YES_NO = ("any", "in_stay", "living_alone")
 
 
-def write_reasons(
-    reasons: pd.DataFrame, feature_table: pd.DataFrame, language: str
-) -> dict[object, list[str]]:
+def write_reasons(reasons: pd.DataFrame, feature_table: pd.DataFrame, language: str) -> dict[object, list[str]]:
     """Up to three sentences per person id, strongest first.
 
     Left out: protected and stigmatising topics (hidden_reasons.csv), missing values (what nobody measured is

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.lists.select import alphabetical
+from servicenee.cohort import completed_years
 from servicenee.registers import Registers
 from servicenee.texts import format_date, text
 from servicenee.windows import Measure, Window, measure_stays
@@ -55,7 +56,7 @@ def write_rows(
     rows = {
         "place": listed["place"].to_numpy(),
         "person_id": listed["person_id"].to_numpy(),
-        "age_band": [age_band(years, language) for years in ages(listed["birth_date"], date)],
+        "age_band": [age_band(years, language) for years in _ages(registers, listed["position"].to_numpy(), date)],
         "group": [group_name(name, language) for name in listed["group"]],
         "area": [group_name(name if isinstance(name, str) else "", language) for name in area],
         "language": [_contact_language(spoken, language) for spoken in speaks],
@@ -71,10 +72,10 @@ def write_rows(
     return pd.DataFrame(rows | {name: [""] * len(listed) for name in INPUTS})
 
 
-def ages(birth_dates: pd.Series, date: pd.Timestamp) -> np.ndarray:
+def _ages(registers: Registers, position: np.ndarray, date: pd.Timestamp) -> np.ndarray:
     """Completed years at the date; NaN where the birth date is not known."""
-    birthday_passed = (birth_dates.dt.month * 100 + birth_dates.dt.day) <= date.month * 100 + date.day
-    return (date.year - birth_dates.dt.year - np.where(birthday_passed, 0, 1)).to_numpy(dtype=np.float64)
+    day = np.full(len(position), np.datetime64(date, "D").astype(int), dtype=np.int32)
+    return completed_years(registers.person_columns.birth_day[position], day)
 
 
 def age_band(years: float, language: str) -> str:
@@ -94,9 +95,7 @@ def group_name(name: str, language: str) -> str:
     return name or text("lists.group.unknown", language)
 
 
-def current_services(
-    registers: Registers, position: np.ndarray, date: pd.Timestamp, language: str
-) -> list[str]:
+def current_services(registers: Registers, position: np.ndarray, date: pd.Timestamp, language: str) -> list[str]:
     """Kinds of stay going on at the date, as far as they had been reported; one text per person."""
     stays = registers.stay_columns
     kinds = stays.kinds["kind"].astype(str)

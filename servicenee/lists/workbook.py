@@ -217,9 +217,7 @@ def _write_choices(book, language: str) -> dict[str, str]:
     return formulas
 
 
-def _add_choices(
-    sheet, columns: list[str], last: int, choices: dict[str, str], listing: "SegmentList"
-) -> None:
+def _add_choices(sheet, columns: list[str], last: int, choices: dict[str, str], listing: "SegmentList") -> None:
     language = listing.language
     wrong = {"error_title": text("lists.entry.error", language)}
     for field, formula in choices.items():
@@ -250,9 +248,7 @@ def _set_up_print(sheet, listing: "SegmentList", *, landscape: bool) -> None:
 def _height(record: dict[str, object], *, characters: float = _CHARACTERS) -> float:
     """Height in points of a row that shows all its wrapped text."""
     texts = {name: value for name, value in record.items() if isinstance(value, str)}
-    return (
-        _LINE_HEIGHT * max(_n_lines(value, _WIDTHS[name] * characters) for name, value in texts.items()) + 3
-    )
+    return _LINE_HEIGHT * max(_n_lines(value, _WIDTHS[name] * characters) for name, value in texts.items()) + 3
 
 
 def _n_lines(value: str, characters: float) -> int:

@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, check_random_state, column_or_1d, g
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from servicenee._checks import check_choice, check_count
+from servicenee._checks import check_choice, check_count, name_some
 from servicenee.evaluation.censoring import effective_sample_size, is_labels, known_outcomes
 from servicenee.evaluation.grouping import person_groups
 from servicenee.evaluation.metrics import auc
@@ -294,7 +294,7 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
     def _warn_of_dropped_columns(self) -> None:
         dropped = [f"{column.name} ({column.dropped})" for column in self.columns_ if column.dropped]
         if dropped and self.estimator is None:
-            _warn(f"{len(dropped)} of {len(self.columns_)} columns of X are not used: {_listed(dropped)}.")
+            _warn(f"{len(dropped)} of {len(self.columns_)} columns of X are not used: {name_some(dropped)}.")
 
     def _warn_of_new_categories(self, X) -> None:
         new = []
@@ -305,7 +305,7 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
                 if share > column.other_share + 0.01:
                     new.append(f"{column.name} ({share:.0%})")
         if new:
-            _warn(f"Categories not seen in training count as other in more than 1 % of rows: {_listed(new)}.")
+            _warn(f"Categories not seen in training count as other in more than 1 % of rows: {name_some(new)}.")
 
 
 def _outcome(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -362,10 +362,6 @@ def _take(X, rows: np.ndarray):
     if len(rows) == X.shape[0]:
         return X
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _warn(message: str) -> None:
