@@ -31,8 +31,8 @@ class Demographics(Builder):
     columns : list of str, default=("age", "sex")
         "age": years since birth, with a fraction; "sex": sex_female 1 or 0; "language": language_sv and language_other,
         against Finnish (any language but Finnish and
-        Swedish is "other"); "urban_rural": the classes K2 to M7 of the urban-rural classification, against the inner urban
-        area K1; any other name is a numeric column of persons, such as "living_alone" or "income".
+        Swedish is "other"); "urban_rural": the classes K2 to M7 of the urban-rural classification, against the inner
+        urban area K1; any other name is a numeric column of persons, such as "living_alone" or "income".
     levels : dict of str to list of str, optional
         Levels of text columns that get a column of 1 and 0, e.g. ``{"education": ["secondary", "tertiary"]}``; the
         levels not named are what they are compared with. They are stated, not found in the data, so that X has the same

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from servicenee.lists.select import alphabetical
 from servicenee.cohort import completed_years
+from servicenee.lists.select import alphabetical
 from servicenee.registers import Registers
 from servicenee.texts import format_date, text
 from servicenee.windows import Measure, Window, measure_stays

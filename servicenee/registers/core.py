@@ -241,8 +241,8 @@ def _extract_day(extract_date, persons: pd.DataFrame, events: pd.DataFrame, stay
     if day > np.datetime64("today", "D").astype(int) + 1:
         raise RegisterError(
             [
-                f"extract_date: the last date in the tables, {np.datetime64(day - 1, 'D')}, lies in the future. Give the day "
-                "on which the extract was taken, so that future dates can be set aside."
+                f"extract_date: the last date in the tables, {np.datetime64(day - 1, 'D')}, lies in the future. "
+                "Give the day on which the extract was taken, so that future dates can be set aside."
             ]
         )
     return day

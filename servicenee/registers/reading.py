@@ -6,7 +6,7 @@ from pandas.api import types
 
 from servicenee.registers.findings import Findings
 from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT
-from servicenee.registers.tables import MINUTES_PER_DAY, TextColumn
+from servicenee.registers.tables import TextColumn
 
 _HINTS = {
     DATE: "dates (datetime64 or date objects). Parse text with pd.to_datetime(..., format=...) first",
