@@ -393,7 +393,7 @@ def _weighted(
     score = partial(
         _score, weights=weights, superseded_by=table.superseded_by, names=tuple(table.codelist.groups)
     )
-    derive = partial(_finished, score=score, finish=finish, n_windows=len(over), observed=bool(sources))
+    derive = partial(_finished, score=score, finish=finish, n_windows=len(over))
     measure = name.partition("_")[0]
     features = tuple(
         column(name, window, what, measure=measure, source=sources, group=name, topic="diagnoses")
@@ -402,9 +402,9 @@ def _weighted(
     return Block(features, parts=(measured(groups, "any", "any", over), *further), derive=derive)
 
 
-def _finished(cohort: Cohort, found: np.ndarray, *further: np.ndarray, score, finish, n_windows, observed):
-    if not observed:
-        return np.full((n_windows, len(cohort)), np.nan)
+def _finished(
+    cohort: Cohort, found: np.ndarray, *further: np.ndarray, score, finish, n_windows
+) -> np.ndarray:
     return finish(cohort, score(by_window(found, n_windows)), *further)
 
 

@@ -21,6 +21,7 @@ _MEDICINE_DAYS = 365
 _SUFFICIENT = "inpatient"
 _PURCHASES = "medication"
 _DIAGNOSES = ("ICD-10", "ICPC-2")
+_ON_DATES = ("any", "since_first", "since_last")
 
 
 class _ConditionBuilder(Builder):
@@ -54,11 +55,10 @@ class _ConditionBuilder(Builder):
         codelist = as_codelist(self.conditions)
         parts = list(self._parts(registers, codelist, evidence, over))
         blocks = tuple(block for _, listed in parts for block in listed)
-        sources = _sources(blocks)
-        met = partial(
-            _met, rules=tuple(rule for rule, _ in parts), n_windows=len(over), observed=bool(sources)
-        )
-        features = self._features(codelist, over, "medicines" in evidence, sources)
+        features = self._features(codelist, over, "medicines" in evidence, _sources(blocks))
+        if not blocks:  # no source could have told
+            return [Block(features, compute=partial(_unknown, n_columns=len(features)))]
+        met = partial(_met, rules=tuple(rule for rule, _ in parts), n_windows=len(over))
         return [Block(features, parts=blocks, derive=partial(self._derive, met=met))]
 
     def _parts(self, registers, codelist, evidence, over):
@@ -71,19 +71,25 @@ class _ConditionBuilder(Builder):
             yield from self._diagnoses(registers, codelist, diagnosis, over)
         if "entitlements" in evidence:
             kela = asked & (system == "Kela").to_numpy()
-            groups = listed_groups(codelist, kinds, kela, feeding(kinds, kela, None))
-            yield _any_of, [measured(groups, "any", "any", over)]
+            if kela.any():
+                groups = listed_groups(codelist, kinds, kela, feeding(kinds, kela, None))
+                yield _any_of, [measured(groups, "any", "any", over)]
         if "medicines" in evidence:
             # An ATC code beside a diagnosis (T88.7#C07AB02) names the drug of an adverse effect, not a purchase.
             beside = kinds["source"].isin(set(kinds.loc[system.isin(_DIAGNOSES), "source"])).to_numpy()
             purchases = (kinds["source"] == _PURCHASES).to_numpy() | ~beside
-            bought = asked & (system == "ATC").to_numpy() & purchases
+            yield from self._medicines(
+                codelist, kinds, asked & (system == "ATC").to_numpy() & purchases, over
+            )
+
+    @staticmethod
+    def _medicines(codelist, kinds, bought, over):
+        if bought.any():
             groups = listed_groups(codelist, kinds, bought, feeding(kinds, bought, None))
             recent = tuple(_recent(window) for window in over)
             unique = tuple(dict.fromkeys(recent))
-            statistics = ("any", "since_first", "since_last")
             rule = partial(_twice, days=1, places=tuple(unique.index(window) for window in recent))
-            yield rule, [measured(groups, name, "any", unique) for name in statistics]
+            yield rule, [measured(groups, name, "any", unique) for name in _ON_DATES]
 
     def _diagnoses(self, registers, codelist, diagnosis, over):
         kinds = registers.event_columns.kinds
@@ -95,12 +101,13 @@ class _ConditionBuilder(Builder):
             enough = of_sources(registers, sufficient)
         coded = diagnosis & kinds["code_system"].isin(_DIAGNOSES).to_numpy()
         sources = feeding(kinds, coded | (diagnosis & codelist.matches_kinds(kinds)), None)
+        if not sources:
+            return
         once = listed_groups(codelist, kinds, diagnosis & enough, sources)
         yield _any_of, [measured(once, "any", "any", over)]
         repeated = listed_groups(codelist, kinds, diagnosis & ~enough, sources)
-        statistics = ("any", "since_first", "since_last")
         rule = partial(_twice, days=_APART_DAYS, places=tuple(range(len(over))))
-        yield rule, [measured(repeated, name, "any", over) for name in statistics]
+        yield rule, [measured(repeated, name, "any", over) for name in _ON_DATES]
 
     def _features(self, codelist, over, probable, sources) -> tuple[Feature, ...]:
         raise NotImplementedError
@@ -314,14 +321,16 @@ def _twice(
     return (apart >= days)[:, list(places)], np.isnan(by_window(found, n_own))[:, list(places)]
 
 
-def _met(
-    filled: tuple[np.ndarray, ...], *, rules: tuple[Callable, ...], n_windows: int, observed: bool
-) -> np.ndarray:
+def _met(filled: tuple[np.ndarray, ...], *, rules: tuple[Callable, ...], n_windows: int) -> np.ndarray:
     """1, 0 or NaN per condition, window and row."""
-    met, unobserved = False, not observed
+    met = unobserved = False
     at = 0
     for rule in rules:
-        n_parts = 1 if rule is _any_of else 3
+        n_parts = 1 if rule is _any_of else len(_ON_DATES)
         proved, blank = rule(*filled[at : at + n_parts], n_windows)
         met, unobserved, at = met | proved, unobserved | blank, at + n_parts
     return np.where(unobserved, np.nan, met)
+
+
+def _unknown(cohort: Cohort, *, n_columns: int) -> np.ndarray:
+    return np.full((n_columns, len(cohort)), np.nan)
