@@ -133,7 +133,8 @@ class Outcome:
         ------
         ValueError
             If rows of a "starts" outcome are already in the service (the message says what to put into `Population`),
-            if persons are dead or live elsewhere on the index date, or if no source of the registers reports the outcome.
+            if persons are dead or live elsewhere on the index date, or if no source of the registers reports the
+            outcome.
         """
         check_days("horizon_days", self.horizon_days, minimum=1)
         check_days("gap_days", self.gap_days)

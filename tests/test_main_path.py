@@ -29,7 +29,8 @@ def test_from_registers_to_a_list(fitted, county, tmp_path):
 
     listing = sn.segment_list(scores, county, model=fitted, capacity=3, language="fi", purpose="client_work")
     workbook = openpyxl.load_workbook(listing.to_excel(tmp_path / "lista.xlsx"))
-    shown = [cell.value for sheet in workbook for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str)]
+    cells = [cell for sheet in workbook for row in sheet.iter_rows() for cell in row]
+    shown = [cell.value for cell in cells if isinstance(cell.value, str)]
     assert any("ehdotus" in text.lower() for text in shown)
 
 

@@ -42,7 +42,8 @@ def test_cross_validation_by_person(line, as_labels):
     y = labels if as_labels else (labels["status"] == 1).to_numpy().astype(int)
     person = cohort.index.get_level_values("person_id")
     pipeline = make_pipeline(features, NeedClassifier(LogisticRegression(), calibration="intercept", random_state=0))
-    scores = cross_validate(pipeline, cohort, y, groups=person, cv=GroupKFold(3), scoring=auc_scorer, error_score="raise")
+    splits = GroupKFold(3)
+    scores = cross_validate(pipeline, cohort, y, groups=person, cv=splits, scoring=auc_scorer, error_score="raise")
     assert (scores["test_score"] > 0.55).all()
 
 

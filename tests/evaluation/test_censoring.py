@@ -11,7 +11,7 @@ from servicenee.evaluation import effective_sample_size, is_labels, known_outcom
 # day 20: event and end of follow-up on the same day: the event comes first, so of the 8 rows still
 #   there 7 could leave and 1 does -> 6/7 stay after day 20.
 # day 40: 6 left, the competing event comes first, 5 could leave and 1 does -> 4/5 stay.
-# Of ten rows one leaves on day 5, one of eight on day 20, one of five on day 40; leaving comes before an event that day.
+# Of ten rows one leaves on day 5, one of eight on day 20, one of five on day 40; leaving comes before an event.
 HAND = [
     (3, 5, None),
     (1, 10, 10 / 9),

@@ -492,5 +492,5 @@ def test_a_derived_extract_date_in_the_future_is_refused():
     persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["female"]})
     times = pd.to_datetime(["2020-01-01", "2090-01-01"])
     events = pd.DataFrame({"person_id": 1, "time": times, "source": "a", "code_system": "x", "code": "y"})
-    with pytest.raises(RegisterError, match="extract_date: the last date in the tables, 2090-01-01, lies in the future"):
+    with pytest.raises(RegisterError, match=r"extract_date: the last date .* 2090-01-01, lies in the future"):
         Registers(persons, events)
