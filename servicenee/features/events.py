@@ -132,10 +132,19 @@ class EventSums(_EventBuilder):
 
     Examples
     --------
-    >>> from servicenee import EventSums, Population, make_registers
-    >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
-    >>> EventSums(source="home_care", lookback_days=[30, 365]).fit_transform(cohort).columns.tolist()
-    ['sum_home_care_30d', 'sum_home_care_365d']
+    Home care gave 0.5, 1.5 and 1 hours on 30 November, 20 December and 31 December 2023; a visit on 21 December has no
+    hours recorded. Seen on 1 January 2024, 2.5 hours lie within 30 days and 3 within a year.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, EventSums, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "home_care", "code_system": "contact", "code": "home_visit",
+    ...     "time": pd.to_datetime(["2023-11-30", "2023-12-20", "2023-12-21", "2023-12-31"]),
+    ...     "value": [0.5, 1.5, None, 1.0], "unit": "h"})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> EventSums(source="home_care", lookback_days=[30, 365]).fit_transform(cohort).iloc[0].to_dict()
+    {'sum_home_care_30d': 2.5, 'sum_home_care_365d': 3.0}
     """
 
     _statistic, _measure = "sum", "sum"
@@ -255,10 +264,20 @@ class DaysSince(_EventBuilder):
 
     Examples
     --------
-    >>> from servicenee import DaysSince, Population, make_registers
-    >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
-    >>> DaysSince("contacts", source="emergency", lookback_days=730).fit_transform(cohort).columns.tolist()
-    ['days_since_contacts_emergency_730d']
+    Emergency visits on 1 March and 20 December 2023 and on 1 January 2024, seen on that day: the latest that is past
+    was 12 days ago. Without the last 30 days it is the visit in March, 306 days ago.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, DaysSince, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "time": pd.to_datetime(["2023-03-01", "2023-12-20", "2024-01-01"]),
+    ...                        "source": "emergency", "code_system": "contact", "code": "visit"})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> DaysSince(source="emergency", lookback_days=[7, 365]).fit_transform(cohort).iloc[0].to_dict()
+    {'days_since_emergency_7d': nan, 'days_since_emergency_365d': 12.0}
+    >>> DaysSince(source="emergency", skip_days=30).fit_transform(cohort).iloc[0].to_dict()
+    {'days_since_emergency_365d_skip30d': 306.0}
     """
 
     _statistic, _measure = "since_last", "days_since"
@@ -312,10 +331,18 @@ class DistinctCodes(_EventBuilder):
 
     Examples
     --------
-    >>> from servicenee import DistinctCodes, Population, make_registers
-    >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
-    >>> DistinctCodes("medicines", source="medication", lookback_days=90).fit_transform(cohort).columns.tolist()
-    ['distinct_medicines_medication_90d']
+    Metformin (A10BA02) bought on 1 June and 1 December 2023, bisoprolol (C07AB07) on 1 December: two substances, of
+    which both were bought within 90 days of 1 January 2024.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, DistinctCodes, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "time": pd.to_datetime(["2023-06-01", "2023-12-01", "2023-12-01"]),
+    ...     "source": "medication", "code_system": "ATC", "code": ["A10BA02", "A10BA02", "C07AB07"]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> DistinctCodes("ATC:", source="medication", lookback_days=[90, 365]).fit_transform(cohort).iloc[0].to_dict()
+    {'distinct_ATC:_medication_90d': 2.0, 'distinct_ATC:_medication_365d': 2.0}
     """
 
     _statistic, _measure = "distinct", "distinct"
@@ -336,10 +363,19 @@ class LatestValue(_EventBuilder):
 
     Examples
     --------
-    >>> from servicenee import LatestValue, Population, make_registers
-    >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
-    >>> LatestValue(by="rai_scales", source="rai").fit_transform(cohort).columns.tolist()[:2]
-    ['latest_CPS_365d', 'latest_ADLH_365d']
+    Haemoglobin was 130 g/l on 1 February 2023 and, measured twice on 1 December, 118 and 122: seen on 1 January 2024
+    the latest value is their mean. Weight was never measured.
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, LatestValue, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
+    ...     "time": pd.to_datetime(["2023-02-01", "2023-12-01", "2023-12-01"]), "value": [130.0, 118.0, 122.0]})
+    >>> registers = Registers(persons, events, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> X = LatestValue(by="laboratory", source="laboratory").fit_transform(cohort)
+    >>> X["latest_Hb_365d"].item(), X["latest_weight_365d"].item()
+    (120.0, nan)
     """
 
     _statistic, _measure = "last", "latest"

@@ -18,8 +18,6 @@ _LEVELS = {
     "language": ("sv", "other"),
     "urban_rural": ("K2", "K3", "M4", "M5", "M6", "M7"),
 }
-
-
 _KNOWN = {"sex": ("female", "male")}  # any other spelling is unknown, not the other sex
 
 

@@ -90,10 +90,20 @@ class StayCounts(_StayBuilder):
 
     Examples
     --------
-    >>> from servicenee import Population, StayCounts, make_registers
-    >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
-    >>> StayCounts("inpatient_unplanned", lookback_days=[90, 365]).fit_transform(cohort).columns.tolist()
-    ['stay_count_inpatient_unplanned_90d', 'stay_count_inpatient_unplanned_365d']
+    In hospital on 1-5 March 2023, by transfer in another ward on 6-12 March, and again on 10-13 October; seen on 1
+    January 2024. Three stays began in the year, one of them in the last 90 days (`CareChains` takes March as one).
+
+    >>> import pandas as pd
+    >>> from servicenee import Cohort, StayCounts, Registers
+    >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    >>> events = pd.DataFrame(columns=["person_id", "time", "source", "code_system", "code"])
+    >>> stays = pd.DataFrame({"person_id": "a", "source": "inpatient", "kind": "inpatient_unplanned",
+    ...     "start": pd.to_datetime(["2023-03-01", "2023-03-06", "2023-10-10"]),
+    ...     "end": pd.to_datetime(["2023-03-05", "2023-03-12", "2023-10-13"])})
+    >>> registers = Registers(persons, events, stays, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> StayCounts("inpatient_unplanned", lookback_days=[90, 365]).fit_transform(cohort).iloc[0].to_dict()
+    {'stay_count_inpatient_unplanned_90d': 1.0, 'stay_count_inpatient_unplanned_365d': 3.0}
     """
 
     _statistic, _measure = "count", "stay_count"
@@ -115,8 +125,7 @@ class CareChains(_StayBuilder):
     Examples
     --------
     In hospital on 1-5 March 2023, by transfer in another ward on 6-12 March, and again on 10-13 October; seen on 1
-    January 2024.
-    March is one chain, because the second stay began a day after the first had ended.
+    January 2024. March is one chain, because the second stay began a day after the first had ended.
 
     >>> import pandas as pd
     >>> from servicenee import Cohort, CareChains, Registers
@@ -151,8 +160,7 @@ class LongestStay(_StayBuilder):
     Examples
     --------
     In hospital on 1-5 March 2023, by transfer in another ward on 6-12 March, and again on 10-13 October; seen on 1
-    January 2024.
-    From 1 to 12 March are 11 nights, in October there are 3.
+    January 2024. From 1 to 12 March are 11 nights, in October there are 3.
 
     >>> import pandas as pd
     >>> from servicenee import Cohort, LongestStay, Registers
@@ -187,8 +195,7 @@ class DaysSinceDischarge(_StayBuilder):
     Examples
     --------
     In hospital on 1-5 March 2023, by transfer in another ward on 6-12 March, and again on 10-13 October; seen on 1
-    January 2024.
-    From 13 October to 1 January are 80 days.
+    January 2024. From 13 October to 1 January are 80 days.
 
     >>> import pandas as pd
     >>> from servicenee import Cohort, DaysSinceDischarge, Registers
