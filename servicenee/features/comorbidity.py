@@ -122,7 +122,7 @@ class Charlson(Builder):
                 self,
                 name=f"{kind}_{self.weights.removeprefix('charlson')}{suffix}",
                 what=lambda language: text(f"features.score.{kind}", language, **words),
-                finish=_with_age_points if self.age_points else _unchanged,
+                after=(_with_age_points if self.age_points else _unchanged, ()),
             )
         ]
 
@@ -192,7 +192,6 @@ class Elixhauser(Builder):
                 self,
                 name=f"elixhauser_{self.weights}",
                 what=lambda language: text("features.score.elixhauser", language, **words),
-                finish=_unchanged,
             )
         ]
 
@@ -270,8 +269,7 @@ class HospitalFrailty(Builder):
                 self,
                 name="hfrs",
                 what=lambda language: text("features.score.hfrs", language),
-                finish=_if_admitted,
-                further=admitted,
+                after=(_if_admitted, admitted),
             )
         ]
 
@@ -364,10 +362,13 @@ class DeficitCount(Builder):
                 self,
                 name=f"{kind}_{n}",
                 what=lambda language: text(f"features.score.{kind}", language, n=n),
-                finish=finish,
-                further=further,
+                after=(finish, further),
             )
         ]
+
+
+def _unchanged(cohort: Cohort, score: np.ndarray) -> np.ndarray:
+    return score
 
 
 def _weighted(
@@ -377,10 +378,13 @@ def _weighted(
     *,
     name: str,
     what: Callable[[str], str],
-    finish: Callable,
-    further: tuple[Block, ...] = (),
+    after: tuple[Callable, tuple[Block, ...]] = (_unchanged, ()),
 ) -> Block:
-    """The block of one score: the categories present, one sum per window, and what `finish` makes of it."""
+    """The block of one score: the categories present, one sum per window, and what `after` makes of it.
+
+    `after` is a function of the cohort, the sums and the further parts that it names.
+    """
+    finish, further = after
     over = windows(builder.lookback_days, builder.skip_days)
     weights = (
         next(iter(table.weights.values())) if len(table.weights) == 1 else table.weights[builder.weights]
@@ -420,10 +424,6 @@ def _score(
         # Whole tenths add up exactly in any order, so the sum does not depend on chunks.
         tenths += np.round(10 * weights.get(name, 0.0)) * counts
     return np.where(np.isnan(found).any(axis=0), np.nan, tenths / 10)
-
-
-def _unchanged(cohort: Cohort, score: np.ndarray) -> np.ndarray:
-    return score
 
 
 def _with_age_points(cohort: Cohort, score: np.ndarray) -> np.ndarray:
