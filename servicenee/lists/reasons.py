@@ -13,7 +13,7 @@ from servicenee.texts import format_number, text
 N_SHOWN = 3
 N_ASKED = 40  # more than are shown, because many are never displayed
 _COUNTED = {"diagnoses": "record", "social": "record", "medicines": "purchase"}
-_YES_NO = ("any", "in_stay", "living_alone")
+_YES_NO = ("any", "in_stay", "living_alone", "care_gap", "not_assessed")
 
 
 def write_reasons(reasons: pd.DataFrame, feature_table: pd.DataFrame, language: str) -> dict[object, list[str]]:
