@@ -494,3 +494,30 @@ def test_a_derived_extract_date_in_the_future_is_refused():
     events = pd.DataFrame({"person_id": 1, "time": times, "source": "a", "code_system": "x", "code": "y"})
     with pytest.raises(RegisterError, match=r"extract_date: the last date .* 2090-01-01, lies in the future"):
         Registers(persons, events)
+
+
+def test_finnish_combination_codes_are_split_and_counted():
+    persons = pd.DataFrame({"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
+    events = pd.DataFrame(
+        {
+            "person_id": [1, 1, 2, 2, 2],
+            "time": pd.to_datetime(["2020-01-02", "2020-01-01", "2020-01-03", "2020-01-04", "2020-01-04"]),
+            "source": "inpatient",
+            "code_system": "ICD-10",
+            "code": ["F00.10*G30.1", "I10", "T88.7#C07AB02", "E10-E14", "E11.3+H36.09"],
+        }
+    )
+    registers = Registers(persons, events, extract_date="2024-01-01")
+    read = registers.events[["person_id", "code_system", "code"]].to_numpy().tolist()
+    assert read == [
+        [1, "ICD-10", "I10"],
+        [1, "ICD-10", "F0010"],
+        [1, "ICD-10", "G301"],
+        [2, "ATC", "C07AB02"],
+        [2, "ICD-10", "T887"],
+        [2, "ICD-10", "E113"],
+        [2, "ICD-10", "H3609"],
+    ]
+    findings = registers.findings.set_index("rule")
+    assert findings.loc["combination of codes", ["n", "n_rows", "first_rows"]].tolist() == [3, 5, "0, 2, 4"]
+    assert findings.loc["block of codes", ["n", "first_rows", "action"]].tolist() == [1, "3", "set aside"]
