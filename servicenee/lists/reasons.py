@@ -73,12 +73,12 @@ def _pairs(feature_table: pd.DataFrame) -> list[tuple[str, str]]:
 def _prefixes(codes: str, group: str) -> list[str]:
     """Prefixes ("SYSTEM:prefix") behind a feature that names a shipped list or the prefixes themselves."""
     if ":" in codes:
-        return codes.replace("+", " ").split()
+        return codes.replace("+", " ").replace(":=", ":").split()
     if codes not in shipped_codelists():
         return []
     groups = load_codelist(codes).groups
     listed = groups[group] if group in groups else [pair for pairs in groups.values() for pair in pairs]
-    return [f"{system}:{prefix}" for system, prefix in listed]
+    return [f"{system}:{prefix.removeprefix('=')}" for system, prefix in listed if not prefix.startswith("!")]
 
 
 def _records(fact: dict) -> tuple:

@@ -133,3 +133,11 @@ def test_entitlements_stand_for_their_condition_exactly():
         [],
         ["solid_cancer"],
     ]
+
+
+@pytest.mark.parametrize("name", ["laboratory", "rai_scales", "social_services", "contact_forms"])
+def test_a_measurement_is_not_taken_for_another_whose_name_begins_alike(name):
+    codelist = load_codelist(name)
+    codes = [code.lstrip("=") for code in codelist.frame()["prefix"]]
+    found = codelist.matches(codelist.frame()["code_system"], codes)
+    assert found.sum(axis=0).tolist() == [1] * len(codes)
