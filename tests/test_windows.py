@@ -152,7 +152,7 @@ STATISTICS = {
     "first": lambda y, v, T: v.loc[v["time"] == v["time"].min(), "value"].mean(),
     "since_last": lambda y, v, T: (T - y["time"].max()) / DAY,
     "since_first": lambda y, v, T: (T - y["time"].min()) / DAY,
-    "slope": lambda y, v, T: _slope((v["time"] - T) / DAY, v["value"]),
+    "slope": lambda y, v, T: _slope((v["time"] - T) / (365.25 * DAY), v["value"]),
     "distinct": lambda y, v, T: len(y[["code_system", "code"]].drop_duplicates()),
 }
 

@@ -1,14 +1,9 @@
 """Builders on events: how many, how much, when, which, and what values."""
 
-import numpy as np
-
-from servicenee.cohort import Cohort
 from servicenee.features.blocks import Block, event_groups, measured, windows
 from servicenee.features.builders import Builder
 from servicenee.features.times import PARTS, by_time
 from servicenee.registers import Registers
-
-_DAYS_PER_YEAR = 365.25
 
 
 class _EventBuilder(Builder):
@@ -446,11 +441,3 @@ class ValueTrend(_EventBuilder):
     """
 
     _statistic, _measure = "slope", "trend"
-
-    def blocks(self, registers: Registers) -> list[Block]:
-        """Columns to compute for these registers; the parameters are checked here."""
-        return [Block(block.features, parts=(block,), derive=_per_year) for block in super().blocks(registers)]
-
-
-def _per_year(cohort: Cohort, per_day: np.ndarray) -> np.ndarray:
-    return per_day * np.float32(_DAYS_PER_YEAR)

@@ -20,6 +20,7 @@ _PAIRS_PER_CHUNK = 150_000  # about 2 MB of pairs: fits the second-level cache
 _CELLS_PER_CHUNK = 2_000_000
 _NO_LIMIT = np.iinfo(np.int32).max
 _EMPTY = np.uint8(255)
+_MINUTES_PER_YEAR = 365.25 * MINUTES_PER_DAY
 
 
 def measure_events(
@@ -273,7 +274,7 @@ class _Cells:
         return _ratio(total.astype(np.float64, copy=False), n)
 
     def _slope(self, ranges: list[tuple[int, int]]) -> np.ndarray:
-        """Least-squares slope per day; whole minutes from the latest value of the row keep the sums of time exact."""
+        """Least-squares slope per year of 365.25 days; whole minutes from the row's latest value keep sums exact."""
         cell, value, lag = self._valued
         line = cell // (self.shape[1] * self.shape[2]) * self.shape[2] + cell % self.shape[2]  # (group, row)
         origin = np.zeros(self.shape[0] * self.shape[2], dtype=lag.dtype)
@@ -287,7 +288,7 @@ class _Cells:
         x, xx, xy = (self._runs(name, ranges, np.add) for name in weights)
         spread_of_time = n * xx - x * x
         sloped = (n > 1) & (spread_of_time > 1e-15 * n * xx)  # all at one time: no slope
-        return np.where(sloped, MINUTES_PER_DAY * _ratio(n * xy - x * y, spread_of_time), np.nan)
+        return np.where(sloped, _MINUTES_PER_YEAR * _ratio(n * xy - x * y, spread_of_time), np.nan)
 
     def _distinct(self, ranges: list[tuple[int, int]]) -> np.ndarray:
         """Distinct codes: every code counts once, in the most recent segment in which it occurs."""
