@@ -69,6 +69,6 @@ def _order_ties(rows: Rows) -> np.ndarray | None:
         return None
     for column in rows.values():
         column[at] = column[at[moved]]
-    source = np.arange(len(person))
+    source = np.arange(len(person), dtype=np.int32 if len(person) < 2**31 else np.int64)
     source[at] = at[moved]
     return source

@@ -331,7 +331,9 @@ def _count_repeats(
 
 def _used_kinds(kind: np.ndarray, kinds: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     """Kinds without those of which every row was set aside."""
-    used = np.bincount(kind, minlength=len(kinds)) > 0
+    used = np.zeros(len(kinds), dtype=bool)
+    for block in _blocks(len(kind)):
+        used[kind[block]] = True
     if used.all():
         return kind, kinds
     place = np.cumsum(used, dtype=np.int32) - np.int32(1)
