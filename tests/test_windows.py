@@ -152,7 +152,7 @@ STATISTICS = {
     "first": lambda y, v, T: v.loc[v["time"] == v["time"].min(), "value"].mean(),
     "since_last": lambda y, v, T: (T - y["time"].max()) / DAY,
     "since_first": lambda y, v, T: (T - y["time"].min()) / DAY,
-    "slope": lambda y, v, T: _slope((v["time"] - T) / (365.25 * DAY), v["value"]),
+    "slope": lambda y, v, T: 365.25 * 1440 * _slope((v["time"] - T) / pd.Timedelta(minutes=1), v["value"]),
     "distinct": lambda y, v, T: len(y[["code_system", "code"]].drop_duplicates()),
 }
 
