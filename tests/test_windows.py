@@ -158,8 +158,9 @@ STATISTICS = {
 
 
 def _slope(x: pd.Series, y: pd.Series) -> float:
-    x = x - x.mean()
-    return (x * y).sum() / (x * x).sum() if len(x) > 1 and (x * x).sum() > 0 else np.nan
+    x, y = x.astype(np.longdouble), y.astype(np.longdouble)
+    x, y = x - x.mean(), y - y.mean()
+    return float((x * y).sum() / (x * x).sum()) if len(x) > 1 and (x * x).sum() > 1e-9 else np.nan
 
 
 @st.composite
