@@ -134,11 +134,11 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
         ("home_care", EventSums("contacts", source="home_care", lookback_days=(30, 365))),
         (
             "stays",
-            StayDays(("inpatient_unplanned", "inpatient_planned"), source="inpatient", lookback_days=(90, 365, 730)),
+            StayDays(_HOSPITAL, source="inpatient", lookback_days=(90, 365, 730)),
         ),
         (
             "admissions",
-            StayCounts(("inpatient_unplanned", "inpatient_planned"), source="inpatient", lookback_days=(90, 365)),
+            StayCounts(_HOSPITAL, source="inpatient", lookback_days=(90, 365)),
         ),
         ("conditions", EventCounts(source=_DIAGNOSES, by=conditions, lookback_days=730)),
         ("frailty_signs", EventCounts(source=_DIAGNOSES, by="frailty_signs", lookback_days=(365, 730))),
