@@ -326,7 +326,7 @@ def _any_of(
         chosen = codelist.matches_kinds(columns.kinds)
         nothing_to_see = window.lookback_days == 0 and statistic == "any" and measure is measure_events
         if chosen.any() and not nothing_to_see:
-            wanted = Measure(statistic, chosen.astype(np.int32) - 1, (None,), (window,), (0,))
+            wanted = Measure(statistic, chosen[np.newaxis], (None,), (window,))
             out = np.empty((1, len(person)), dtype=np.float32)
             measure(columns, registers.coverage_columns, person, day, [(0, wanted)], out)
             found |= out[0] > 0

@@ -212,8 +212,8 @@ def test_every_statistic_equals_the_oracle(events, duplicates, pairs_per_chunk):
     )
     cohort = Cohort.from_frame(registers, frame)
     kinds = registers.event_columns.kinds
-    group = np.where(kinds["source"] == "a", 0, 1).astype(np.int32)
-    measures = [Measure(name, group, (None, None), WINDOWS, (0, 1)) for name in STATISTICS]
+    groups = np.array([kinds["source"] == "a", kinds["source"] == "b"])
+    measures = [Measure(name, groups, (None, None), WINDOWS) for name in STATISTICS]
     placed = [(number * 2 * len(WINDOWS), measure) for number, measure in enumerate(measures)]
     out = np.empty((len(measures) * 2 * len(WINDOWS), len(cohort)), dtype=np.float32)
     before, kernel._PAIRS_PER_CHUNK = kernel._PAIRS_PER_CHUNK, pairs_per_chunk
@@ -318,7 +318,7 @@ def test_sums_of_mixed_magnitude_are_exact_before_the_cast():
     )
     registers = Registers(persons, events, extract_date="2024-06-01", duplicates="keep")
     columns = registers.event_columns
-    measure = Measure("sum", np.zeros(len(columns.kinds), dtype=np.int32), (None,), (Window(1), Window(30)), (0,))
+    measure = Measure("sum", np.ones((1, len(columns.kinds)), dtype=bool), (None,), (Window(1), Window(30)))
     out = np.empty((2, n_persons))
     day = np.full(n_persons, int(np.datetime64("2021-06-01").astype(int)), dtype=np.int32)
     measure_events(columns, registers.coverage_columns, np.arange(n_persons, dtype=np.int32), day, [(0, measure)], out)

@@ -191,32 +191,14 @@ def _feeding(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None)
     return tuple(sources) if sources is not None else tuple(sorted(set(kinds.loc[chosen, "source"])))
 
 
-def _layered(groups: list[Group]) -> list[list[int]]:
-    """Places of the groups, in layers within which no kind belongs to two groups: one cell per pair and layer."""
-    layers: list[list[int]] = []
-    for place, group in enumerate(groups):
-        for layer in layers:
-            if not any((group.kinds & groups[other].kinds).any() for other in layer):
-                layer.append(place)
-                break
-        else:
-            layers.append([place])
-    return layers
-
-
 def measured(
     groups: list[Group], statistic: str, measure: str, over: tuple[Window, ...], *, of_stays: bool = False
 ) -> Block:
     """The block that computes one statistic for groups and windows; `measure` is the word used in names and labels."""
-    measures = []
-    for places in _layered(groups):
-        group_of_kind = np.full(len(groups[0].kinds), -1, dtype=np.int32)
-        for number, place in enumerate(places):
-            group_of_kind[groups[place].kinds] = number
-        sources = tuple(groups[place].sources for place in places)
-        measures.append(Measure(statistic, group_of_kind, sources, over, tuple(places)))
+    sources = tuple(group.sources for group in groups)
+    asked = Measure(statistic, np.array([group.kinds for group in groups]), sources, over)
     features = tuple(_feature(group, measure, window, of_stays) for group in groups for window in over)
-    return Block(features, tuple(measures), of_stays)
+    return Block(features, (asked,), of_stays)
 
 
 def _feature(group: Group, measure: str, window: Window, of_stays: bool) -> Feature:
