@@ -52,7 +52,7 @@ def what_ids_are(column: pa.ChunkedArray, *, typed: bool) -> str:
     """Whether ids are whole numbers or text; in a file without types, whole numbers if every one of them is."""
     if not _is_text(column.type):
         return WHOLE_NUMBERS
-    levels = _levels(column)[1]
+    levels = arrow_levels(column)[1]
     if typed or not len(levels):
         return ANY_TEXT
     return WHOLE_NUMBERS if pc.all(pc.match_substring_regex(levels, _WHOLE)).as_py() else ANY_TEXT
@@ -62,7 +62,7 @@ def looks_numeric(column: pa.ChunkedArray) -> bool:
     """True for a column of numbers, or of text in which every value is a number without leading zeros."""
     if not _is_text(column.type):
         return _is_number(column.type)
-    levels = _levels(column)[1]
+    levels = arrow_levels(column)[1]
     if not len(levels):
         return False
     leading_zero = pc.any(pc.match_substring_regex(levels, r"^-?0\d")).as_py()
@@ -76,7 +76,7 @@ def _dates(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
         return column.cast(pa.timestamp("us"), safe=False).to_numpy(), None
     if not _is_text(column.type):
         raise WrongTypeError(str(column.type))
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     stamps = np.full(len(levels) + 1, np.datetime64("NaT", "us"), dtype="datetime64[us]")
     shaped = np.flatnonzero(pc.match_substring_regex(levels, _ISO).to_numpy(zero_copy_only=False))
     texts = levels.take(pa.array(shaped))
@@ -92,7 +92,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
         return column.cast(pa.float64(), safe=False).to_numpy(), None
     if not _is_text(column.type):
         raise WrongTypeError(str(column.type))
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     numbers = np.full(len(levels) + 1, np.nan)
     shaped = pc.match_substring_regex(levels, _DECIMAL)
     numbers[np.flatnonzero(shaped.to_numpy(zero_copy_only=False))] = levels.filter(shaped).cast(pa.float64())
@@ -105,7 +105,7 @@ def _identities(column: pa.ChunkedArray, ids: str | None) -> object:
     if not _is_text(column.type):
         values = column.cast(pa.int64())
         return values.to_pandas(integer_object_nulls=False) if not values.null_count else _nullable(values)
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     if len(levels) and pc.all(pc.match_substring_regex(levels, _WITH_FRACTION)).as_py():
         raise WrongTypeError(f"decimal numbers: {_LOST}")
     if ids != WHOLE_NUMBERS:
@@ -131,19 +131,32 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     return pd.Categorical.from_codes(codes, levels.to_pandas())
 
 
-def _levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+def arrow_levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Codes (-1 where missing) and distinct texts; ArrowInvalid if they are not UTF-8."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     column = column.unify_dictionaries()
     levels = column.chunk(0).dictionary.cast(pa.string()) if column.num_chunks else pa.array([], pa.string())
     levels.validate(full=True)
-    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(codes or [np.zeros(0)]).astype(np.int32), levels
+    indices = [chunk.indices for chunk in column.chunks]
+    if any(not pa.types.is_signed_integer(part.type) for part in indices):
+        indices = [part.cast(pa.int32()) for part in indices]
+    codes = [(part.fill_null(-1) if part.null_count else part).to_numpy(zero_copy_only=False) for part in indices]
+    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), levels
+
+
+def holds_arrow(kind: pa.DataType, what: str) -> bool:
+    """Whether a typed Arrow column can be read as dates, numbers, text or person ids."""
+    if what == DATE:
+        return pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None)
+    if what == NUMBER:
+        return _is_number(kind)
+    whole = pa.types.is_integer(kind)
+    return _is_text(kind) or whole or (what == TEXT and pa.types.is_boolean(kind))
 
 
 def _unreadable(codes: np.ndarray, levels: pa.Array, failed: np.ndarray) -> np.ndarray | None:

@@ -7,18 +7,20 @@ import pandas as pd
 
 from servicenee._checks import check_choice, check_dates, check_fraction
 from servicenee.exceptions import RegisterError
+from servicenee.registers.event_rows import build_events
 from servicenee.registers.findings import Findings
 from servicenee.registers.persons import build_persons
+from servicenee.registers.placing import with_reporting_lag
 from servicenee.registers.reading import (
     check_columns,
     check_identity,
-    is_sentinel,
+    is_unknown,
     read_dates,
     read_numbers,
     to_days,
 )
-from servicenee.registers.records import build_events, build_stays, with_reporting_lag
 from servicenee.registers.schema import TABLES
+from servicenee.registers.stay_rows import build_stays
 from servicenee.registers.tables import (
     FAR_FUTURE,
     FAR_PAST,
@@ -232,7 +234,7 @@ def _extract_day(extract_date, persons: pd.DataFrame, events: pd.DataFrame, stay
     last = []
     for frame, name in ((events, "time"), (stays, "start"), (stays, "end"), (persons, "death_date")):
         dates = read_dates(frame, name)
-        dates = dates[~np.isnat(dates) & ~is_sentinel(dates)]
+        dates = dates[~is_unknown(dates)]
         if len(dates):
             last.append(dates.max())
     if not last:

@@ -128,7 +128,7 @@ def _rows_of(
     stems = {"observation_period": ("observation_period_start", "observation_period_end"), "death": ("death",)}[table]
     dates = dict.fromkeys([f"{stem}_{grain}" for stem in stems for grain in ("date", "datetime")], DATE)
     frame = folder.read(table, {"person_id": IDENTITY} | dates, ids)
-    person = person_positions(read_ids(frame), persons).astype(np.int64)
+    person = person_positions(frame, persons).astype(np.int64)
     findings.add(folder.file_name(table), "person_id", "not in person", person < 0, "set aside")
     return frame, person, person >= 0
 
