@@ -337,6 +337,8 @@ def _calendar_dates(column: pd.Series) -> np.ndarray:
     """Dates without their time of day; NaT where they are missing, unreadable or in a time zone."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return np.full(len(column), np.datetime64("NaT", "us"))
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+        return column.to_numpy(dtype="datetime64[us]").astype("datetime64[D]")
     dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=False)
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         return np.full(len(column), np.datetime64("NaT", "us"))

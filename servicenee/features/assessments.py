@@ -142,8 +142,5 @@ def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.n
 
 
 def _changes(events: EventColumns, measure: Measure, person: np.ndarray, index_day: np.ndarray) -> np.ndarray:
-    changes = [
-        change_since_previous(events, measure.groups, person, index_day, window)
-        for window in measure.windows
-    ]
+    changes = [change_since_previous(events, measure.groups, person, index_day, window) for window in measure.windows]
     return np.stack(changes, axis=1).reshape(len(measure.sources) * len(measure.windows), len(person))

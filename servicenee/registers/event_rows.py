@@ -23,7 +23,7 @@ from servicenee.registers.placing import (
 from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only
 
-_ROWS_PER_BLOCK = 1 << 17
+_ROWS_PER_BLOCK = 1 << 18
 _TEXTS = ("source", "code_system", "code", "unit")
 
 

@@ -74,10 +74,11 @@ class TextCodes:
 
 def sorted_kinds(kinds: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     """Place of every kind among the distinct ones in order, as narrow a number as will do, and these."""
-    names = list(kinds.columns)
-    place = kinds.groupby(names, sort=True).ngroup().to_numpy()
-    distinct = kinds.drop_duplicates().sort_values(names, ignore_index=True)
-    return place.astype(np.uint16 if len(distinct) < 2**16 else np.int32), distinct
+    rows = list(zip(*(kinds[name].tolist() for name in kinds.columns), strict=True))
+    distinct = sorted(set(rows))
+    place_of = {row: place for place, row in enumerate(distinct)}
+    place = np.array([place_of[row] for row in rows], dtype=np.uint16 if len(distinct) < 2**16 else np.int32)
+    return place, pd.DataFrame(distinct, columns=kinds.columns, dtype=object)
 
 
 def split_combinations(kinds: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, pd.DataFrame] | None:

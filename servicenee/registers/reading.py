@@ -188,7 +188,8 @@ def read_ids(frame: pd.DataFrame) -> np.ndarray:
     column = frame["person_id"]
     arrow = as_arrow(column)
     if arrow is not None and pa.types.is_integer(arrow.type):
-        return arrow.cast(pa.int64()).fill_null(_NO_ID).to_numpy()
+        whole = arrow.cast(pa.int64())
+        return (whole.fill_null(_NO_ID) if whole.null_count else whole).to_numpy()
     if arrow is not None:
         return np.array(arrow.cast(pa.string()).to_pylist(), dtype=object)
     if isinstance(column.dtype, pd.CategoricalDtype):

@@ -81,9 +81,7 @@ def _chunks(n_pairs: np.ndarray, cells_per_row: int) -> Iterator[slice]:
         start = stop
 
 
-def _seen_pairs(
-    events: EventColumns, low: np.ndarray, high: np.ndarray, index_minute: np.ndarray, reach: int
-) -> Pairs:
+def _seen_pairs(events: EventColumns, low: np.ndarray, high: np.ndarray, index_minute: np.ndarray, reach: int) -> Pairs:
     """Pairs of the chunk whose event had been reported before the index date."""
     row, position = spread(low, high)
     index_minute = np.repeat(index_minute, high - low)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns
-from servicenee.windows.cells import STATISTICS, Asked, Cells, Pairs, write_columns
+from servicenee.windows.cells import STATISTICS, Asked, Cells, Pairs, asked_for
 from servicenee.windows.measure import Measure, Window
 
 _NO_LIMIT = np.iinfo(np.int32).max
@@ -64,7 +64,8 @@ class Layer:
             self.group_of_kind[group.kinds] = number
         self.every_kind = bool((self.group_of_kind >= 0).all())
         windows = {window for group in groups for _, window, _ in group.wanted}
-        self.bounds = sorted({_minutes(days) for window in windows for days in (window.skip_days, window.lookback_days)})
+        bounds = {_minutes(window.skip_days) for window in windows}
+        self.bounds = sorted(bounds | {_minutes(window.lookback_days) for window in windows})
         self.reach = self.bounds[-1]
         self.asked = self._by_statistic(groups)
         self.codes = _Codes(groups, self.group_of_kind, events) if "distinct" in self.asked else None
@@ -79,7 +80,7 @@ class Layer:
                 span = self.bounds.index(_minutes(window.skip_days)), self.bounds.index(_minutes(window.lookback_days))
                 gathered.setdefault(statistic, {}).setdefault(span, []).append((number, column))
         return {
-            statistic: [Asked(*span, *np.array(spans[span]).T) for span in sorted(spans)]
+            statistic: [asked_for(*span, *np.array(spans[span]).T, self.n_groups) for span in sorted(spans)]
             for statistic, spans in gathered.items()
         }
 
@@ -100,7 +101,7 @@ class Layer:
             segment += lag > bound
         cell = cell[at] + np.multiply(segment, pairs.n_rows, dtype=np.int64)
         cell += row
-        return Cells(shape, cell, self.group_of_kind, pairs, at, row, lag, segment)
+        return Cells(shape, cell, pairs, at, row, lag, segment)
 
     def _kept(self, pairs: Pairs, cell: np.ndarray) -> np.ndarray | slice:
         """Pairs of the layer's kinds within its windows, with a value where that is what is asked for."""
@@ -132,6 +133,7 @@ class _Codes:
         self.number_of_kind = np.full(len(code), -1, dtype=np.int64)
         self.number_of_kind[at] = number
         self.n_codes = len(used)
+        self.every_kind = bool((self.number_of_kind[group_of_kind >= 0] >= 0).all())
         self.first_of_group = np.searchsorted(used // (len(code) + 1), np.arange(len(groups) + 1))
 
     def count_distinct(self, cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
@@ -141,13 +143,15 @@ class _Codes:
         place += cells.row
         for start in sorted({window.start for window in asked}):
             recent = np.full((self.n_codes, n_rows), _NEVER)
-            used = np.flatnonzero((place >= 0) & (cells.segment >= start))
+            used: slice | np.ndarray = slice(None)
+            if start or not self.every_kind:
+                used = np.flatnonzero((place >= 0) & (cells.segment >= start))
             recent.ravel()[place[used]] = cells.segment[used]  # pairs run forward in time: the last assignment stays
             for window in [window for window in asked if window.start == start]:
                 n = np.zeros((n_groups, n_rows))
-                for group in np.unique(window.groups):  # two columns may ask for one group
+                for group in range(n_groups):
                     for low in range(self.first_of_group[group], self.first_of_group[group + 1], _CODES_PER_SUM):
                         high = min(low + _CODES_PER_SUM, self.first_of_group[group + 1])
                         seen = (recent[low:high] < window.stop).view(np.uint8)
                         n[group] += np.add.reduce(seen, axis=0, dtype=np.uint8)
-                write_columns(out, window, n)
+                window.write(out, n)

@@ -22,10 +22,10 @@ class Window:
 class Measure:
     """What to compute from events or stays, for groups of kinds and for several windows.
 
-    `groups` is a bool array of shape (n_groups, n_kinds): which kinds count in which group; a kind may count in several.
-    `sources` holds, for every group, the sources that must cover a window for "none" to mean none: no source at all
-    means that nothing is known, None in their place that coverage does not matter. Columns come out by group, then
-    window.
+    `groups` is a bool array of shape (n_groups, n_kinds) that says which kinds count in which group; a kind may count
+    in several. `sources` holds, for every group, the sources that must cover a window for "none" to mean none: no
+    source at all means that nothing is known, None in their place that coverage does not matter. Columns come out by
+    group, then window.
     """
 
     statistic: str
