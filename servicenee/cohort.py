@@ -8,6 +8,7 @@ import pandas as pd
 from servicenee._checks import check_dates, check_days
 from servicenee.codes import Codelist, as_codelist
 from servicenee.registers import Registers
+from servicenee.registers.reading import holds_dates, person_positions, read_dates
 from servicenee.registers.tables import FAR_PAST, TextColumn, to_dates
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
@@ -67,7 +68,7 @@ class Cohort:
             if name not in frame.columns:
                 raise ValueError(f"`frame` must have the column {name}; got {list(frame.columns)}.")
         ids = registers.person_columns.ids
-        known = pd.Index(registers.person_ids(np.arange(len(ids)))).get_indexer(pd.Index(frame["person_id"]))
+        known = person_positions(frame[["person_id"]].infer_objects(), ids)
         stamps = _calendar_dates(frame["index_date"])
         faults = {
             "persons that are not in the registers": known < 0,
@@ -337,8 +338,8 @@ def _calendar_dates(column: pd.Series) -> np.ndarray:
     """Dates without their time of day; NaT where they are missing, unreadable or in a time zone."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return np.full(len(column), np.datetime64("NaT", "us"))
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
-        return column.to_numpy(dtype="datetime64[us]").astype("datetime64[D]")
+    if holds_dates(column):
+        return read_dates(column.to_frame("date"), "date").astype("datetime64[D]")
     dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=False)
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         return np.full(len(column), np.datetime64("NaT", "us"))

@@ -1,5 +1,7 @@
 """The kernel: what a window holds, written out by hand and against a slow, obvious oracle."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from servicenee import (
     StayCounts,
     StayDays,
 )
+from servicenee.registers.tables import CoverageColumns, EventColumns
 from servicenee.windows import Measure, Window, measure_events
 from servicenee.windows import events as kernel
 
@@ -298,6 +301,39 @@ def test_order_of_the_cohort_does_not_move_a_bit(many):
     pd.testing.assert_frame_equal(
         _features(persons, events).iloc[order], _features(persons, events, order), check_exact=True
     )
+
+
+@pytest.mark.slow
+def test_sums_of_fifty_million_rows_of_mixed_magnitude_are_exact_before_the_cast():
+    rng = np.random.default_rng(3)
+    n_persons, each = 5_000, 10_000
+    minute = np.sort(rng.integers(0, 1_000_000, (n_persons, each), dtype=np.int32), axis=1).ravel()
+    value = 10.0 ** rng.uniform(-3, 9, n_persons * each)
+    first = np.arange(n_persons + 1, dtype=np.int64) * each
+    kinds = pd.DataFrame({"source": ["a"], "code_system": ["x"], "code": ["y"], "unit": [""]})
+    kind = np.zeros(len(value), dtype=np.uint16)
+    events = EventColumns(first, minute, kind, value, None, kinds, np.zeros(1, dtype=np.int32))
+    coverage = CoverageColumns(("a",), *np.array([[-1_000], [10_000], [0]], dtype=np.int32))
+    windows = (Window(30), Window(365), Window(None))
+    measure = Measure("sum", np.ones((1, 1), dtype=bool), (None,), windows)
+    out = np.empty((3, n_persons))
+    day = np.full(n_persons, 500, dtype=np.int32)
+    measure_events(events, coverage, np.arange(n_persons, dtype=np.int32), day, [(0, measure)], out)
+    running = np.r_[0.0, np.cumsum(value)]
+    apart = np.arange(n_persons) * 10_000_000  # persons' minutes on one line, far apart
+    line = minute + np.repeat(apart, each)
+    high = np.searchsorted(line, apart + 500 * 1440)
+    prefix_is_off = 0
+    for place, window in enumerate(windows):
+        start = 0 if window.lookback_days is None else 500 - window.lookback_days
+        low = np.searchsorted(line, apart + start * 1440)
+        for person in range(0, n_persons, 10):
+            own = value[low[person] : high[person]]
+            allowed = 1e-12 * own.sum()
+            exact = math.fsum(own)
+            assert abs(out[place, person] - exact) <= allowed
+            prefix_is_off += abs(running[high[person]] - running[low[person]] - exact) > allowed
+    assert prefix_is_off, "differences of running totals would pass too: the data are too easy"
 
 
 def test_sums_of_mixed_magnitude_are_exact_before_the_cast():

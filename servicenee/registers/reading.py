@@ -62,6 +62,11 @@ def _holds(column: pd.Series, what: str) -> bool:
     return _is_of_type(column, what) or (what != IDENTITY and bool(column.isna().all()))
 
 
+def holds_dates(column: pd.Series) -> bool:
+    """True for a column of dates without a time zone, whatever library keeps them."""
+    return _is_of_type(column, DATE)
+
+
 def _is_of_type(column: pd.Series, what: str) -> bool:
     dtype = column.dtype
     if isinstance(dtype, pd.ArrowDtype):
