@@ -11,6 +11,7 @@ _ROOMS = {
         "make_registers",
         "read_omop",
         "read_registers",
+        "read_sql",
         "true_risks",
         "write_registers",
     ),

@@ -2,15 +2,19 @@
 
 from servicenee.registers.core import Registers
 from servicenee.registers.files import read_registers, write_registers
-from servicenee.registers.omop import concept_codelist, read_omop
+from servicenee.registers.omop import read_omop
+from servicenee.registers.omop_concepts import concept_codelist, concept_names
+from servicenee.registers.sql import read_sql
 from servicenee.registers.synthetic import make_registers, true_risks
 
 __all__ = [
     "Registers",
     "concept_codelist",
+    "concept_names",
     "make_registers",
     "read_omop",
     "read_registers",
+    "read_sql",
     "true_risks",
     "write_registers",
 ]
