@@ -9,6 +9,7 @@ _ROOMS = {
     "servicenee.registers": (
         "Registers",
         "make_registers",
+        "read_meds",
         "read_omop",
         "read_registers",
         "read_sql",

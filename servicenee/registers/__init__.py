@@ -2,6 +2,7 @@
 
 from servicenee.registers.core import Registers
 from servicenee.registers.files import read_registers, write_registers
+from servicenee.registers.meds import read_meds
 from servicenee.registers.omop import read_omop
 from servicenee.registers.omop_concepts import concept_codelist, concept_names
 from servicenee.registers.sql import read_sql
@@ -12,6 +13,7 @@ __all__ = [
     "concept_codelist",
     "concept_names",
     "make_registers",
+    "read_meds",
     "read_omop",
     "read_registers",
     "read_sql",
