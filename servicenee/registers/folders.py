@@ -129,9 +129,9 @@ class Folder:
             parts.append(part.rename_columns(columns))
         arrow = pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
         if skipped:
-            rule, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
+            fault, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
             file = self.file_name(table)
-            self._findings.add_rows(file, "all columns", rule, skipped, n_rows, "set aside", limited=True)
+            self._findings.add_rows(file, "all columns", fault, skipped, n_rows, "set aside", limited=True)
         return arrow
 
     def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:

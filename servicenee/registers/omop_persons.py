@@ -28,8 +28,8 @@ def read_persons(tables: Folder | Database, ids: str | None, findings: Findings)
     from_day, to_day = (np.append(days, _NEVER) for days in _observed(tables, ids, distinct, findings))
     death_day = np.append(_death_days(tables, ids, distinct, findings), FAR_FUTURE)  # the last is that of missing ids
     unobserved = from_day == to_day
-    rule = "person without an observation period"
-    findings.add(file, "person_id", rule, unobserved[number], "kept, never counted as resident")
+    fault = "person without an observation period"
+    findings.add(file, "person_id", fault, unobserved[number], "kept, never counted as resident")
     persons = {
         "person_id": frame["person_id"].array,
         "birth_date": _birth_dates(frame, file, findings),
@@ -80,7 +80,7 @@ def _observed(
     start = to_days(_date(frame, "observation_period_start", FAR_PAST), FAR_PAST).astype(np.int64)
     end = to_days(_date(frame, "observation_period_end", FAR_FUTURE), FAR_FUTURE).astype(np.int64)
     backwards = known & (end < start)
-    findings.add(file, "observation_period_end_date", "before the start", backwards, "period set aside")
+    findings.add(file, "observation_period_end_date", "before the start", backwards, "set aside")
     rows = np.flatnonzero(known & ~backwards)
     rows = rows[np.lexsort((end[rows], start[rows], person[rows]))]
     gap = np.zeros(len(frame), dtype=bool)
@@ -114,7 +114,7 @@ def _death_days(tables: Folder | Database, ids: str | None, persons: np.ndarray,
         return days
     frame, person, known = _rows_of(tables, "death", ids, persons, findings)
     again = known & pd.Series(person).duplicated().to_numpy()
-    findings.add(tables.file_name("death"), "person_id", "another death of the person", again, "the earliest counts")
+    findings.add(tables.file_name("death"), "person_id", "another death of the person", again, "set aside: the earliest counts")
     day = to_days(_date(frame, "death", FAR_FUTURE), FAR_FUTURE)
     missing = known & (day == FAR_FUTURE)
     findings.add(tables.file_name("death"), "death_date", "missing or placeholder date", missing, "set aside")

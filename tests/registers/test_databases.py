@@ -222,7 +222,7 @@ def test_a_value_of_another_type_costs_itself_or_its_row_and_is_counted(sqlite, 
     typed_loosely(sqlite, **bad)
     registers = read_sql(sqlite, until="2021-01-01")
     assert len(registers.events) == kept
-    assert registers.findings["rule"].str.contains(fault).sum() == 1
+    assert registers.findings["fault"].str.contains(fault).sum() == 1
     assert MARKER not in registers.findings.to_csv()
 
 

@@ -71,8 +71,8 @@ def refused(*tables, **options) -> str:
     return str(error.value)
 
 
-def n_of(made: Registers, rule: str) -> int:
-    found = made.findings[made.findings["rule"].str.contains(rule, regex=False)]
+def n_of(made: Registers, fault: str) -> int:
+    found = made.findings[made.findings["fault"].str.contains(fault, regex=False)]
     assert MARKER not in made.findings.to_csv()
     return int(found["n"].sum())
 
@@ -240,16 +240,16 @@ def test_a_placeholder_in_available_at_neither_shows_a_row_early_nor_hides_it(da
 
 
 @pytest.mark.parametrize(
-    ("columns", "time", "rule"),
+    ("columns", "time", "fault"),
     [
         ({"birth_date": dates("2020-01-10", "1938-01-31")}, "2020-01-09", "before birth_date"),
         ({"death_date": dates("2021-05-30", None)}, "2021-06-01", "after death_date"),
     ],
 )
-def test_events_outside_a_life_are_set_aside(columns, time, rule):
+def test_events_outside_a_life_are_set_aside(columns, time, fault):
     in_life = events()[1::2]
     made = registers(persons(**columns), pd.concat([in_life, event(time)], ignore_index=True))
-    assert (len(made.events), n_of(made, rule)) == (len(in_life), 1)
+    assert (len(made.events), n_of(made, fault)) == (len(in_life), 1)
 
 
 def test_an_event_on_the_day_of_death_is_kept():
@@ -288,7 +288,7 @@ def test_exact_duplicates_are_counted_by_their_rows_as_delivered():
     twice = pd.concat([event(), event(), event(value=[1.0]), event(person="nobody")], ignore_index=True)
     made = registers(None, events(twice))
     assert len(made.events) == N_GOOD + 2
-    duplicate = made.findings.set_index("rule").loc["exact duplicate"]
+    duplicate = made.findings.set_index("fault").loc["exact duplicate"]
     assert (duplicate["n"], duplicate["n_rows"], duplicate["first_rows"]) == (1, N_GOOD + 4, "101")
 
 
@@ -374,7 +374,7 @@ def test_the_order_of_rows_does_not_matter_and_every_row_is_kept_or_counted(rows
     shuffled.shuffle(other_order)
     again = registers(None, _table(other_order), tolerance=1.0)
     pd.testing.assert_frame_equal(made.events, again.events)
-    counts = [table.findings.groupby(["column", "rule"])["n"].sum() for table in (made, again)]
+    counts = [table.findings.groupby(["column", "fault"])["n"].sum() for table in (made, again)]
     pd.testing.assert_series_equal(*counts)
     unusable = [
         person == "nobody" or source is None or time in ("1900-01-01", "2999-12-31", None)
@@ -518,6 +518,6 @@ def test_finnish_combination_codes_are_split_and_counted():
         [2, "ICD-10", "E113"],
         [2, "ICD-10", "H3609"],
     ]
-    findings = registers.findings.set_index("rule")
+    findings = registers.findings.set_index("fault")
     assert findings.loc["combination of codes", ["n", "n_rows", "first_rows"]].tolist() == [3, 5, "0, 2, 4"]
     assert findings.loc["block of codes", ["n", "first_rows", "action"]].tolist() == [1, "3", "set aside"]

@@ -262,7 +262,7 @@ def test_an_event_id_of_another_type_is_set_aside_and_counted(tmp_path):
     events = EVENTS.splitlines()[0] + f"\n{rows}{MARKER},2023-03-01,emergency,contact,visit,\n"
     registers = read_registers(hand_written(tmp_path, events=events))
     assert len(registers.events) == 199
-    assert registers.findings[["rule", "n", "first_rows"]].iloc[0].tolist() == ["not among persons", 1, "199"]
+    assert registers.findings[["fault", "n", "first_rows"]].iloc[0].tolist() == ["not among persons", 1, "199"]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_rows_become_persons_and_events(tmp_path):
     ]
     assert registers.events["value"].tolist()[1] == 48.0
     assert registers.extract_date == pd.Timestamp("2022-01-01")
-    assert registers.findings[["rule", "n", "action"]].to_numpy().tolist() == [
+    assert registers.findings[["fault", "n", "action"]].to_numpy().tolist() == [
         ["static, and not the sex", 1, "set aside"]
     ]
 
@@ -101,7 +101,7 @@ def test_sources_and_sexes_may_be_named(tmp_path):
     )
     assert registers.persons["sex"].tolist() == ["female"]
     assert set(registers.events["source"]) == {"hospital"}
-    assert registers.findings["rule"].tolist() == ["no birth in the data"]
+    assert registers.findings["fault"].tolist() == ["no birth in the data"]
 
 
 def test_of_several_births_and_deaths_the_earliest_counts_and_the_first_sex(tmp_path):

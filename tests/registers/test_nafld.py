@@ -63,5 +63,5 @@ def test_latest_cholesterol_in_five_years_before_entry(at_entry):
 def test_exact_duplicates_are_counted_only_where_they_are_dropped(at_entry):
     findings = at_entry.registers.findings
     n_kept = len(at_entry.registers.event_columns)
-    assert findings["rule"].tolist() in ([], ["exact duplicate"])
+    assert findings["fault"].tolist() in ([], ["exact duplicate"])
     assert n_kept + int(findings["n"].sum()) == 400_123 + 34_340

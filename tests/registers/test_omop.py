@@ -69,14 +69,14 @@ def test_eras_are_read_where_occurrences_are_absent_and_the_counts_hold(tmp_path
     registers = read_omop(folder)
     assert _persons_with(registers, folder) == [1_844, 850, 479]
     assert len(registers.stay_columns) == 0
-    zero = registers.findings.set_index("rule").loc["concept 0 or none"]
+    zero = registers.findings.set_index("fault").loc["concept 0 or none"]
     assert (zero["table"], zero["column"], zero["n"]) == ("condition_era.parquet", "condition_concept_id", 443)
 
 
 def test_no_row_of_gibleed_is_lost_in_silence(gibleed):
     tables = ["condition_occurrence", "drug_exposure", "measurement", "observation", "procedure_occurrence"]
     n_in = sum(len(pd.read_parquet(GIBLEED / f"{table}.parquet", columns=["person_id"])) for table in tables)
-    assert set(gibleed.findings["rule"]) == {"not in person", "before birth_date", "exact duplicate"}
+    assert set(gibleed.findings["fault"]) == {"not in person", "before birth_date", "exact duplicate"}
     gone = gibleed.findings.set_index("table").loc["events", "n"].sum()
     assert len(gibleed.event_columns) + gone == n_in
     assert len(gibleed.stay_columns) == 1_037
@@ -182,7 +182,7 @@ def test_visits_that_are_neither_contact_nor_stay_are_counted(tmp_path):
     registers = read_omop(
         cdm(tmp_path, visit_occurrence=f"{VISITS}1,581478,2015-03-01,2015-03-01\n1,,2015-03-02,2015-03-02\n")
     )
-    rules = registers.findings.set_index("rule")["n"].to_dict()
+    rules = registers.findings.set_index("fault")["n"].to_dict()
     assert rules == {"visit type that is neither a contact nor a stay here": 2, "concept 0 or none": 1}
 
 
@@ -258,7 +258,7 @@ def test_a_person_without_an_observation_period_is_never_in_a_cohort(tmp_path):
     registers = read_omop(cdm(tmp_path, observation_period=periods))
     cohort = Population(65, min_history_days=0).at(registers, ["1970-01-01", "2015-01-01", "2020-01-01"])
     assert set(cohort.frame["person_id"]) == {1}
-    assert "person without an observation period" in set(registers.findings["rule"])
+    assert "person without an observation period" in set(registers.findings["fault"])
 
 
 def test_a_period_that_ends_before_it_starts_is_set_aside_and_counted(tmp_path):
@@ -269,14 +269,14 @@ def test_a_period_that_ends_before_it_starts_is_set_aside_and_counted(tmp_path):
     registers = read_omop(cdm(tmp_path, observation_period=periods))
     assert registers.persons["registered_from"][0] == pd.Timestamp("2010-01-01")
     assert pd.isna(registers.persons["registered_to"][1])
-    assert "period set aside" in set(registers.findings["action"])
+    assert "set aside" in set(registers.findings["action"])
 
 
 def test_the_earliest_death_counts(tmp_path):
     death = "person_id,death_date\n1,2020-05-05\n1,2020-05-03\n7,2020-01-01\n"
     registers = read_omop(cdm(tmp_path, death=death))
     assert registers.persons["death_date"][0] == pd.Timestamp("2020-05-03")
-    assert set(registers.findings["rule"]) == {"not in person", "another death of the person"}
+    assert set(registers.findings["fault"]) == {"not in person", "another death of the person"}
 
 
 CONDITIONS = "person_id,condition_concept_id,condition_start_date\n"
@@ -303,7 +303,7 @@ def test_codes_are_those_of_the_concept_table_where_it_has_them(tmp_path):
         "OMOP 0",
         "OMOP 0",
     ]
-    counted = registers.findings.set_index("rule")["n"].to_dict()
+    counted = registers.findings.set_index("fault")["n"].to_dict()
     assert counted == {"concept 0 or none": 2, "not in concept": 1}
 
 
@@ -324,7 +324,7 @@ def test_measurements_carry_value_unit_and_time_of_day(tmp_path):
     ]
     assert events["value"].fillna(-1).tolist() == [48.5, 49.0, -1.0]
     assert events["unit"].fillna("").tolist() == ["mg/dL", "", ""]
-    assert registers.findings["rule"].tolist() == ["another day than measurement_date"]
+    assert registers.findings["fault"].tolist() == ["another day than measurement_date"]
 
 
 def test_drug_exposures_carry_days_of_supply(tmp_path):
@@ -421,7 +421,7 @@ def test_custom_concepts_of_social_care_become_stays_and_contacts_wherever_they_
         [2, "observation", "OMOP", "9"],
         [2, "episode", "OMOP", "32531"],
     ]
-    assert registers.findings["rule"].tolist() == ["episode type that is neither a contact nor a stay here"]
+    assert registers.findings["fault"].tolist() == ["episode type that is neither a contact nor a stay here"]
 
 
 def test_a_standard_concept_may_be_given_another_meaning(tmp_path):
