@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "servicenee.registers": (
         "Registers",
+        "check_registers",
         "make_registers",
         "read_meds",
         "read_omop",

@@ -5,18 +5,25 @@ from servicenee.registers.files import read_registers, write_registers
 from servicenee.registers.meds import read_meds
 from servicenee.registers.omop import read_omop
 from servicenee.registers.omop_concepts import concept_codelist, concept_names
+from servicenee.registers.quality import code_systems, lag_curve, source_table, weekly_volumes
+from servicenee.registers.signals import check_registers
 from servicenee.registers.sql import read_sql
 from servicenee.registers.synthetic import make_registers, true_risks
 
 __all__ = [
     "Registers",
+    "check_registers",
+    "code_systems",
     "concept_codelist",
     "concept_names",
+    "lag_curve",
     "make_registers",
     "read_meds",
     "read_omop",
     "read_registers",
     "read_sql",
+    "source_table",
     "true_risks",
+    "weekly_volumes",
     "write_registers",
 ]

@@ -114,7 +114,9 @@ def _death_days(tables: Folder | Database, ids: str | None, persons: np.ndarray,
         return days
     frame, person, known = _rows_of(tables, "death", ids, persons, findings)
     again = known & pd.Series(person).duplicated().to_numpy()
-    findings.add(tables.file_name("death"), "person_id", "another death of the person", again, "set aside: the earliest counts")
+    findings.add(
+        tables.file_name("death"), "person_id", "another death of the person", again, "set aside: the earliest counts"
+    )
     day = to_days(_date(frame, "death", FAR_FUTURE), FAR_FUTURE)
     missing = known & (day == FAR_FUTURE)
     findings.add(tables.file_name("death"), "death_date", "missing or placeholder date", missing, "set aside")

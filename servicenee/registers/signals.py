@@ -1,0 +1,220 @@
+"""Registers in; findings on them out: what reading found, and signs of gaps, outages, breaks and mixed units."""
+
+import numpy as np
+import pandas as pd
+
+from servicenee.registers.core import Registers
+from servicenee.registers.findings import COLUMNS, Findings
+from servicenee.registers.quality import coded_kinds, has_pattern, source_table, weekly_volumes
+from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY
+
+OUTAGE = "last complete week under 60 % of the usual"
+_LOWEST_LAST_WEEK = 0.6
+_LATE_START_DAYS = 180
+_TOLERATED_OUTSIDE = 0.05  # of a source's rows while the person lived elsewhere
+_SHIFT_RATIO, _SHIFT_MONTHS, _SHIFT_SIGMAS = 1.5, 6, 8.0
+_UNIT_VALUES, _UNIT_LEVELS, _UNIT_RATIO, _UNIT_DISTANCE, _UNIT_SHARE = 50, 10, 4.0, 4.0, 0.02
+_UNITS_SHOWN = 20_000  # values of one code looked at: every k-th, by position
+_DAYS_PER_MONTH = 365.25 / 12
+
+
+def check_registers(registers: Registers) -> pd.DataFrame:
+    """Everything that a reader of these registers should know before trusting a number made from them.
+
+    Parameters
+    ----------
+    registers : Registers
+
+    Returns
+    -------
+    DataFrame
+        fault, table, column (or source), n, n_rows, share, action, first_rows: what reading found, as in
+        `Registers.findings`, and then signs in the whole. Where weeks or months are counted, `first_rows` holds the
+        first of their dates.
+
+    See Also
+    --------
+    servicenee.registers.register_report : the same as a page, with volumes, coverage, delays and codes.
+
+    Notes
+    -----
+    Signs are warnings, and nothing is changed: weeks without rows; a last complete week under 60 % of the median of the
+    weeks around, and beyond chance (`servicenee check` then ends in an error unless forced); a level shift or a spike in
+    the monthly volume of a code chapter; several units, or values in two groups far apart, under one code; rows that
+    begin much later than those of other sources where no coverage says so; rows of people who lived elsewhere; codes
+    that do not have the shape of their system's; persons without an area.
+
+    Examples
+    --------
+    >>> from servicenee import check_registers, make_registers
+    >>> check_registers(make_registers(300, random_state=0)).columns.tolist()
+    ['fault', 'table', 'column', 'n', 'n_rows', 'share', 'action', 'first_rows']
+    """
+    signs = Findings(1.0)
+    _weeks(weekly_volumes(registers), signs)
+    _starts(source_table(registers), registers, signs)
+    _residence(registers, signs)
+    _codes(coded_kinds(registers), signs)
+    _shifts(registers, signs)
+    _units(registers, signs)
+    _persons(registers, signs)
+    found = [frame for frame in (registers.findings, signs.frame()) if len(frame)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _weeks(volumes: pd.DataFrame, signs: Findings) -> None:
+    """Weeks without rows, and a last complete week that is far too thin."""
+    for (table, source), weeks in volumes.groupby(["table", "source"], sort=True):
+        complete = weeks[weeks["mark"] != "late"]
+        gaps = complete[complete["mark"] == "gap"]
+        signs.observe(table, source, "weeks without rows", len(gaps), len(complete), "kept", _dates(gaps["week"]))
+        last = complete.tail(1)
+        thin = last[last["mark"].isin(["gap", "low"]) & (last["n"] < _LOWEST_LAST_WEEK * last["usual"])]
+        signs.observe(table, source, OUTAGE, len(thin), 1, "kept", _dates(thin["week"]))
+
+
+def _starts(sources: pd.DataFrame, registers: Registers, signs: Findings) -> None:
+    """Sources that begin late without a coverage that says so: their silence before would count as no use."""
+    if not len(sources):
+        return
+    beginning = sources["first"].min()
+    late = (sources["first"] - beginning).dt.days > _LATE_START_DAYS
+    for row in sources[late & sources["from"].isna()].itertuples():
+        days = (row.first - beginning).days
+        n_all = (registers.extract_date - beginning).days
+        fault = "rows begin later than those of other sources; coverage does not say so"
+        signs.observe(row.table, row.source, fault, days, max(n_all, days), "kept", f"{row.first:%Y-%m-%d}")
+
+
+def _residence(registers: Registers, signs: Findings) -> None:
+    """Rows from while the person was not registered in the area: moved, or the residence is not complete."""
+    persons, events = registers.person_columns, registers.event_columns
+    person = np.repeat(np.arange(len(persons)), np.diff(events.first))
+    day = events.minute // MINUTES_PER_DAY
+    outside = (day < persons.from_day[person]) | (day >= persons.to_day[person])
+    outside &= (persons.from_day[person] != FAR_PAST) | (persons.to_day[person] != FAR_FUTURE)
+    source_of_kind, names = pd.factorize(events.kinds["source"], sort=True)
+    source = source_of_kind[events.kind]
+    n, n_all = (np.bincount(source[rows], minlength=len(names)) for rows in (outside, slice(None)))
+    for name, some, everything in zip(names, n.tolist(), n_all.tolist(), strict=True):
+        if some > _TOLERATED_OUTSIDE * everything:
+            signs.observe("events", name, "person not registered in the area at the time", some, everything, "kept")
+
+
+def _codes(kinds: pd.DataFrame, signs: Findings) -> None:
+    """Rows whose code has not the shape of its system's codes."""
+    for system, rows in kinds.groupby("code_system", sort=True):
+        if has_pattern(system):
+            unknown, empty = ~rows["recognised"] & (rows["code"] != ""), rows["code"] == ""
+            n_all = int(rows["n"].sum())
+            fault = "code without the shape of its system's codes"
+            signs.observe("events", system, fault, int(rows.loc[unknown, "n"].sum()), n_all, "kept")
+            signs.observe("events", system, "no code", int(rows.loc[empty, "n"].sum()), n_all, "kept")
+
+
+def _shifts(registers: Registers, signs: Findings) -> None:
+    """Level shifts and spikes in the monthly volume of a code chapter (code system and first letter) of a source."""
+    events = registers.event_columns
+    kinds = events.kinds
+    chapter = kinds["code"].str[:1].where(kinds["code_system"].isin(["ICD-10", "ICPC-2", "ATC"]), "")
+    group_of_kind, names = pd.factorize(kinds["source"] + "|" + kinds["code_system"] + " " + chapter, sort=True)
+    month = ((events.minute // MINUTES_PER_DAY) / _DAYS_PER_MONTH).astype(np.int64)
+    group = group_of_kind[events.kind]
+    for number, name in enumerate(names):
+        source, _, what = name.partition("|")
+        first, end, lag = registers.coverage_columns.of([source])
+        own = month[group == number]
+        begin = int(np.ceil(first / _DAYS_PER_MONTH)) if first != FAR_PAST else int(own.min()) + 1
+        stop = int((min(int(end), registers.extract_day) - lag) // _DAYS_PER_MONTH)
+        n = np.bincount(own[(own >= begin) & (own < stop)] - begin, minlength=max(stop - begin, 0))
+        at, ratio = _largest_shift(n.astype(np.float64))
+        fault = "level shift in the monthly volume" if ratio else "spike in the monthly volume"
+        at = at if ratio else _largest_spike(n.astype(np.float64))
+        if at is not None:
+            date = np.datetime64(0, "D") + int((begin + at) * _DAYS_PER_MONTH)
+            signs.observe("events", f"{source}: {what.strip()}", fault, 1, len(n), "kept", str(date)[:7])
+
+
+def _largest_shift(n: np.ndarray) -> tuple[int | None, float | None]:
+    """Month from which the level is at least half as much again, or less by as much; and the ratio of the levels."""
+    months = np.arange(_SHIFT_MONTHS, len(n) - _SHIFT_MONTHS + 1)
+    if not len(months):
+        return None, None
+    total = np.r_[0.0, np.cumsum(n)]
+    before, after = total[months] / months, (total[-1] - total[months]) / (len(n) - months)
+    pooled = np.array([max(_spread(n[:at]), _spread(n[at:]), 1.0) for at in months])
+    distance = np.abs(after - before) / (pooled * np.sqrt(1 / months + 1 / (len(n) - months)))
+    best = int(np.argmax(distance))
+    low, high = sorted((before[best], after[best]))
+    if distance[best] < _SHIFT_SIGMAS or high < _SHIFT_RATIO * low or high < 10:
+        return None, None
+    return int(months[best]), float(after[best] / max(before[best], 1e-9))
+
+
+def _largest_spike(n: np.ndarray) -> int | None:
+    """Month with far more rows than the months around it."""
+    if len(n) < 2 * _SHIFT_MONTHS:
+        return None
+    usual = pd.Series(n).rolling(2 * _SHIFT_MONTHS + 1, center=True, min_periods=_SHIFT_MONTHS).median().to_numpy()
+    above = n - usual
+    spread = max(1.4826 * float(np.median(np.abs(above))), float(np.sqrt(max(np.median(n), 1))))
+    at = int(np.argmax(above))
+    return at if above[at] > _SHIFT_SIGMAS * spread and n[at] > 2 * usual[at] else None
+
+
+def _spread(n: np.ndarray) -> float:
+    """Standard deviation from one month to the next, which a trend hardly touches."""
+    return float(np.std(np.diff(n)) / np.sqrt(2)) if len(n) > 2 else 0.0
+
+
+def _units(registers: Registers, signs: Findings) -> None:
+    """Codes with several units, or with values in two groups far apart, as of one unit and another."""
+    events = registers.event_columns
+    valued = np.flatnonzero(np.isfinite(events.value) & (events.value > 0))
+    code_of_kind, names = pd.factorize(events.kinds["code_system"] + " " + events.kinds["code"], sort=True)
+    code = code_of_kind[events.kind[valued]]
+    units = events.kinds.assign(code=code_of_kind)[events.kinds["unit"] != ""].groupby("code")["unit"].nunique()
+    order = np.argsort(code, kind="stable")
+    bounds = np.searchsorted(code[order], np.arange(len(names) + 1))
+    for number, name in enumerate(names):
+        rows = valued[order[bounds[number] : bounds[number + 1]]]
+        if units.get(number, 0) > 1:
+            signs.observe("events", name, "several units under one code", int(units[number]), len(rows), "kept")
+        elif len(rows) >= _UNIT_VALUES:
+            every = max(1, len(rows) // _UNITS_SHOWN)
+            smaller = _smaller_group(events.value[rows[::every]])
+            fault = "values in two groups far apart, as of two units"
+            signs.observe("events", name, fault, smaller * every, len(rows), "kept")
+
+
+def _smaller_group(values: np.ndarray) -> int:
+    """Size of the smaller of two groups of values that are clearly apart on the log scale, else 0.
+
+    Ashman's D of the best split; 2.65 for the halves of one normal distribution, 3.5 for those of a uniform one.
+    """
+    logs = np.sort(np.log(values))
+    if len(np.unique(logs)) < _UNIT_LEVELS:
+        return 0
+    n = np.arange(1, len(logs))
+    total, squares = np.cumsum(logs), np.cumsum(logs**2)
+    low, high = total[:-1] / n, (total[-1] - total[:-1]) / (len(logs) - n)
+    within_low = np.maximum(squares[:-1] / n - low**2, 1e-12)
+    within_high = np.maximum((squares[-1] - squares[:-1]) / (len(logs) - n) - high**2, 1e-12)
+    best = int(np.argmin(n * within_low + (len(logs) - n) * within_high))
+    distance = np.sqrt(2) * (high[best] - low[best]) / np.sqrt(within_low[best] + within_high[best])
+    smaller = int(min(n[best], len(logs) - n[best]))
+    apart = distance > _UNIT_DISTANCE and high[best] - low[best] > np.log(_UNIT_RATIO)
+    return smaller if apart and smaller >= _UNIT_SHARE * len(logs) else 0
+
+
+def _persons(registers: Registers, signs: Findings) -> None:
+    columns = registers.person_columns
+    unknown = columns.birth_day == FAR_PAST
+    signs.add("persons", "birth_date", "unknown", unknown, "kept, but of unknown age")
+    area = columns.extra.get("area")
+    if area is not None:
+        signs.add("persons", "area", "unknown", area.codes < 0, "kept, as of unknown area")
+
+
+def _dates(weeks: pd.Series) -> str:
+    return ", ".join(f"{week:%Y-%m-%d}" for week in weeks.head(3))
