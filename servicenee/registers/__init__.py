@@ -6,6 +6,7 @@ from servicenee.registers.meds import read_meds
 from servicenee.registers.omop import read_omop
 from servicenee.registers.omop_concepts import concept_codelist, concept_names
 from servicenee.registers.quality import code_systems, lag_curve, source_table, weekly_volumes
+from servicenee.registers.quality_report import register_report, register_summary
 from servicenee.registers.signals import check_registers
 from servicenee.registers.sql import read_sql
 from servicenee.registers.synthetic import make_registers, true_risks
@@ -22,6 +23,8 @@ __all__ = [
     "read_omop",
     "read_registers",
     "read_sql",
+    "register_report",
+    "register_summary",
     "source_table",
     "true_risks",
     "weekly_volumes",

@@ -28,8 +28,8 @@ def weekly_volumes(registers: Registers) -> pd.DataFrame:
     -------
     DataFrame
         table (events or stays), source, week (its Monday), n, usual (median of the weeks around), mark: "gap" (no rows
-        where at least five are usual, beyond chance), "low" (under 60 % of the usual, beyond chance), "high" (over twice the usual),
-        "late" (too near the extract for all rows to have come, by the source's reporting lag), else "".
+        where at least five are usual), "low" (under 60 % of the usual), "high" (over twice the usual), each beyond
+        chance, "late" (too near the extract for all rows to have come, by the source's reporting lag), else "".
 
     Examples
     --------

@@ -8,7 +8,11 @@ from servicenee.registers.findings import COLUMNS, Findings
 from servicenee.registers.quality import coded_kinds, has_pattern, source_table, weekly_volumes
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY
 
+GAPS = "weeks without rows"
 OUTAGE = "last complete week under 60 % of the usual"
+_LATE_START = "rows begin later than those of other sources; coverage does not say so"
+_SHIFT, _SPIKE = "level shift in the monthly volume", "spike in the monthly volume"
+NOT_ROWS = frozenset((GAPS, OUTAGE, _LATE_START, _SHIFT, _SPIKE))  # these count weeks, days and months
 _LOWEST_LAST_WEEK = 0.6
 _LATE_START_DAYS = 180
 _TOLERATED_OUTSIDE = 0.05  # of a source's rows while the person lived elsewhere
@@ -39,7 +43,7 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     Notes
     -----
     Signs are warnings, and nothing is changed: weeks without rows; a last complete week under 60 % of the median of the
-    weeks around, and beyond chance (`servicenee check` then ends in an error unless forced); a level shift or a spike in
+    weeks around, beyond chance (`servicenee check` then ends in an error unless forced); a level shift or a spike in
     the monthly volume of a code chapter; several units, or values in two groups far apart, under one code; rows that
     begin much later than those of other sources where no coverage says so; rows of people who lived elsewhere; codes
     that do not have the shape of their system's; persons without an area.
@@ -67,7 +71,7 @@ def _weeks(volumes: pd.DataFrame, signs: Findings) -> None:
     for (table, source), weeks in volumes.groupby(["table", "source"], sort=True):
         complete = weeks[weeks["mark"] != "late"]
         gaps = complete[complete["mark"] == "gap"]
-        signs.observe(table, source, "weeks without rows", len(gaps), len(complete), "kept", _dates(gaps["week"]))
+        signs.observe(table, source, GAPS, len(gaps), len(complete), "kept", _dates(gaps["week"]))
         last = complete.tail(1)
         thin = last[last["mark"].isin(["gap", "low"]) & (last["n"] < _LOWEST_LAST_WEEK * last["usual"])]
         signs.observe(table, source, OUTAGE, len(thin), 1, "kept", _dates(thin["week"]))
@@ -82,8 +86,7 @@ def _starts(sources: pd.DataFrame, registers: Registers, signs: Findings) -> Non
     for row in sources[late & sources["from"].isna()].itertuples():
         days = (row.first - beginning).days
         n_all = (registers.extract_date - beginning).days
-        fault = "rows begin later than those of other sources; coverage does not say so"
-        signs.observe(row.table, row.source, fault, days, max(n_all, days), "kept", f"{row.first:%Y-%m-%d}")
+        signs.observe(row.table, row.source, _LATE_START, days, max(n_all, days), "kept", f"{row.first:%Y-%m-%d}")
 
 
 def _residence(registers: Registers, signs: Findings) -> None:
@@ -115,7 +118,7 @@ def _codes(kinds: pd.DataFrame, signs: Findings) -> None:
 def _shifts(registers: Registers, signs: Findings) -> None:
     """Level shifts and spikes in the monthly volume of a code chapter (code system and first letter) of a source."""
     events = registers.event_columns
-    kinds = events.kinds
+    kinds = events.kinds.astype({"code": object})  # of no rows it would be taken for numbers
     chapter = kinds["code"].str[:1].where(kinds["code_system"].isin(["ICD-10", "ICPC-2", "ATC"]), "")
     group_of_kind, names = pd.factorize(kinds["source"] + "|" + kinds["code_system"] + " " + chapter, sort=True)
     month = ((events.minute // MINUTES_PER_DAY) / _DAYS_PER_MONTH).astype(np.int64)
@@ -128,7 +131,7 @@ def _shifts(registers: Registers, signs: Findings) -> None:
         stop = int((min(int(end), registers.extract_day) - lag) // _DAYS_PER_MONTH)
         n = np.bincount(own[(own >= begin) & (own < stop)] - begin, minlength=max(stop - begin, 0))
         at, ratio = _largest_shift(n.astype(np.float64))
-        fault = "level shift in the monthly volume" if ratio else "spike in the monthly volume"
+        fault = _SHIFT if ratio else _SPIKE
         at = at if ratio else _largest_spike(n.astype(np.float64))
         if at is not None:
             date = np.datetime64(0, "D") + int((begin + at) * _DAYS_PER_MONTH)
@@ -173,18 +176,26 @@ def _units(registers: Registers, signs: Findings) -> None:
     valued = np.flatnonzero(np.isfinite(events.value) & (events.value > 0))
     code_of_kind, names = pd.factorize(events.kinds["code_system"] + " " + events.kinds["code"], sort=True)
     code = code_of_kind[events.kind[valued]]
-    units = events.kinds.assign(code=code_of_kind)[events.kinds["unit"] != ""].groupby("code")["unit"].nunique()
     order = np.argsort(code, kind="stable")
     bounds = np.searchsorted(code[order], np.arange(len(names) + 1))
     for number, name in enumerate(names):
         rows = valued[order[bounds[number] : bounds[number + 1]]]
-        if units.get(number, 0) > 1:
-            signs.observe("events", name, "several units under one code", int(units[number]), len(rows), "kept")
+        rare = _of_rarer_units(registers, rows)
+        if rare:
+            signs.observe("events", name, "several units under one code", rare, len(rows), "kept")
         elif len(rows) >= _UNIT_VALUES:
             every = max(1, len(rows) // _UNITS_SHOWN)
             smaller = _smaller_group(events.value[rows[::every]])
             fault = "values in two groups far apart, as of two units"
             signs.observe("events", name, fault, smaller * every, len(rows), "kept")
+
+
+def _of_rarer_units(registers: Registers, rows: np.ndarray) -> int:
+    """How many of the rows have another unit than most."""
+    events = registers.event_columns
+    unit_of_kind, units = pd.factorize(events.kinds["unit"])
+    n = np.bincount(unit_of_kind[events.kind[rows]], minlength=len(units)) * (np.array(units, dtype=object) != "")
+    return int(n.sum() - n.max()) if len(n) else 0
 
 
 def _smaller_group(values: np.ndarray) -> int:
