@@ -3,6 +3,7 @@
 from servicenee.registers.core import Registers
 from servicenee.registers.files import read_registers, write_registers
 from servicenee.registers.meds import read_meds
+from servicenee.registers.mending import with_areas, with_assumed_ends, without_repeats
 from servicenee.registers.omop import read_omop
 from servicenee.registers.omop_concepts import concept_codelist, concept_names
 from servicenee.registers.quality import code_systems, lag_curve, source_table, weekly_volumes
@@ -28,5 +29,8 @@ __all__ = [
     "source_table",
     "true_risks",
     "weekly_volumes",
+    "with_areas",
+    "with_assumed_ends",
+    "without_repeats",
     "write_registers",
 ]

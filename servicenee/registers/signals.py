@@ -1,12 +1,14 @@
 """Registers in; findings on them out: what reading found, and signs of gaps, outages, breaks and mixed units."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import COLUMNS, Findings
 from servicenee.registers.quality import coded_kinds, has_pattern, source_table, weekly_volumes
-from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY
+from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY, TextColumn
 
 GAPS = "weeks without rows"
 OUTAGE = "last complete week under 60 % of the usual"
@@ -20,6 +22,11 @@ _SHIFT_RATIO, _SHIFT_MONTHS, _SHIFT_SIGMAS = 1.5, 6, 8.0
 _UNIT_VALUES, _UNIT_LEVELS, _UNIT_RATIO, _UNIT_DISTANCE, _UNIT_SHARE = 50, 10, 4.0, 4.0, 0.02
 _UNITS_SHOWN = 20_000  # values of one code looked at: every k-th, by position
 _DAYS_PER_MONTH = 365.25 / 12
+_CHAPTERED = ("ICD-10", "ICPC-2", "ATC")
+_MOJIBAKE = re.compile("Ã[^a-zåäö]|\ufffd")  # Ã¤, Ã¶, Ã… and the sign for what could not be read
+_GARBLED = "text read in another encoding than it was written in"
+_OF_VISITS = ("home_care",)  # services that consist of visits
+_TOLERATED_REPEATS = 0.01
 
 
 def check_registers(registers: Registers) -> pd.DataFrame:
@@ -46,7 +53,8 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     weeks around, beyond chance (`servicenee check` then ends in an error unless forced); a level shift or a spike in
     the monthly volume of a code chapter; several units, or values in two groups far apart, under one code; rows that
     begin much later than those of other sources where no coverage says so; rows of people who lived elsewhere; codes
-    that do not have the shape of their system's; persons without an area.
+    that do not have the shape of their system's; persons without a birth date or an area; text in a wrong encoding; the
+    same code of one person on one day from several sources; home care without any visit.
 
     Examples
     --------
@@ -62,6 +70,9 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     _shifts(registers, signs)
     _units(registers, signs)
     _persons(registers, signs)
+    _texts(registers, signs)
+    _repeats(registers, signs)
+    _decisions(registers, signs)
     found = [frame for frame in (registers.findings, signs.frame()) if len(frame)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
 
@@ -119,7 +130,7 @@ def _shifts(registers: Registers, signs: Findings) -> None:
     """Level shifts and spikes in the monthly volume of a code chapter (code system and first letter) of a source."""
     events = registers.event_columns
     kinds = events.kinds.astype({"code": object})  # of no rows it would be taken for numbers
-    chapter = kinds["code"].str[:1].where(kinds["code_system"].isin(["ICD-10", "ICPC-2", "ATC"]), "")
+    chapter = kinds["code"].str[:1].where(kinds["code_system"].isin(_CHAPTERED), "")
     group_of_kind, names = pd.factorize(kinds["source"] + "|" + kinds["code_system"] + " " + chapter, sort=True)
     month = ((events.minute // MINUTES_PER_DAY) / _DAYS_PER_MONTH).astype(np.int64)
     group = group_of_kind[events.kind]
@@ -225,6 +236,44 @@ def _persons(registers: Registers, signs: Findings) -> None:
     area = columns.extra.get("area")
     if area is not None:
         signs.add("persons", "area", "unknown", area.codes < 0, "kept, as of unknown area")
+
+
+def _texts(registers: Registers, signs: Findings) -> None:
+    """Texts written in UTF-8 and read as Latin-1, or read with what could not be read replaced."""
+    columns = registers.event_columns
+    n = np.bincount(columns.kind, minlength=len(columns.kinds))
+    for name in ("source", "code_system", "code", "unit"):
+        broken = np.array([bool(_MOJIBAKE.search(text)) for text in columns.kinds[name]], dtype=bool)
+        signs.observe("events", name, _GARBLED, int(n[broken].sum()), len(columns), "kept")
+    for name, column in registers.person_columns.extra.items():
+        if isinstance(column, TextColumn):
+            broken = np.array([*(bool(_MOJIBAKE.search(text)) for text in column.levels), False], dtype=bool)
+            signs.add("persons", name, _GARBLED, broken[column.codes], "kept")
+
+
+def _repeats(registers: Registers, signs: Findings) -> None:
+    """Diagnoses and the like that several sources tell of one person on one day: counted once each, or twice."""
+    events = registers.event_columns
+    coded = events.kinds["code_system"].isin(_CHAPTERED).to_numpy()
+    rows = np.flatnonzero(coded[events.kind])
+    what = events.kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy(dtype=np.int64)
+    person = np.searchsorted(events.first, rows, side="right") - 1
+    table = pd.DataFrame({"person": person, "day": events.minute[rows] // MINUTES_PER_DAY})
+    table["what"] = what[events.kind[rows]]
+    table["source"] = pd.factorize(events.kinds["source"])[0][events.kind[rows]]
+    table = table.drop_duplicates()
+    n = int(table.duplicated(["person", "day", "what"]).sum())
+    if n > _TOLERATED_REPEATS * len(rows):
+        signs.observe("events", "source", "the same code, person and day in several sources", n, len(rows), "kept")
+
+
+def _decisions(registers: Registers, signs: Findings) -> None:
+    """Stays of services that are visits, without any visit: their starts may be decisions, not the service itself."""
+    with_events = set(registers.event_columns.kinds["source"])
+    source = registers.stay_columns.kinds["source"].to_numpy(dtype=object)[registers.stay_columns.kind]
+    for name in [name for name in _OF_VISITS if name not in with_events]:
+        n = int((source == name).sum())
+        signs.observe("stays", name, "stays without any visit: starts may be decisions", n, n, "kept")
 
 
 def _dates(weeks: pd.Series) -> str:

@@ -253,3 +253,27 @@ def test_registers_of_nobody_have_a_report(tmp_path):
 def test_an_unknown_language_is_refused(damaged, tmp_path):
     with pytest.raises(ValueError, match="`language` must be one of 'fi', 'sv', 'en'; got 'de'"):
         register_report(damaged, tmp_path / "quality.html", language="de")
+
+
+@pytest.mark.parametrize("text", ["TÃ¶ysÃ¤", "T\ufffdys\ufffd"], ids=["UTF-8 as Latin-1", "replaced"])
+def test_text_in_a_wrong_encoding(text):
+    made = registers(daily(), area=["Töysä"] * 20 + [text])
+    assert found(made) == {("text read in another encoding than it was written in", "area"): (1, "12")}
+
+
+def test_the_same_diagnosis_from_several_sources():
+    once = daily(source="inpatient", system="ICD-10", code="I50")
+    made = registers(once, once.assign(source="primary_care")[::10])
+    assert found(made)["the same code, person and day in several sources", "source"] == (-(-len(once) // 10), "")
+
+
+def test_home_care_without_visits_may_be_decisions():
+    days = pd.date_range("2021-02-01", periods=5).astype("datetime64[us]")
+    stays = pd.DataFrame({"person_id": "p1", "start": days, "end": days + pd.Timedelta(1, "D")})
+    stays = stays.assign(source="home_care", kind="home_care")
+    people = pd.DataFrame({"person_id": ["p1"], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["female"]})
+    events = daily(1).assign(person_id="p1")
+    fault = "stays without any visit: starts may be decisions"
+    for source, told in (("emergency", True), ("home_care", False)):
+        made = Registers(people, events.assign(source=source), stays, extract_date="2024-01-01")
+        assert ((fault, "home_care") in found(made)) == told
