@@ -15,7 +15,7 @@ from servicenee.exceptions import RegisterError
 from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, values_of, what_ids_are
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
-from servicenee.registers.schema import NUMBER, TEXT
+from servicenee.registers.schema import DATE, NUMBER, TEXT, ZONE
 
 _SUFFIXES = (".parquet", ".csv")
 _DELIMITERS = (",", ";", "\t")
@@ -181,6 +181,10 @@ def frame_of(
     frame = {}
     for name in arrow.column_names:
         column, what = arrow.column(name), holds[name] or TEXT
+        if what == DATE and pa.types.is_timestamp(column.type) and column.type.tz is not None:
+            known = column.is_valid().to_numpy(zero_copy_only=False)
+            findings.add(place, name, "time with a zone", known, f"taken as local time of {ZONE}")
+            column = pc.local_timestamp(column.cast(pa.timestamp("us", tz=ZONE)))
         try:
             if holds[name] is None and looks_numeric(column):
                 what = NUMBER

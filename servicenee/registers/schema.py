@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 TEXT, NUMBER, DATE, IDENTITY = "text", "number", "date", "identity"
+ZONE = "Europe/Helsinki"  # a time with a zone is converted to local time, once, where it is read
 
 
 @dataclass(frozen=True)

@@ -253,12 +253,22 @@ def test_a_query_that_fails_is_an_error_without_values(sqlite):
     assert MARKER not in str(error.value)
 
 
-def test_times_with_a_zone_in_postgresql_are_told(postgres, small):
-    own_tables(small, postgres)
+def test_times_with_a_zone_in_postgresql_become_local_time_and_are_counted(postgres):
     with postgres.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE events ALTER COLUMN time TYPE timestamptz"))
-    with pytest.raises(RegisterError, match=r"events, time: must be dates .* got dates with a time zone"):
-        read_sql(postgres)
+        for statement in (
+            "CREATE SCHEMA zoned",
+            "CREATE TABLE zoned.persons (person_id int, birth_date date, sex text)",
+            "CREATE TABLE zoned.events (person_id int, time timestamptz, source text, code_system text, code text)",
+            "INSERT INTO zoned.persons VALUES (1, '1940-05-01', 'female')",
+            "INSERT INTO zoned.events VALUES (1, '2020-01-15 22:30+00', 'a', 'b', 'winter')",
+            "INSERT INTO zoned.events VALUES (1, '2020-07-15 23:30+01', 'a', 'b', 'summer')",
+        ):
+            connection.execute(sa.text(statement))
+    read = read_sql(postgres, schema="zoned", until="2021-01-01")
+    assert read.events["time"].tolist() == [pd.Timestamp("2020-01-16 00:30"), pd.Timestamp("2020-07-16 01:30")]
+    finding = read.findings.iloc[0]
+    assert (finding["fault"], finding["n"]) == ("time with a zone", 2)
+    assert finding["action"] == "taken as local time of Europe/Helsinki"
 
 
 def test_text_ids_with_leading_zeros_stay_text(sqlite):

@@ -429,8 +429,7 @@ def test_parquet_of_others_is_read_by_its_types(tmp_path):
 
 def test_parquet_columns_of_a_wrong_type_are_told_together(tmp_path):
     persons = pd.DataFrame({"person_id": [1.0], "birth_date": [19400501], "sex": ["female"]})
-    zoned = pd.to_datetime(["2023-03-01"]).tz_localize("UTC")
-    events = pd.DataFrame({"person_id": [1], "time": zoned, "source": "a", "code_system": "b", "code": [1.5]})
+    events = pd.DataFrame({"person_id": [1], "time": 1.5, "source": "a", "code_system": "b", "code": [1.5]})
     persons.to_parquet(tmp_path / "persons.parquet")
     events.to_parquet(tmp_path / "events.parquet")
     with pytest.raises(RegisterError) as error:
@@ -442,4 +441,15 @@ def test_parquet_columns_of_a_wrong_type_are_told_together(tmp_path):
         "events.parquet, code",
     ):
         assert column in str(error.value)
-    assert "time zone" in str(error.value)
+
+
+def test_times_with_a_zone_become_local_time_once_and_are_counted(tmp_path):
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    times = pd.to_datetime(["2023-01-15T22:30", "2023-07-15T22:30", None]).tz_localize("UTC")
+    events = pd.DataFrame({"person_id": [1, 1, 1], "time": times, "source": "a", "code_system": "b", "code": "c"})
+    persons.to_parquet(tmp_path / "persons.parquet")
+    events.to_parquet(tmp_path / "events.parquet")
+    registers = read_registers(tmp_path, extract_date="2024-01-01", tolerance=1.0)
+    assert registers.events["time"].tolist() == [pd.Timestamp("2023-01-16 00:30"), pd.Timestamp("2023-07-16 01:30")]
+    found = registers.findings[["fault", "n", "first_rows"]].to_numpy().tolist()
+    assert found == [["time with a zone", 2, "0, 1"], ["missing or placeholder date", 1, "2"]]
