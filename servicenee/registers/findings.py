@@ -28,6 +28,7 @@ class Findings:
         self._rows: list[tuple] = []
         self._errors: list[str] = []
         self._delivered: dict[str, int] = {}
+        self._unread: dict[str, int] = {}
         self._touched: dict[tuple[str, str], list[np.ndarray]] = {}
 
     def error(self, message: str) -> None:
@@ -59,6 +60,12 @@ class Findings:
                 f"at most {tolerated:.0%} is tolerated. Mend the extract, or raise `tolerance` knowingly."
             )
 
+    def add_unread(self, table: str, fault: str, rows, n_rows: int) -> None:
+        """Count lines of a file that make no row of its table; they have no number among the rows that were read."""
+        self.add_rows(table, "all columns", fault, rows, n_rows, "set aside", limited=True)
+        self._touched[table, "set aside"].pop()
+        self._unread[table] = len(rows)
+
     def observe(self, table: str, column: str, fault: str, n: int, n_all: int, action: str, first: str = "") -> None:
         """Note what concerns no single row, such as weeks without any: `n` of `n_all`, and where it is seen first."""
         if n:
@@ -81,10 +88,12 @@ class Findings:
     def account(self) -> pd.DataFrame:
         """What became of the rows of every table: delivered = unchanged + repaired + set aside."""
         lines = []
-        for table, delivered in self._delivered.items():
+        for table, read in self._delivered.items():
+            delivered = read + self._unread.get(table, 0)
             lost, mended = (self._distinct(table, effect) for effect in ("set aside", "repaired"))
             mended = np.setdiff1d(mended, lost, assume_unique=True)
-            lines.append((table, delivered, delivered - len(lost) - len(mended), len(mended), len(lost)))
+            n_lost = len(lost) + self._unread.get(table, 0)
+            lines.append((table, delivered, delivered - n_lost - len(mended), len(mended), n_lost))
         return pd.DataFrame(lines, columns=list(ACCOUNT))
 
     def _distinct(self, table: str, effect: str) -> np.ndarray:

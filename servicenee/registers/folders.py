@@ -12,10 +12,10 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from servicenee.exceptions import RegisterError
-from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, values_of, what_ids_are
+from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, to_local_time, values_of, what_ids_are
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
-from servicenee.registers.schema import DATE, NUMBER, TEXT, ZONE
+from servicenee.registers.schema import DATE, NUMBER, TEXT
 
 _SUFFIXES = (".parquet", ".csv")
 _DELIMITERS = (",", ";", "\t")
@@ -130,8 +130,7 @@ class Folder:
         arrow = pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
         if skipped:
             fault, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
-            file = self.file_name(table)
-            self._findings.add_rows(file, "all columns", fault, skipped, n_rows, "set aside", limited=True)
+            self._findings.add_unread(self.file_name(table), fault, skipped, n_rows)
         return arrow
 
     def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:
@@ -179,13 +178,11 @@ def frame_of(
 ) -> pd.DataFrame:
     """The columns as values that `Registers` takes; what cannot be read is missing, and counted under `place`."""
     frame = {}
+    findings.deliver(place, arrow.num_rows)
     for name in arrow.column_names:
         column, what = arrow.column(name), holds[name] or TEXT
-        if what == DATE and pa.types.is_timestamp(column.type) and column.type.tz is not None:
-            known = column.is_valid().to_numpy(zero_copy_only=False)
-            findings.add(place, name, "time with a zone", known, f"taken as local time of {ZONE}")
-            column = pc.local_timestamp(column.cast(pa.timestamp("us", tz=ZONE)))
         try:
+            column, noted = to_local_time(column) if what == DATE else (column, [])
             if holds[name] is None and looks_numeric(column):
                 what = NUMBER
             frame[name], failed = values_of(column, what, ids)
@@ -194,6 +191,8 @@ def frame_of(
             findings.error(f"{place}, {name}: must be {EXPECTED[what]}; got {reason}.")
             frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
             continue
+        for fault, action, rows in noted:
+            findings.add(place, name, fault, rows, action)
         if failed is not None:
             findings.add(place, name, f"not {EXPECTED[what]}", failed, "taken as missing", limited=True)
     return pd.DataFrame(frame, copy=False)
@@ -216,6 +215,7 @@ def assembled(
     except RegisterError as error:
         raise RegisterError([*findings.errors, *error.findings]) from None
     findings.raise_errors()
+    registers.account = pd.concat([findings.account(), registers.account], ignore_index=True)
     found = [frame for frame in (findings.frame(), registers.findings) if len(frame)]
     if found:
         registers.findings = pd.concat(found, ignore_index=True)

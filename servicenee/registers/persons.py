@@ -16,10 +16,11 @@ from servicenee.registers.reading import (
 from servicenee.registers.schema import TABLES
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, PersonColumns, TextColumn, read_only
 
+_OLDEST_DAYS = 111 * 365.25  # of completed years, 110 is the last that is taken for true
 _DATES = ("birth_date", "death_date", "registered_from", "registered_to")
 
 
-def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
+def build_persons(frame: pd.DataFrame, extract_day: int, findings: Findings) -> PersonColumns:
     """Person columns in ascending order of id; impossible dates are taken as unknown and counted."""
     ids = read_ids(frame)
     unusable = _refused_ids(frame, ids, findings)
@@ -37,12 +38,23 @@ def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     early = (death < birth) & (birth != FAR_PAST)
     findings.add("persons", "death_date", "before birth_date", early, "birth_date taken as unknown")
     birth[early] = FAR_PAST
+    _doubt_births(birth, np.minimum(np.minimum(death, end), extract_day), extract_day, findings)
     sex = read_text(frame, "sex")
     known = np.isin(np.array([*sex.levels, "female"], dtype=object)[sex.codes], ("female", "male"))
     findings.add("persons", "sex", "neither 'female' nor 'male'", ~known, "kept, but unknown to features")
     columns = [column[order] for column in (ids, birth, death, start, end)]
     read_only(*columns)
     return PersonColumns(*columns, extra=_extra_columns(frame, order))
+
+
+def _doubt_births(birth: np.ndarray, last: np.ndarray, extract_day: int, findings: Findings) -> None:
+    """Take births as unknown, in place, that give on the last day of life or residence an age nobody has."""
+    known = birth != FAR_PAST
+    unborn = known & (birth > extract_day)
+    findings.add("persons", "birth_date", "after the extract", unborn, "taken as unknown")
+    old = known & (last.astype(np.int64) - birth > _OLDEST_DAYS)
+    findings.add("persons", "birth_date", "an age over 110 years", old, "taken as unknown")
+    birth[unborn | old] = FAR_PAST
 
 
 def _fixed_width(ids: np.ndarray) -> np.ndarray:

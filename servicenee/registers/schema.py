@@ -34,6 +34,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "value": Column(NUMBER),
         "unit": Column(TEXT),
         "available_at": Column(DATE),
+        "version": Column(NUMBER),
     },
     "stays": {
         "person_id": Column(IDENTITY, True),

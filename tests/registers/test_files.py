@@ -453,3 +453,26 @@ def test_times_with_a_zone_become_local_time_once_and_are_counted(tmp_path):
     assert registers.events["time"].tolist() == [pd.Timestamp("2023-01-16 00:30"), pd.Timestamp("2023-07-16 01:30")]
     found = registers.findings[["fault", "n", "first_rows"]].to_numpy().tolist()
     assert found == [["time with a zone", 2, "0, 1"], ["missing or placeholder date", 1, "2"]]
+
+
+def test_midnight_as_24_and_offsets_in_text(tmp_path):
+    (tmp_path / "persons.csv").write_text("person_id,birth_date,sex\n1,1940-05-01,female\n")
+    times = [
+        "2023-12-31T24:00",
+        "2023-01-15T22:30Z",
+        "2023-07-15 23:30:00+01:00",
+        "2023-02-30T10:00Z",
+        "2023-01-01T24:01",
+    ]
+    rows = "".join(f"1,{time},a,b,{n}\n" for n, time in enumerate(times))
+    (tmp_path / "events.csv").write_text(f"person_id,time,source,code_system,code\n{rows}")
+    registers = read_registers(tmp_path, extract_date="2024-01-01", tolerance=1.0)
+    assert registers.events["time"].astype(str).tolist() == [
+        "2023-01-16 00:30:00",
+        "2023-07-16 01:30:00",
+        "2024-01-01 00:00:00",
+    ]
+    found = registers.findings.set_index("fault")["first_rows"].to_dict()
+    assert found["time with a zone"] == "1, 2, 3"
+    assert found["24:00"] == "0"
+    assert found["not dates such as 2021-12-31 or 2021-12-31T14:05"] == "3, 4"

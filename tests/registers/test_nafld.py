@@ -33,9 +33,9 @@ def _events(rows: pd.DataFrame, source: str, code: str, value=np.nan) -> pd.Data
 def at_entry(request) -> Cohort:
     people, measured, found = (pd.read_parquet(FOLDER / f"nafld{number}.parquet") for number in (1, 2, 3))
     born = _day(-(people["age"] * 365.25).astype(int))
-    persons = pd.DataFrame(
-        {"person_id": people["id"], "birth_date": born, "sex": people["male"].map(["female", "male"].__getitem__)}
-    )
+    sex = people["male"].map(["female", "male"].__getitem__)
+    followed_to = _day(people["futime"] + 1)  # without it, many would be over 110 at the extract
+    persons = pd.DataFrame({"person_id": people["id"], "birth_date": born, "sex": sex, "registered_to": followed_to})
     events = [_events(measured, "laboratory", "test", measured["value"]), _events(found, "diagnoses", "event")]
     registers = Registers(
         persons, pd.concat(events, ignore_index=True), extract_date="2025-01-01", duplicates=request.param
