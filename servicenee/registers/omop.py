@@ -266,7 +266,7 @@ def _moments(reading: _Reading, table: str, frame: pd.DataFrame, stem: str) -> n
     date, moment = date.to_numpy(dtype="datetime64[us]"), moment.to_numpy(dtype="datetime64[us]")
     same = moment.astype("datetime64[D]") == date.astype("datetime64[D]")
     differs = ~same & ~np.isnat(moment) & ~np.isnat(date)
-    file, fault = reading.tables.file_name(table), f"another day than {stem}_date"
+    file, fault = reading.tables.file_name(table), "another day than the date column"
     reading.findings.add(file, f"{stem}_datetime", fault, differs, "the date counts")
     return np.where(same | np.isnat(date), moment, date)
 

@@ -4,14 +4,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from servicenee import __version__
 from servicenee._checks import check_choice
-from servicenee.disclosure import MIN_CELL, is_small
+from servicenee.disclosure import HIDDEN_BESIDE, MIN_CELL, count_text, is_small
 from servicenee.html import MISSING, figure, note, page, table, tiles, value_text
 from servicenee.registers.core import Registers
-from servicenee.registers.findings import effect_of
+from servicenee.registers.findings import ACCOUNT, effect_of
 from servicenee.registers.quality import code_systems, lag_curve, source_table, weekly_volumes
 from servicenee.registers.quality_figures import plot_lags, plot_volumes
 from servicenee.registers.signals import GAPS, NOT_ROWS, OUTAGE, check_registers
@@ -106,6 +107,7 @@ def register_summary(registers: Registers, *, language: str = "en") -> str:
     lines = [f"{_word('title', language)}: {date}", repr(registers), *_sentences(facts, language)]
     if len(facts.findings):
         lines += ["", _word("section.findings", language), *_aligned(_findings(facts, language))]
+    lines += ["", *_aligned(_account(facts, language))]
     lines += ["", _word("section.sources", language), *_aligned(_sources(facts, language))]
     lines += ["", _word("section.volumes", language), *_aligned(_weeks(facts, language, bars=True))]
     lines += ["", _word("section.codes", language), *_aligned(_codes(facts, language))]
@@ -116,6 +118,7 @@ def register_summary(registers: Registers, *, language: str = "en") -> str:
 class _Facts:
     """The tables of one report."""
 
+    account: pd.DataFrame
     findings: pd.DataFrame
     volumes: pd.DataFrame
     sources: pd.DataFrame
@@ -124,9 +127,13 @@ class _Facts:
 
 
 def _facts(registers: Registers) -> _Facts:
-    sources = source_table(registers)
     return _Facts(
-        check_registers(registers), weekly_volumes(registers), sources, lag_curve(registers), code_systems(registers)
+        registers.account,
+        check_registers(registers),
+        weekly_volumes(registers),
+        source_table(registers),
+        lag_curve(registers),
+        code_systems(registers),
     )
 
 
@@ -170,9 +177,24 @@ def _findings(facts: _Facts, language: str) -> pd.DataFrame:
 
 
 def _findings_blocks(facts: _Facts, language: str) -> list:
+    account = [_table(_account(facts, language), language, ACCOUNT[1:]), _word("account.caption", language)]
     if not len(facts.findings):
-        return [_word("say.clean", language)]
-    return [_table(_findings(facts, language), language, ("n", "share")), _word("findings.caption", language)]
+        return account
+    found = _table(_findings(facts, language), language, ("n", "share"))
+    return [found, _word("findings.caption", language), *account]
+
+
+def _account(facts: _Facts, language: str) -> pd.DataFrame:
+    """What became of the rows of each table that has any; nothing that a small count follows from."""
+    rows = []
+    for one in facts.account[facts.account["delivered"] > 0].itertuples():
+        parts = pd.Series({name: getattr(one, name) for name in ACCOUNT[2:]}, dtype=np.int64)
+        shown = [_count(part, language) for part in parts]
+        hidden = (count_text(parts) == HIDDEN_BESIDE).to_numpy()
+        shown = [MISSING if beside else text for text, beside in zip(shown, hidden, strict=True)]
+        rows.append((_table_name(one.table, language), _count(one.delivered, language), *shown))
+    heads = [_word(f"head.{name}", language) for name in ("where", *ACCOUNT[1:])]
+    return pd.DataFrame(rows, columns=heads)
 
 
 def _table(frame: pd.DataFrame, language: str, numbers: tuple[str, ...]):
@@ -274,8 +296,12 @@ def _known(key: str, language: str, otherwise: str) -> str:
 
 
 def _fault(fault: str, language: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "_", fault.lower()).strip("_")
-    return _known(f"faults.{slug}", language, fault)
+    return _known(_key(fault), language, fault)
+
+
+def _key(fault: str) -> str:
+    """Key of the fault's words in the catalogue."""
+    return "faults." + re.sub(r"[^a-z0-9]+", "_", fault.lower()).strip("_")
 
 
 def _table_name(name: str, language: str) -> str:

@@ -324,7 +324,7 @@ def test_measurements_carry_value_unit_and_time_of_day(tmp_path):
     ]
     assert events["value"].fillna(-1).tolist() == [48.5, 49.0, -1.0]
     assert events["unit"].fillna("").tolist() == ["mg/dL", "", ""]
-    assert registers.findings["fault"].tolist() == ["another day than measurement_date"]
+    assert registers.findings["fault"].tolist() == ["another day than the date column"]
 
 
 def test_drug_exposures_carry_days_of_supply(tmp_path):

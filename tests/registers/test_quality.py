@@ -1,12 +1,15 @@
 """The quality of registers: signs in the whole, each with the data that show it, and the report with nothing small."""
 
+import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from servicenee import Registers, check_registers
+from servicenee.html import value_text
 from servicenee.registers import (
     code_systems,
     lag_curve,
@@ -15,8 +18,8 @@ from servicenee.registers import (
     source_table,
     weekly_volumes,
 )
-from servicenee.registers.quality_report import _fault
-from servicenee.texts import LANGUAGES
+from servicenee.registers.quality_report import _fault, _key
+from servicenee.texts import LANGUAGES, text
 
 MARKER = "MARKER99"
 FIRST, LAST = "2021-01-04", "2023-12-31"  # 156 weeks from a Monday
@@ -226,6 +229,11 @@ def test_the_page_holds_everything_in_the_language_and_nothing_small(damaged, tm
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", page)
     row = cells.index(_fault("after extract_date", language))
     assert cells[row + 3 : row + 5] == ["&lt;5", "–"]  # two rows, of a share and at rows that nobody learns
+    account = [
+        cells[at + 1 : at + 5] for at, cell in enumerate(cells) if cell == text("quality.table.events", language)
+    ]
+    n = value_text(len(damaged.events) + 2, language=language)
+    assert [n, "–", "0", "&lt;5"] in account  # the unchanged rows would give away the two that were set aside
     rare = [cells[at + 1 : at + 3] for at, cell in enumerate(cells) if cell == "rare"]
     assert ["&lt;5", "–\u00a0– –"] in rare  # three rows: neither how many nor from when to when
 
@@ -277,3 +285,11 @@ def test_home_care_without_visits_may_be_decisions():
     for source, told in (("emergency", True), ("home_care", False)):
         made = Registers(people, events.assign(source=source), stays, extract_date="2024-01-01")
         assert ((fault, "home_care") in found(made)) == told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_fault_of_the_fixture_has_its_words(language):
+    with (Path(__file__).parents[1] / "data" / "faults.csv").open(encoding="utf-8", newline="") as lines:
+        faults = {row["finding"] for row in csv.DictReader(lines)} - {""}
+    for fault in faults:
+        assert text(_key(fault), language)
