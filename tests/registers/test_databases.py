@@ -133,8 +133,8 @@ def own_tables(county: Registers, engine, **options) -> None:
 
 @pytest.fixture(scope="module")
 def small(county) -> Registers:
-    """The first 60 persons of the county."""
-    ids = county.persons["person_id"][:60]
+    """The first 40 persons of the county."""
+    ids = county.persons["person_id"][:40]
     persons, events, stays = (
         table[table["person_id"].isin(ids)] for table in (county.persons, county.events, county.stays)
     )
