@@ -92,6 +92,7 @@ def plot_lags(curve: pd.DataFrame, names: dict[str, str], *, language: str = "en
         axis.plot(own["days"], own["share"], _DASHES[number % len(_DASHES)], drawstyle="steps-post", label=name)
     axis.set(ylim=(0, 1.02), xlabel=text("quality.axis.days", language), ylabel=text("quality.axis.arrived", language))
     axis.set_xscale("symlog", linthresh=7)
+    axis.set_xlim(0, curve["days"].max())
     axis.set_xticks([0, 1, 3, 7, 30, 90, 365])
     axis.xaxis.set_major_formatter(partial(_whole, language=language))
     axis.yaxis.set_major_formatter(partial(_percent, language=language))

@@ -103,7 +103,7 @@ def _starts(sources: pd.DataFrame, registers: Registers, signs: Findings) -> Non
 def _residence(registers: Registers, signs: Findings) -> None:
     """Rows from while the person was not registered in the area: moved, or the residence is not complete."""
     persons, events = registers.person_columns, registers.event_columns
-    person = np.repeat(np.arange(len(persons)), np.diff(events.first))
+    person = np.repeat(np.arange(len(persons), dtype=np.int32), np.diff(events.first))
     day = events.minute // MINUTES_PER_DAY
     outside = (day < persons.from_day[person]) | (day >= persons.to_day[person])
     outside &= (persons.from_day[person] != FAR_PAST) | (persons.to_day[person] != FAR_FUTURE)
