@@ -386,6 +386,9 @@ def test_the_order_of_rows_does_not_matter_and_every_row_is_kept_or_counted(rows
     usable = [row for row, bad in zip(rows, unusable, strict=True) if not bad]
     assert len(made.events) == len({row[:4] for row in usable})
     assert n_of(made, "exact duplicate") == len(usable) - len(made.events)
+    account = made.account.set_index("table").loc["events"]
+    assert account["delivered"] == len(rows) == account["unchanged"] + account["repaired"] + account["set_aside"]
+    assert account["unchanged"] + account["repaired"] == len(made.events)
 
 
 @settings(max_examples=100, deadline=None)
@@ -425,6 +428,9 @@ def test_stays_are_kept_or_counted_in_any_order(rows, shuffled):
     n_unusable = sum(row[0] == "nobody" or row[1] in ("2999-12-31", None) for row in rows)
     assert len(one.stays) == len(rows) - n_unusable - n_of(one, "exact duplicate")
     assert (one.stays["end"].isna() | (one.stays["end"] >= one.stays["start"])).all()
+    account = one.account.set_index("table").loc["stays"]
+    assert account["delivered"] == len(rows)
+    assert account["unchanged"] + account["repaired"] == len(one.stays)
 
 
 # --- types in which tables come --------------------------------------------------------------------------------------

@@ -476,3 +476,13 @@ def test_midnight_as_24_and_offsets_in_text(tmp_path):
     assert found["time with a zone"] == "1, 2, 3"
     assert found["24:00"] == "0"
     assert found["not dates such as 2021-12-31 or 2021-12-31T14:05"] == "3, 4"
+
+
+def test_the_account_counts_lines_that_make_no_row(tmp_path):
+    (tmp_path / "persons.csv").write_text("person_id,birth_date,sex\n1,1940-05-01,female\n")
+    good = "".join(f"1,2023-01-{day:02},a,b,c,{day}\n" for day in range(1, 10))
+    lines = f"person_id,time,source,code_system,code,value\n{good}1,2023-02-01,a,b,c\n1,2023-03-01,a,b,c,many\n"
+    (tmp_path / "events.csv").write_text(lines)
+    account = read_registers(tmp_path, extract_date="2024-01-01", tolerance=1.0).account.set_index("table")
+    assert account.loc["events.csv"].tolist() == [11, 9, 1, 1]
+    assert account.loc["events"].tolist() == [10, 10, 0, 0]
