@@ -49,8 +49,8 @@ def read_meds(
     duplicates : {"drop", "keep"}, default="drop"
         What becomes of events that repeat another exactly.
     tolerance : float, default=0.01
-        Share of the rows that may be set aside before the registers are refused; of a column's values, five times as
-        much may be unreadable.
+        Share of the rows that may be set aside before the registers are refused; of a column's values, five
+        times as much may be unreadable.
 
     Returns
     -------

@@ -40,8 +40,8 @@ def read_sql(
     duplicates : {"drop", "keep"}, default="drop"
         What becomes of events that repeat another exactly.
     tolerance : float, default=0.01
-        Share of a table's rows that may be set aside before the registers are refused; of a column's values, five times as
-        much may be unreadable.
+        Share of a table's rows that may be set aside before the registers are refused; of a column's values, five
+        times as much may be unreadable.
 
     Returns
     -------
