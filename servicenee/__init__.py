@@ -8,10 +8,17 @@ __version__ = "0.1.0"
 _ROOMS = {
     "servicenee.registers": (
         "Registers",
+        "check_registers",
         "make_registers",
+        "pseudonym_key",
+        "pseudonymise",
+        "read_hilmo",
+        "read_meds",
         "read_omop",
         "read_registers",
+        "read_sql",
         "true_risks",
+        "write_hilmo",
         "write_registers",
     ),
     "servicenee.codes": ("Codelist", "load_codelist"),

@@ -65,10 +65,12 @@ def _placed_rows(
         rows["available"] = np.empty(n, dtype=np.int32)
     find = person_finder(frame, persons.ids)
     timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
+    current = _current(frame, findings) if "version" in frame.columns else None
     tally, kept, n_kept = Tally(findings, n), [], 0
     for block in _blocks(n):
         tally.start = block.start
         read, keep = _read_block(timed.iloc[block], block, (find, texts, persons, extract_day), tally)
+        keep = keep if current is None else keep & current[block]
         kept.append(keep)
         for name, column in read.items():
             column = column if keep.all() else column[keep]
@@ -79,6 +81,15 @@ def _placed_rows(
     if n_kept == n:
         return rows, None
     return {name: column[:n_kept] for name, column in rows.items()}, np.flatnonzero(np.concatenate(kept))
+
+
+def _current(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
+    """True for rows of which no later version is there."""
+    same = [frame[name] for name in ("person_id", "time", "source", "code_system", "code")]
+    version = pd.Series(read_numbers(frame, "version"), index=frame.index).fillna(-np.inf)
+    old = (version < version.groupby(same, dropna=False, observed=True).transform("max")).to_numpy()
+    findings.add("events", "version", "superseded by a later version", old, "set aside")
+    return ~old
 
 
 def _blocks(n_rows: int) -> Iterator[slice]:
@@ -123,12 +134,13 @@ def _split(
         return rows, kinds, None
     n_parts, place, split = found
     delivered = np.arange(n_rows) if kept is None else kept
-    for concerned, rule, action in (
-        (n_parts > 1, "combination of codes", "split, all parts kept"),
+    for concerned, fault, action in (
+        (n_parts == 2, "combination of codes", "split, all parts kept"),
+        (n_parts > 2, "more than two codes in one", "split, all parts kept"),
         (n_parts == 0, "block of codes", "set aside"),
     ):
         at = delivered[concerned[rows["kind"]]]
-        findings.add_rows("events", "code", rule, at, n_rows, action, limited=False)
+        findings.add_rows("events", "code", fault, at, n_rows, action, limited=False)
     times = n_parts[rows["kind"]]
     whole = np.repeat(np.arange(len(times)), times)
     number_of_part = np.arange(len(whole)) - np.repeat(np.cumsum(times) - times, times)

@@ -11,6 +11,7 @@ from servicenee.registers.reading import PLACEHOLDER, is_sentinel, read_dates
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, read_only
 
 NEVER = np.int32(2**31 - 1)  # `available` of a row without a date of its own: filled from the reporting lag
+_LATE_PAPERS_DAYS = 30  # late answers of a laboratory and bills follow a death; much later rows contradict it
 _NONE = np.zeros(0, dtype=bool)
 
 
@@ -36,16 +37,20 @@ def placed(
     keep = ~(unknown | missing | late)
     if len(sourceless):
         keep &= ~sourceless
-    before_birth = after_death = _NONE
+    before_birth = after_death = conflict = _NONE
     if len(persons) and len(day):
         # Most blocks begin after the youngest person's birth and end before the first death: no need to look closer.
         if day.min() < persons.birth_day.max():
             before_birth = keep & (day < persons.birth_day[person])
         if day.max() > persons.death_day.min():
-            after_death = keep & (day > persons.death_day[person])
+            since_death = day - persons.death_day[person].astype(np.int64)
+            after_death = keep & (since_death > 0) & (since_death <= _LATE_PAPERS_DAYS)
+            conflict = keep & (since_death > _LATE_PAPERS_DAYS)
     findings.add(table, column, "before birth_date", before_birth, "set aside")
     findings.add(table, column, "after death_date", after_death, "set aside")
-    for outside in (before_birth, after_death):
+    fault = f"more than {_LATE_PAPERS_DAYS} days after death_date"
+    findings.add(table, column, fault, conflict, "set aside: is it the same person, and dead?")
+    for outside in (before_birth, after_death, conflict):
         if len(outside):
             keep &= ~outside
     return keep
@@ -112,6 +117,6 @@ def count_repeats(
         "exact duplicate",
         np.sort(at),
         n_rows,
-        "one of each kept, the first to be available",
+        "set aside: one of each kept, the first to be available",
         limited=False,
     )

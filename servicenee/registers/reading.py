@@ -1,15 +1,16 @@
 """Columns of a data frame as checked numpy arrays: dates, numbers, text and person ids; findings, no guesses."""
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 
-from servicenee.registers.arrow import arrow_levels, holds_arrow
+from servicenee.registers.arrow import arrow_levels, holds_arrow, to_local_time
 from servicenee.registers.findings import Findings
-from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT
+from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT, ZONE
 from servicenee.registers.tables import TextColumn
 
 _HINTS = {
@@ -18,7 +19,6 @@ _HINTS = {
     TEXT: "text",
     IDENTITY: "whole numbers or text. A float id such as 123.0 has lost its identity: read it as text or int64",
 }
-_ZONE_HINT = "local dates without a time zone. Use .dt.tz_convert('Europe/Helsinki').dt.tz_localize(None), once"
 _US_PER_MINUTE = 60_000_000
 _NO_ID = np.iinfo(np.int64).min
 _IDS_PER_PERSON = 64  # ids no sparser than this are looked up in a table of all numbers between the first and the last
@@ -39,9 +39,11 @@ def check_columns(table: str, frame: pd.DataFrame, findings: Findings) -> bool:
                 findings.error(f"{table}.{name}: the column is missing. Add it, or rename the one that holds it.")
                 usable = False
         elif len(frame) and not _holds(frame[name], column.holds):
-            hint = _ZONE_HINT if column.holds == DATE and _has_zone(frame[name]) else _HINTS[column.holds]
-            findings.error(f"{table}.{name}: must be {hint}; got {frame[name].dtype}.")
+            findings.error(f"{table}.{name}: must be {_HINTS[column.holds]}; got {frame[name].dtype}.")
             usable = False
+        elif column.holds == DATE and _has_zone(frame[name]):
+            zoned = frame[name].notna().to_numpy()
+            findings.add(table, name, "time with a zone", zoned, f"taken as local time of {ZONE}")
     return usable
 
 
@@ -72,11 +74,13 @@ def _is_of_type(column: pd.Series, what: str) -> bool:
     if isinstance(dtype, pd.ArrowDtype):
         return holds_arrow(dtype.pyarrow_dtype, what)
     if what == DATE:
-        if types.is_datetime64_dtype(dtype):
+        if types.is_datetime64_any_dtype(dtype):
             return True
-        if not types.is_object_dtype(dtype) or _has_zone(column):
-            return False
-        return types.infer_dtype(column, skipna=True) in ("date", "datetime", "datetime64")
+        return types.is_object_dtype(dtype) and types.infer_dtype(column, skipna=True) in (
+            "date",
+            "datetime",
+            "datetime64",
+        )
     if what == NUMBER:
         return types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
     if what == IDENTITY:
@@ -114,13 +118,22 @@ def read_dates(frame: pd.DataFrame, name: str) -> np.ndarray:
     column = frame[name]
     arrow = as_arrow(column)
     if arrow is not None:
-        return arrow.cast(pa.timestamp("us"), safe=False).to_numpy()
+        return to_local_time(arrow)[0].cast(pa.timestamp("us"), safe=False).to_numpy()
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert(ZONE).dt.tz_localize(None)
     if types.is_datetime64_dtype(column.dtype):
         return column.to_numpy(dtype="datetime64[us]")
     values = column.astype(object).where(column.notna(), None).to_numpy(dtype=object)
     return np.array(
-        [np.datetime64("NaT", "us") if value is None else value for value in values], dtype="datetime64[us]"
+        [np.datetime64("NaT", "us") if value is None else _local(value) for value in values], dtype="datetime64[us]"
     )
+
+
+def _local(value):
+    """A time with a zone as local time; every other value as it is."""
+    if getattr(value, "tzinfo", None) is None:
+        return value
+    return value.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
 
 
 def is_sentinel(dates: np.ndarray) -> np.ndarray:
