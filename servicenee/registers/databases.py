@@ -138,7 +138,7 @@ class Database:
             known = [sa.column(*column) for column in self._types(table).values()]
             self._selectable[table] = sa.table(self._spelled[table], *known, schema=self._schema)
         column = self._selectable[table].c[spelled]
-        if isinstance(kind, sa.Numeric):
+        if isinstance(kind, sa.Numeric | sa.Float):
             return sa.type_coerce(column, sa.Float()).label(spelled)
         if self._is_text_date(kind):
             return sa.type_coerce(column, sa.String()).label(spelled)
@@ -201,7 +201,7 @@ class Database:
             return pa.bool_()
         if isinstance(kind, sa.Integer):
             return pa.int64()
-        if isinstance(kind, sa.Numeric):
+        if isinstance(kind, sa.Numeric | sa.Float):
             return pa.float64()
         if isinstance(kind, sa.Date | sa.DateTime):
             return pa.timestamp("us", tz="UTC" if getattr(kind, "timezone", False) else None)
@@ -225,6 +225,9 @@ def _array(values: tuple, kind: pa.DataType | None) -> pa.Array:
 def _below_each_other(chunks: list[pa.Array], kind: pa.DataType | None) -> pa.ChunkedArray:
     if not chunks:
         return pa.chunked_array([], kind or pa.null())
-    if len({chunk.type for chunk in chunks}) > 1:
+    types = {chunk.type for chunk in chunks if not pa.types.is_null(chunk.type)}
+    if len(types) == 1:
+        return pa.chunked_array([chunk.cast(*types) for chunk in chunks])
+    if len(types) > 1:
         chunks = [chunk.cast(pa.string()) for chunk in chunks]
     return pa.chunked_array(chunks)

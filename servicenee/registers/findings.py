@@ -32,8 +32,9 @@ class Findings:
         self._touched: dict[tuple[str, str], list[np.ndarray]] = {}
 
     def error(self, message: str) -> None:
-        """A fault the registers cannot be used with."""
-        self._errors.append(message)
+        """A fault the registers cannot be used with; told once, however often it is met."""
+        if message not in self._errors:
+            self._errors.append(message)
 
     def deliver(self, table: str, n_rows: int) -> None:
         """Note how many rows a table came with, for the account."""

@@ -43,6 +43,7 @@ class Folder:
             if twice:
                 findings.error(f"{', '.join(twice)}: there are several files of this name. Keep one, Parquet or CSV.")
         self._columns: dict[str, dict[str, str]] = {}
+        self._counted: set[str] = set()
 
     def __contains__(self, table: str) -> bool:
         return table in self._files
@@ -128,7 +129,8 @@ class Folder:
                 part = pa.table({spelled[name]: pa.nulls(0) for name in columns})
             parts.append(part.rename_columns(columns))
         arrow = pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
-        if skipped:
+        if skipped and table not in self._counted:
+            self._counted.add(table)  # once, however often the file is opened for some of its columns
             fault, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
             self._findings.add_unread(self.file_name(table), fault, skipped, n_rows)
         return arrow
@@ -225,9 +227,12 @@ def assembled(
 def _rows_with(arrow: pa.Table, name: str, values: np.ndarray) -> pa.Table:
     """Rows whose number in the column is among the values, also where a text file spells it."""
     column = arrow.column(name)
-    text = pa.types.is_string(column.type) or pa.types.is_null(column.type)
-    kind = pa.string() if text else pa.int64()
-    return arrow.filter(pc.is_in(column.cast(kind, safe=False), pa.array(values, pa.int64()).cast(kind)))
+    whole = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    kind = pa.int64() if whole else pa.string()
+    try:
+        return arrow.filter(pc.is_in(column.cast(kind, safe=False), pa.array(values, pa.int64()).cast(kind)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return arrow  # reading the column tells what is wrong with it
 
 
 def _refuse_other_encodings(file: Path) -> None:

@@ -191,6 +191,22 @@ def test_many_chunks_are_one(small, sqlite, monkeypatch):
     same(read_sql(sqlite, until=small.extract_date, duplicates="keep"), small)
 
 
+def test_a_column_without_a_type_may_begin_with_chunks_of_nothing(sqlite, monkeypatch):
+    monkeypatch.setattr("servicenee.registers.databases._ROWS_PER_CHUNK", 3)
+    with sqlite.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE persons (person_id INTEGER, birth_date DATE, sex TEXT, weight)"))
+        connection.execute(
+            sa.text("CREATE TABLE events (person_id INTEGER, time DATE, source, code_system, code, value)")
+        )
+        for n in range(9):
+            known = "NULL" if n < 5 else n / 2
+            connection.execute(sa.text(f"INSERT INTO persons VALUES ({n}, '1940-01-01', 'male', {known})"))
+            connection.execute(sa.text(f"INSERT INTO events VALUES ({n}, '2020-01-01', 'a', 'b', 'c', {known})"))
+    read = read_sql(sqlite, until="2021-01-01")
+    assert read.events["value"].fillna(-1).tolist() == read.persons["weight"].fillna(-1).tolist()
+    assert read.events["value"].tolist()[5:] == [2.5, 3.0, 3.5, 4.0]
+
+
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 

@@ -477,3 +477,21 @@ def test_names_of_the_codes_that_occur(tmp_path):
     assert concept_names(folder, registers).to_numpy().tolist() == [
         ["SNOMED", "74474003", "Gastrointestinal hemorrhage"]
     ]
+
+
+def test_concept_ids_as_text_in_parquet_are_read_and_what_is_none_is_counted(tmp_path):
+    folder = cdm(tmp_path, condition_occurrence=CONDITIONS + "1,192671,2015-01-01\n")
+    concept = pd.DataFrame(
+        {"concept_id": ["192671", "none"], "vocabulary_id": "SNOMED", "concept_code": ["74474003", "x"]}
+    )
+    concept.to_parquet(folder / "concept.parquet")
+    assert read_omop(folder).events["code_system"].tolist() == ["SNOMED"]
+
+
+def test_a_broken_line_is_counted_once_though_the_file_is_opened_for_its_concepts_too(tmp_path):
+    rows = "".join(f"1,192671,2015-01-{day:02}\n" for day in range(1, 29))
+    folder = cdm(tmp_path, condition_occurrence=f"{CONDITIONS}{rows}1,192671\n", concept=CONCEPTS)
+    registers = read_omop(folder, tolerance=0.1)
+    assert registers.findings["fault"].tolist() == ["number of fields differs from the header"]
+    account = registers.account.set_index("table").loc["condition_occurrence.csv"]
+    assert account.tolist() == [29, 28, 0, 1]
