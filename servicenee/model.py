@@ -63,9 +63,9 @@ class NeedModel:
         Who is scored.
     features : FeatureSet or builder
         What was known on the index date.
-    estimator : NeedClassifier
-        Learns the risk; it is cloned. Any scikit-learn classifier fits inside, as in
-        ``NeedClassifier(LogisticRegression())``.
+    estimator : NeedClassifier, DemandRegressor or RiskCurve
+        Learns the risk, the amount or the risk by several horizons; it is cloned. Any scikit-learn estimator fits
+        inside, as in ``NeedClassifier(LogisticRegression())``.
     outcome : Outcome
         What is predicted.
     name : str, default="need"
@@ -177,7 +177,7 @@ class NeedModel:
         return evaluate(labels, risk, by=groups, capacity=capacity)
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
-        """Risk and rank of everybody in the population on the index date.
+        """Scores of everybody in the population on the index date.
 
         Parameters
         ----------
@@ -188,26 +188,27 @@ class NeedModel:
         Returns
         -------
         DataFrame, index (person_id, index_date)
-            risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in order of
-            person); model; version. Persons outside the population, and those whose risk the estimator cannot tell,
-            are not in the table.
+            What the estimator gives, see below; model; version. Persons outside the population, and those whom the
+            estimator cannot score, are not in the table.
+
+        Notes
+        -----
+        NeedClassifier: risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in
+        order of person). DemandRegressor: expected, lower, upper. RiskCurve: risk_90d, risk_180d, ...
         """
         self._check_fitted()
         cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
-        risk = self._risk(self.transform(cohort)) if len(cohort) else np.empty(0)
-        known = np.isfinite(risk)
+        columns = self._columns(cohort)
+        known = np.isfinite(np.column_stack(list(columns.values()))).all(axis=1)
         if not known.all():
-            _warn(f"{int((~known).sum())} of {len(known)} rows have no risk from the estimator; they are left out.")
-            cohort, risk = cohort[known], risk[known]
-        return pd.DataFrame(
-            {
-                "risk": risk,
-                "rank": _ranks(risk, cohort.index_day),
-                "model": pd.Series(self.name, index=range(len(risk)), dtype=object).to_numpy(),
-                "version": pd.Series(self.version, index=range(len(risk)), dtype=object).to_numpy(),
-            },
-            index=cohort.index,
-        )
+            _warn(f"{int((~known).sum())} of {len(known)} rows have no score from the estimator; they are left out.")
+            cohort, columns = cohort[known], {name: values[known] for name, values in columns.items()}
+        if "risk" in columns:
+            columns["rank"] = _ranks(columns["risk"], cohort.index_day)
+        for name in ("model", "version"):
+            text = self.name if name == "model" else self.version
+            columns[name] = pd.Series(text, index=range(len(cohort)), dtype=object).to_numpy()
+        return pd.DataFrame(columns, index=cohort.index)
 
     def reasons(self, registers: Registers, index: pd.MultiIndex, n_reasons: int = 3) -> pd.DataFrame:
         """What raises the risk of these rows most, language-neutral.
@@ -295,10 +296,10 @@ class NeedModel:
         ):
             if not isinstance(value, expected):
                 raise TypeError(f"`{name}` must be of class {expected.__name__}; got {type(value).__name__}.")
-        if not hasattr(self.estimator, "explain"):
+        if not hasattr(self.estimator, "scores"):
             raise TypeError(
-                f"`estimator` must be a NeedClassifier; got {type(self.estimator).__name__}. Put a scikit-learn "
-                "classifier inside one: NeedClassifier(estimator)."
+                "`estimator` must be a NeedClassifier, DemandRegressor or RiskCurve; got "
+                f"{type(self.estimator).__name__}. Put a scikit-learn classifier inside one: NeedClassifier(estimator)."
             )
 
     def _check_fitted(self) -> None:
@@ -335,8 +336,23 @@ class NeedModel:
                 )
         return labels
 
+    def _columns(self, cohort: Cohort) -> dict[str, np.ndarray]:
+        """What the estimator says of every row, by column of the scores."""
+        if not len(cohort):
+            return {name: np.empty(0) for name in self.estimator_.score_names}
+        table = self.estimator_.scores(self.transform(cohort))
+        return {name: table[name].to_numpy(dtype=np.float64) for name in table}
+
     def _risk(self, X: pd.DataFrame) -> np.ndarray:
-        return np.asarray(self.estimator_.predict_proba(X)[:, 1], dtype=np.float64)
+        """Risk of the outcome within its horizon."""
+        of_horizon = ("risk", f"risk_{self.outcome.horizon_days}d")
+        names = [name for name in self.estimator_.score_names if name in of_horizon]
+        if not names:
+            raise TypeError(
+                f"`estimator` must give the risk within {self.outcome.horizon_days} days, the outcome's horizon, to be "
+                f"evaluated; {type(self.estimator_).__name__} gives {', '.join(self.estimator_.score_names)}."
+            )
+        return self.estimator_.scores(X)[names[0]].to_numpy(dtype=np.float64)
 
     def __repr__(self) -> str:
         if not self.is_fitted:

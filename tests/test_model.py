@@ -109,7 +109,7 @@ def test_persons_without_a_risk_are_left_out_and_counted_not_ranked_as_zero(mode
     monkeypatch.setattr(estimator, "risks", (np.nan, 0.25, 0.5), raising=False)
     monkeypatch.setattr(model, "estimator_", estimator)
     n = len(model.population.at(county, county.extract_date))
-    with pytest.warns(ServiceneeWarning, match=rf"{-(-n // 3)} of {n} rows have no risk"):
+    with pytest.warns(ServiceneeWarning, match=rf"{-(-n // 3)} of {n} rows have no score"):
         scores = model.predict(county)
     assert len(scores) == n - -(-n // 3)
     assert scores["risk"].notna().all()

@@ -7,6 +7,8 @@ from scipy.special import expit
 from scipy.special import logit as to_logit
 from sklearn.isotonic import IsotonicRegression
 
+from servicenee.need.families import log_losses
+
 CALIBRATIONS = ("auto", "none", "intercept", "logistic", "isotonic")
 MIN_EVENTS_FOR_SLOPE = 100
 MIN_EVENTS_FOR_ISOTONIC = 1_000
@@ -96,12 +98,6 @@ def calibrate(calibrator: Calibrator, logits: np.ndarray) -> np.ndarray:
     if calibrator.kind == "isotonic":
         return np.interp(logits, calibrator.logits, calibrator.risks)
     return expit(calibrator.intercept + calibrator.slope * logits)
-
-
-def log_losses(y: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    """Log-loss of every row."""
-    risk = np.clip(risk, 1e-15, 1 - 1e-15)
-    return -np.where(y == 1, np.log(risk), np.log1p(-risk))
 
 
 def _fit(kind: str, logits, y, weights) -> Calibrator:
