@@ -55,7 +55,7 @@ _ROOMS = {
         "load_rules",
     ),
     "servicenee.evaluation": ("Evaluation", "evaluate", "known_outcomes"),
-    "servicenee.need": ("DemandRegressor", "NeedClassifier"),
+    "servicenee.need": ("DemandRegressor", "NeedClassifier", "RiskCurve"),
     "servicenee.model": ("NeedModel",),
     "servicenee.persistence": ("save_model",),
     "servicenee.tracking": ("load_model", "log_model"),

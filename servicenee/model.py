@@ -195,6 +195,7 @@ class NeedModel:
         -----
         NeedClassifier: risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in
         order of person). DemandRegressor: expected, lower, upper. RiskCurve: risk_90d, risk_180d, ...
+        ``attrs["estimand"]`` of the table says in words what the numbers are.
         """
         self._check_fitted()
         cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
@@ -208,7 +209,9 @@ class NeedModel:
         for name in ("model", "version"):
             text = self.name if name == "model" else self.version
             columns[name] = pd.Series(text, index=range(len(cohort)), dtype=object).to_numpy()
-        return pd.DataFrame(columns, index=cohort.index)
+        scores = pd.DataFrame(columns, index=cohort.index)
+        scores.attrs["estimand"] = self.estimator_.estimand
+        return scores
 
     def reasons(self, registers: Registers, index: pd.MultiIndex, n_reasons: int = 3) -> pd.DataFrame:
         """What raises the risk of these rows most, language-neutral.

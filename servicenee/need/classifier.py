@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import assert_all_finite, check_random_state, column_or_1d, get_tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import check_random_state, column_or_1d, get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from servicenee._checks import check_choice, check_count
@@ -19,13 +18,14 @@ from servicenee.need.custom import custom_logit, fit_custom, warn_if_unweighted
 from servicenee.need.families import LOGISTIC
 from servicenee.need.folds import rows_for_selection
 from servicenee.need.inputs import (
+    binary_outcome,
     calibration_folds,
     check_same_index,
     check_weights,
     check_X,
     matrices,
+    refuse_one_class,
     take,
-    warn,
     warn_of_dropped_columns,
     warn_of_new_categories,
 )
@@ -33,8 +33,6 @@ from servicenee.need.linear import linear_contributions
 from servicenee.need.mixing import differs_from_reference, frame_mixer, matrix_mixer
 from servicenee.need.reasons import path_contributions, reasons_table
 from servicenee.need.selection import choose_engine, default_choice, engine_predictor, fit_engine
-
-FEW_EVENTS = 20
 
 
 class NeedClassifier(ClassifierMixin, BaseEstimator):
@@ -141,7 +139,7 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         if sample_weight is not None:
             weights = weights * check_weights(sample_weight, X.shape[0])[rows]
             rows, outcome, weights = (values[weights > 0] for values in (rows, outcome, weights))
-        _check_outcome(outcome)
+        refuse_one_class(outcome)
         persons = person_groups(named, y, groups)
         persons = None if persons is None else persons[rows]
         X = take(X, rows)
@@ -209,6 +207,11 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
     def score_names(self):
         """Columns of `scores`."""
         return ("risk",)
+
+    @property
+    def estimand(self):
+        """What a risk is, in words."""
+        return "probability of the event within the outcome's horizon, before death and other competing events"
 
     def score(self, X, y, sample_weight=None):
         """Give the area under the ROC curve: what a search or cross-validation maximises when no scorer is given.
@@ -314,22 +317,5 @@ def _outcome(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         check_same_index(X, y)
         known = known_outcomes(y)
         return np.array([0, 1]), known.positions, known.y.astype(np.intp), known.weights
-    y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) > 2:
-        raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
-    if len(classes) == 1:
-        codes = np.full(len(y), classes[0] == 1)
-    return classes, np.arange(len(y)), codes.astype(np.intp), np.ones(len(y))
-
-
-def _check_outcome(outcome: np.ndarray) -> None:
-    n_events, n_rows = int(outcome.sum()), len(outcome)
-    if min(n_events, n_rows - n_events) == 0:
-        raise ValueError(
-            f"`y` must hold both classes; got 1 class ({n_events} events in {n_rows} rows with a known outcome)."
-        )
-    if n_events < FEW_EVENTS:
-        warn(f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses.")
+    classes, codes = binary_outcome(y)
+    return classes, np.arange(len(codes)), codes, np.ones(len(codes))

@@ -252,6 +252,11 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
         """Columns of `scores`."""
         return ("expected", "lower", "upper")
 
+    @property
+    def estimand(self):
+        """What an expected amount is, in words."""
+        return "mean amount in the outcome's window, death ending it; 80 % interval of the single person's amount"
+
     def score(self, X, y, sample_weight=None, exposure=None):
         """Give the share of the Poisson deviance explained: what a search maximises when no scorer is given.
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import validate_data
 
 from servicenee._checks import name_some
@@ -12,6 +14,7 @@ from servicenee.exceptions import ServiceneeWarning
 from servicenee.need.columns import Column, read_matrix, used
 from servicenee.need.folds import folds_hold_both_classes, person_folds
 
+FEW_EVENTS = 20
 ROWS_PER_PART = 16_384
 # Larger tables get three folds instead of five: the folds are most of the cost of training.
 VALUES_FOR_FIVE_FOLDS = 1_000_000
@@ -27,6 +30,30 @@ def check_X(estimator, X, *, reset: bool):
     if not X.columns.is_unique:
         raise ValueError("`X` must have a distinct name for each column; got the same name more than once.")
     return X
+
+
+def binary_outcome(y) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes and the 0/1 code of each row; with one class in `y` code 1 if it is 1."""
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) > 2:
+        raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
+    if len(classes) == 1:
+        codes = np.full(len(y), classes[0] == 1)
+    return classes, codes.astype(np.intp)
+
+
+def refuse_one_class(outcome: np.ndarray) -> None:
+    """Trees fit one class without a word and logistic models with an unclear one; few events are worth a warning."""
+    n_events, n_rows = int(outcome.sum()), len(outcome)
+    if min(n_events, n_rows - n_events) == 0:
+        raise ValueError(
+            f"`y` must hold both classes; got 1 class ({n_events} events in {n_rows} rows with a known outcome)."
+        )
+    if n_events < FEW_EVENTS:
+        warn(f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses.")
 
 
 def check_weights(sample_weight, n_rows: int) -> np.ndarray:

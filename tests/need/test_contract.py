@@ -4,7 +4,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from servicenee.need import DemandRegressor, NeedClassifier
+from servicenee.need import DemandRegressor, NeedClassifier, RiskCurve
 
 FOLDS = "folds are drawn by row position, so a repeated row and a weight of two give different folds"
 
@@ -23,6 +23,7 @@ def reasons_to_fail(estimator):
         DemandRegressor(random_state=0),
         DemandRegressor(loss="two_part", random_state=0),
         DemandRegressor(PoissonRegressor(), random_state=0),
+        RiskCurve(random_state=0),
     ],
     expected_failed_checks=reasons_to_fail,
 )
