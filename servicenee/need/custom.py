@@ -63,6 +63,6 @@ def custom_logit(fitted, X) -> np.ndarray:
     return np.asarray(fitted.decision_function(X), dtype=np.float64)
 
 
-def custom_mean(fitted, X) -> np.ndarray:
-    """Mean of an amount; what a least-squares model puts below 0 counts as none."""
-    return np.maximum(np.asarray(fitted.predict(X), dtype=np.float64).reshape(-1), 0.0)
+def custom_mean(fitted, X, floor: float) -> np.ndarray:
+    """Mean of an amount, at least `floor`: a least-squares model may put it at 0 or below, where nothing can happen."""
+    return np.maximum(np.asarray(fitted.predict(X), dtype=np.float64).reshape(-1), floor)

@@ -34,6 +34,8 @@ from servicenee.outcomes import CENSORED, DEATH, NO_EVENT
 
 LOSSES = ("poisson", "two_part")
 COVERAGE = 0.8
+# Of the overall mean: the least that the mean of a regressor of your own counts as.
+SMALLEST_SHARE = 0.01
 
 
 class DemandRegressor(RegressorMixin, BaseEstimator):
@@ -59,6 +61,8 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
         "linear", "boosted", "blend" or "custom"; of two parts that of each.
     estimator_ : object
         The fitted model of the mean before its level and slope are corrected.
+    floor_ : float
+        The least that a mean of `estimator` counts as: a hundredth of the overall mean. Only with `estimator`.
     line_ : Line
         That correction, on the log mean.
     spread_ : Spread
@@ -347,21 +351,22 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
         rate, weights = known.rate, known.rate_weights
         warn_if_unweighted(self.estimator, weights)
         self.engine_, self.engine_loss_ = "custom", {}
+        self.floor_ = SMALLEST_SHARE * float(np.average(rate, weights=weights))
         self.estimator_ = fit_custom(self.estimator, X, rate, weights)
         if folds is None:
-            return Expected(custom_mean(self.estimator_, X), None)
+            return Expected(custom_mean(self.estimator_, X, self.floor_), None)
         mean = np.empty(len(rate))
         for fold in np.unique(folds):
             held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             fitted = fit_custom(self.estimator, take(X, rest), rate[rest], weights[rest])
-            mean[held_out] = custom_mean(fitted, take(X, held_out))
+            mean[held_out] = custom_mean(fitted, take(X, held_out), self.floor_)
         return Expected(mean, None)
 
     def _expected(self, X, exposure) -> Expected:
         check_is_fitted(self)
         X = check_X(self, X, reset=False)
         if self.engine_ == "custom":
-            expected = Expected(custom_mean(self.estimator_, X), None)
+            expected = Expected(custom_mean(self.estimator_, X, self.floor_), None)
         else:
             warn_of_new_categories(self.columns_, X)
             expected = joined([expected_amounts(self.estimator_, part) for part in matrices(self.columns_, X)])
@@ -376,7 +381,11 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
         mix = frame_mixer(X, columns) if custom and isinstance(X, pd.DataFrame) else matrix_mixer(matrix, reference)
 
         def log_mean(states):
-            mean = custom_mean(self.estimator_, states) if custom else expected_amounts(self.estimator_, states).mean
+            mean = (
+                custom_mean(self.estimator_, states, self.floor_)
+                if custom
+                else expected_amounts(self.estimator_, states).mean
+            )
             return np.log(np.maximum(mean, SMALLEST_MEAN))
 
         return path_contributions(log_mean, mix, differs_from_reference(matrix, reference))
