@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_count
+from servicenee.evaluation.areas import areas_of
 from servicenee.evaluation.calibration import calibration_of, curve_of
 from servicenee.evaluation.capacity import DEFAULT_CAPACITY, capacities_of, check_capacity, list_lengths
 from servicenee.evaluation.card import model_card
 from servicenee.evaluation.censoring import NO_EVENT, is_labels
+from servicenee.evaluation.distribution import outcome_table, risk_table
 from servicenee.evaluation.figures import plot_calibration, plot_capacity
 from servicenee.evaluation.measures import metrics_of
 from servicenee.evaluation.protection import (
@@ -21,14 +23,16 @@ from servicenee.evaluation.protection import (
     protected_bins,
     protected_capacities,
     protected_metrics,
-    risk_table,
 )
 from servicenee.evaluation.report import metrics_html, report
-from servicenee.evaluation.rows import judged_rows
+from servicenee.evaluation.rows import JudgedRows, judged_rows
 from servicenee.evaluation.subgroups import group_variables, subgroups_of
+from servicenee.evaluation.thresholds import decisions_of, protected_thresholds
+from servicenee.evaluation.turnover import protected_turnover, turnover_of
 from servicenee.exceptions import ServiceneeWarning
 
 CALIBRATION_BINS = 10
+AREA = "area"
 
 
 @dataclass(frozen=True, repr=False)
@@ -222,18 +226,14 @@ def evaluate(
             stacklevel=2,
         )
     drawing = {"n_bootstrap": n_bootstrap, "random_state": random_state}
-    lengths = list_lengths(rows, capacity)
-    curve = curve_of(rows, **drawing)
-    tables = {
-        "data": data_table(labels, rows),
-        "metrics": protected_metrics(metrics_of(rows, capacity, **drawing), rows, capacity),
-        "calibration": protected_bins(calibration_of(rows, n_bins=CALIBRATION_BINS, **drawing), rows),
-        "curve": curve.iloc[:0] if few_persons(rows) else curve,
-        "risks": risk_table(rows),
-        "capacity": protected_capacities(capacities_of(rows, lengths, **drawing), rows, lengths),
-    }
+    tables = {"data": data_table(labels, rows), **_risk_tables(rows, capacity, drawing)}
+    if len(rows.date_names) > 1:
+        tables["dates"] = subgroups_of(rows, _date_groups(rows), capacity, **drawing)
+        tables["turnover"] = protected_turnover(turnover_of(rows, capacity))
     if groups:
         tables["subgroups"] = subgroups_of(rows, groups, capacity, **drawing)
+    if AREA in groups:
+        tables["areas"] = areas_of(rows, groups[AREA], capacity, **drawing)
     return Evaluation(
         tables=tables,
         capacity=capacity,
@@ -244,6 +244,27 @@ def evaluate(
         n_bootstrap=n_bootstrap,
         random_state=random_state,
     )
+
+
+def _risk_tables(rows: JudgedRows, capacity: int | float, drawing: dict) -> dict[str, pd.DataFrame]:
+    """What can be said of the rows as a whole."""
+    lengths = list_lengths(rows, capacity)
+    curve, decisions = curve_of(rows, **drawing), decisions_of(rows, None, **drawing)
+    few = few_persons(rows)
+    return {
+        "metrics": protected_metrics(metrics_of(rows, capacity, **drawing), rows, capacity),
+        "calibration": protected_bins(calibration_of(rows, n_bins=CALIBRATION_BINS, **drawing), rows),
+        "curve": curve.iloc[:0] if few else curve,
+        "risks": risk_table(rows),
+        "risks_by_outcome": outcome_table(rows),
+        "capacity": protected_capacities(capacities_of(rows, lengths, **drawing), rows, lengths),
+        "thresholds": protected_thresholds(rows),
+        "decision": decisions.iloc[:0] if few else decisions,
+    }
+
+
+def _date_groups(rows: JudgedRows) -> dict[str, pd.Series]:
+    return {"index_date": pd.Series(pd.Categorical.from_codes(rows.date, categories=list(rows.date_names)))}
 
 
 def _horizon(labels) -> float:

@@ -47,14 +47,10 @@ def plot_calibration(groups: pd.DataFrame, curve: pd.DataFrame, risks: pd.DataFr
         return _nothing(fig, language)
     above, below = fig.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
     top = _top(shown, curve)
-    above.plot(
-        [0, top], [0, top], color=GREY, linestyle="--", linewidth=1.2, label=_word("legend.ideal", language)
-    )
+    above.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1.2, label=_word("legend.ideal", language))
     if len(curve):
         above.fill_between(curve["risk"], curve["lower"], curve["upper"], color=BLUE, alpha=0.18, linewidth=0)
-        above.plot(
-            curve["risk"], curve["observed"], color=BLUE, linewidth=2, label=_word("legend.curve", language)
-        )
+        above.plot(curve["risk"], curve["observed"], color=BLUE, linewidth=2, label=_word("legend.curve", language))
     spread = _spread(shown["observed"], shown["lower"], shown["upper"])
     above.errorbar(
         shown["predicted"],

@@ -27,9 +27,7 @@ def report(evaluation, *, title: str | None, language: str) -> str:
         (word("section.capacity"), _capacity(evaluation, language)),
     ]
     if "subgroups" in evaluation.tables:
-        sections.append(
-            (word("section.subgroups"), [_subgroups(evaluation, language), word("method.groups")])
-        )
+        sections.append((word("section.subgroups"), [_subgroups(evaluation, language), word("method.groups")]))
     sections.append((word("section.method"), _method(evaluation, language)))
     return page(
         title or word("title"),
@@ -75,10 +73,7 @@ def verdict_key(evaluation) -> str:
     ratio, slope = evaluation.metric("observed_expected"), evaluation.metric("calibration_slope")
     if not (np.isfinite(ratio) and np.isfinite(slope)):
         return "evaluation.say.unknown"
-    inside = (
-        GOOD_OBSERVED_EXPECTED[0] <= ratio <= GOOD_OBSERVED_EXPECTED[1]
-        and GOOD_SLOPE[0] <= slope <= GOOD_SLOPE[1]
-    )
+    inside = GOOD_OBSERVED_EXPECTED[0] <= ratio <= GOOD_OBSERVED_EXPECTED[1] and GOOD_SLOPE[0] <= slope <= GOOD_SLOPE[1]
     return "evaluation.say.calibrated" if inside else "evaluation.say.uncalibrated"
 
 
@@ -165,9 +160,7 @@ def _data(evaluation, language: str) -> Html:
     word = _words(language)
     data = evaluation.tables["data"]
     values = [
-        value_text(value, language=language, digits=2)
-        if name == "largest_weight"
-        else _whole(value, language)
+        value_text(value, language=language, digits=2) if name == "largest_weight" else _whole(value, language)
         for name, value in zip(data["item"], data["value"], strict=True)
     ]
     items = [word(f"data.{name}") for name in data["item"]]
@@ -259,9 +252,7 @@ def _method(evaluation, language: str) -> list[str]:
 
 def _intervals(frame: pd.DataFrame, language: str, *, as_share: bool = False, digits: int = 3) -> list[str]:
     def show(value: float) -> str:
-        return (
-            share_text(value, language) if as_share else value_text(value, language=language, digits=digits)
-        )
+        return share_text(value, language) if as_share else value_text(value, language=language, digits=digits)
 
     return [
         f"{show(lower)}{BETWEEN}{show(upper)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
@@ -275,8 +266,7 @@ def _length(asked: str, language: str) -> str:
 
 def _with_interval(values: list[str], intervals: list[str]) -> list[str]:
     return [
-        value if interval == "–" else f"{value} ({interval})"
-        for value, interval in zip(values, intervals, strict=True)
+        value if interval == "–" else f"{value} ({interval})" for value, interval in zip(values, intervals, strict=True)
     ]
 
 

@@ -53,13 +53,8 @@ def evaluation():
 
 def test_tables_have_fixed_names_and_columns(evaluation):
     assert list(evaluation.tables) == [
-        "data",
-        "metrics",
-        "calibration",
-        "curve",
-        "risks",
-        "capacity",
-        "subgroups",
+        *("data", "metrics", "calibration", "curve", "risks", "risks_by_outcome", "capacity", "thresholds"),
+        *("decision", "dates", "turnover", "subgroups", "areas"),
     ]
     assert evaluation.tables["metrics"].columns.tolist() == [
         "metric",
