@@ -3,7 +3,7 @@
 import pandas as pd
 
 from servicenee.evaluation.capacity import capacity_text
-from servicenee.evaluation.report import estimand_text, verdict_key
+from servicenee.evaluation.wording import estimand_text, verdict_key
 from servicenee.html import value_text
 from servicenee.texts import text
 

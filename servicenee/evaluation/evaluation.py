@@ -1,7 +1,8 @@
 """Labels and risks in; one record of aggregates out: tables, figures, an HTML report and a model card."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from servicenee.evaluation.capacity import DEFAULT_CAPACITY, capacities_of, chec
 from servicenee.evaluation.card import model_card
 from servicenee.evaluation.censoring import NO_EVENT, is_labels
 from servicenee.evaluation.distribution import outcome_table, risk_table
-from servicenee.evaluation.figures import plot_calibration, plot_capacity
+from servicenee.evaluation.facts import ModelFacts
+from servicenee.evaluation.figures import plot_calibration, plot_capacity, plot_decision, plot_discrimination
+from servicenee.evaluation.forests import plot_audit, plot_groups
+from servicenee.evaluation.horizons import horizon_columns, horizon_tables, labels_at
 from servicenee.evaluation.measures import metrics_of
 from servicenee.evaluation.protection import (
     data_table,
@@ -24,15 +28,28 @@ from servicenee.evaluation.protection import (
     protected_capacities,
     protected_metrics,
 )
-from servicenee.evaluation.report import metrics_html, report
+from servicenee.evaluation.report import report
 from servicenee.evaluation.rows import JudgedRows, judged_rows
+from servicenee.evaluation.sections import metrics_html
 from servicenee.evaluation.subgroups import group_variables, subgroups_of
 from servicenee.evaluation.thresholds import decisions_of, protected_thresholds
+from servicenee.evaluation.trends import plot_comparison, plot_incidence, plot_learning
 from servicenee.evaluation.turnover import protected_turnover, turnover_of
 from servicenee.exceptions import ServiceneeWarning
 
 CALIBRATION_BINS = 10
 AREA = "area"
+_PLOTS = {
+    "capacity": ("capacity", plot_capacity),
+    "discrimination": ("thresholds", plot_discrimination),
+    "decision": ("decision", plot_decision),
+    "subgroups": ("subgroups", plot_groups),
+    "dates": ("dates", plot_groups),
+    "incidence": ("incidence", plot_incidence),
+    "comparison": ("comparison", plot_comparison),
+    "learning_curve": ("learning_curve", plot_learning),
+    "label_audit": ("label_audit", plot_audit),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,7 +60,10 @@ class Evaluation:
     ----------
     tables : dict of DataFrame
         ``data`` (item, value), ``metrics``, ``calibration``, ``curve``, ``risks`` (distribution),
-        ``capacity`` and, when groups were given, ``subgroups``.
+        ``risks_by_outcome``, ``capacity``, ``thresholds``, ``decision``; with several index dates ``dates`` and
+        ``turnover``; with groups ``subgroups``, and with a group ``area`` also ``areas``; with risks at several
+        horizons ``horizons`` and ``incidence``; and what a `NeedModel` adds: ``comparison``, ``learning_curve``,
+        ``areas_left_out``, ``label_audit``, ``sample_size``.
     capacity : int or float
         Capacity behind PPV and sensitivity.
     horizon_days : float
@@ -58,6 +78,8 @@ class Evaluation:
         Resamples behind the intervals.
     random_state : int or None
         Seed of the resampling.
+    model : ModelFacts, default=None
+        What is known of the model behind the risks.
 
     Examples
     --------
@@ -79,11 +101,27 @@ class Evaluation:
     persons_known: bool
     n_bootstrap: int
     random_state: int | None
+    model: ModelFacts | None = None
 
     @cached_property
     def figures(self) -> dict:
-        """Matplotlib figures by name: ``calibration`` and ``capacity``."""
+        """Matplotlib figures by name: see `draw`."""
         return self.draw("en")
+
+    def with_model(self, model: ModelFacts, tables: Mapping[str, pd.DataFrame]) -> "Evaluation":
+        """Give the same with facts about the model and more tables.
+
+        Parameters
+        ----------
+        model : ModelFacts
+        tables : mapping of str to DataFrame
+            Such as ``comparison``, ``learning_curve``, ``areas_left_out``, ``label_audit``, ``sample_size``.
+
+        Returns
+        -------
+        Evaluation
+        """
+        return replace(self, model=model, tables={**self.tables, **tables})
 
     def draw(self, language: str) -> dict:
         """Give the figures with their words in one language.
@@ -96,13 +134,15 @@ class Evaluation:
         Returns
         -------
         dict of matplotlib.figure.Figure
-            ``calibration`` and ``capacity``.
+            ``calibration``, ``capacity``, ``discrimination`` and ``decision``; where there are such tables also
+            ``subgroups``, ``dates``, ``incidence``, ``comparison``, ``learning_curve`` and ``label_audit``.
         """
         groups, curve, risks = (self.tables[name] for name in ("calibration", "curve", "risks"))
-        return {
-            "calibration": plot_calibration(groups, curve, risks, language=language),
-            "capacity": plot_capacity(self.tables["capacity"], language=language),
-        }
+        drawn = {"calibration": plot_calibration(groups, curve, risks, language=language)}
+        for name, (table, plot) in _PLOTS.items():
+            if table in self.tables:
+                drawn[name] = plot(self.tables[table], language=language)
+        return drawn
 
     def metric(self, name: str) -> float:
         """Give the value of one measure.
@@ -182,9 +222,11 @@ def evaluate(
         Labels table, or a 0/1 outcome; its index (person_id, index_date), or that of `risk`, tells
         persons and index dates.
     risk : Series, scores table or array-like of shape (n_rows,)
-        Calibrated probabilities for the same rows in the same order.
+        Calibrated probabilities for the same rows in the same order. Of a scores table with risks at several
+        horizons (``risk_90d``, ``risk_365d``) every one is judged at its horizon, and the last one in full.
     by : DataFrame, Series, dict or array-like, default=None
-        Groups to look at one by one, such as sex or area: one value per row; several as columns.
+        Groups to look at one by one, such as sex or area: one value per row; several as columns. A group named
+        ``area`` also shows what a list of its own would give every area.
     capacity : int or float, default=None
         Persons the service can act on at each index date, a count or a fraction. None: 5 % of the rows.
     n_bootstrap : int, default=200
@@ -216,6 +258,11 @@ def evaluate(
     """
     check_count("n_bootstrap", n_bootstrap, minimum=0)
     capacity = check_capacity(DEFAULT_CAPACITY if capacity is None else capacity)
+    drawing = {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    curve, more = horizon_columns(risk), {}
+    if curve:
+        more = horizon_tables(labels, risk, capacity, **drawing)
+        labels, risk = labels_at(labels, max(curve)), risk[curve[max(curve)]]
     rows = judged_rows(labels, risk)
     groups = {} if by is None else group_variables(by, labels)
     if not rows.persons_known and n_bootstrap:
@@ -225,7 +272,6 @@ def evaluate(
             ServiceneeWarning,
             stacklevel=2,
         )
-    drawing = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     tables = {"data": data_table(labels, rows), **_risk_tables(rows, capacity, drawing)}
     if len(rows.date_names) > 1:
         tables["dates"] = subgroups_of(rows, _date_groups(rows), capacity, **drawing)
@@ -235,7 +281,7 @@ def evaluate(
     if AREA in groups:
         tables["areas"] = areas_of(rows, groups[AREA], capacity, **drawing)
     return Evaluation(
-        tables=tables,
+        tables={**tables, **more},
         capacity=capacity,
         horizon_days=_horizon(labels),
         index_dates=_first_and_last(labels, risk),

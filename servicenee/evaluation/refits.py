@@ -26,7 +26,7 @@ MOST_AREAS = 10
 OTHER_AREAS = "other areas"
 POOLED, PREDICTION = "pooled", "a new area"
 # Topics of columns that count the use of services.
-USE_TOPICS = ("services", "acute_use", "social", "home_care", "stays")
+USE_TOPICS = ("services", "acute_use", "social")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,7 @@ def compare_refits(
     return compare_risks(later.labels, risks, capacity=capacity)
 
 
-def learning_curve(
-    estimator, training: Rows, later: Rows, *, shares=LEARNING_SHARES, random_state=0
-) -> pd.DataFrame:
+def learning_curve(estimator, training: Rows, later: Rows, *, shares=LEARNING_SHARES, random_state=0) -> pd.DataFrame:
     """How the model grows with the persons it learns from, on later rows and on its own.
 
     Persons are drawn once in a random order, so that every share contains the smaller ones. A curve that is flat at

@@ -139,8 +139,8 @@ def protected_thresholds(rows: JudgedRows) -> pd.DataFrame:
     full = levels(sorted_rows)
     ends = _ends(full)
     last_row = np.append(sorted_rows.starts, len(sorted_rows.person))[ends + 1]
-    kept = [not _small_cell(sorted_rows, n_selected) for n_selected in last_row.tolist()]
-    return pd.DataFrame(_rates(full, ends[np.array(kept, dtype=bool)]), columns=list(THRESHOLD_COLUMNS))
+    kept = np.array([not _small_cell(sorted_rows, n_selected) for n_selected in last_row.tolist()], dtype=bool)
+    return pd.DataFrame(_rates(full, ends[kept]), columns=list(THRESHOLD_COLUMNS))
 
 
 def _small_cell(sorted_rows: Ranked, n_selected: int) -> bool:

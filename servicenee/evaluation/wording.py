@@ -1,0 +1,92 @@
+"""Values of the tables in; the texts in which a reader meets them out: shares, intervals, notes, verdicts."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from servicenee.evaluation.notes import TEXT_KEYS
+from servicenee.html import value_text
+from servicenee.texts import text
+
+# A browser may break a line after an en dash; the word joiner keeps an interval in one piece.
+BETWEEN = "\u00a0–\u2060\u00a0"
+GOOD_OBSERVED_EXPECTED = (0.9, 1.1)
+GOOD_SLOPE = (0.8, 1.2)
+
+
+def words(language: str) -> Callable[[str], str]:
+    """Look-up of the texts of evaluations."""
+
+    def word(name: str) -> str:
+        return text(f"evaluation.{name}", language)
+
+    return word
+
+
+def estimand_text(evaluation, language: str) -> str:
+    """What the risk is a probability of."""
+    if evaluation.simple_outcome:
+        return text("evaluation.estimand.simple", language)
+    return text("evaluation.estimand", language, horizon=whole(evaluation.horizon_days, language))
+
+
+def note_text(why: str, language: str) -> str:
+    """A note of a table in the reader's language."""
+    return text(TEXT_KEYS[why], language) if why in TEXT_KEYS else why
+
+
+def verdict_key(evaluation) -> str:
+    """Whether the risks are at the right level, by the bands of METHODS: key of the sentence that says so."""
+    ratio, slope = evaluation.metric("observed_expected"), evaluation.metric("calibration_slope")
+    if not (np.isfinite(ratio) and np.isfinite(slope)):
+        return "evaluation.say.unknown"
+    inside = GOOD_OBSERVED_EXPECTED[0] <= ratio <= GOOD_OBSERVED_EXPECTED[1] and GOOD_SLOPE[0] <= slope <= GOOD_SLOPE[1]
+    return "evaluation.say.calibrated" if inside else "evaluation.say.uncalibrated"
+
+
+def share(value: float, language: str, digits: int = 1) -> str:
+    """A share as per cent: 12,3 % in Finnish and Swedish, 12.3% in English."""
+    if not np.isfinite(value):
+        return "–"
+    gap = "" if language == "en" else "\u00a0"
+    return f"{value_text(100 * value, language=language, digits=digits)}{gap}%"
+
+
+def number(value: float, language: str, digits: int = 2) -> str:
+    """A number with two decimals."""
+    return value_text(float(value), language=language, digits=digits)
+
+
+def whole(value: float, language: str) -> str:
+    """A number without decimals."""
+    return value_text(float(value), language=language, digits=0)
+
+
+def column(values: Sequence[float], show: Callable, language: str) -> list[str]:
+    """Every value as `show` writes it."""
+    return [show(value, language) for value in values]
+
+
+def intervals(
+    frame: pd.DataFrame, show: Callable, language: str, names: Sequence[str] = ("lower", "upper")
+) -> list[str]:
+    """Intervals of the two columns; an en dash where there is none."""
+    return [
+        f"{show(lower, language)}{BETWEEN}{show(upper, language)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
+        for lower, upper in zip(frame[names[0]], frame[names[1]], strict=True)
+    ]
+
+
+def with_intervals(frame: pd.DataFrame, show: Callable, language: str, name: str = "value") -> list[str]:
+    """Values of a column with their interval in brackets: ``name_lower`` to ``name_upper``, or lower to upper."""
+    bounds = (f"{name}_lower", f"{name}_upper") if f"{name}_lower" in frame else ("lower", "upper")
+    return [
+        show(value, language) if interval == "–" else f"{show(value, language)} ({interval})"
+        for value, interval in zip(frame[name], intervals(frame, show, language, bounds), strict=True)
+    ]
+
+
+def list_length(asked: str, language: str) -> str:
+    """A list length as a reader writes it."""
+    return asked if language == "en" else asked.replace(".", ",").replace("%", "\u00a0%")
