@@ -12,17 +12,18 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from servicenee._checks import check_count, check_dates, name_some
-from servicenee.cohort import Cohort, Population, completed_years
+from servicenee.cohort import Cohort, Population
 from servicenee.disclosure import is_small
 from servicenee.evaluation import Evaluation, evaluate, known_outcomes
+from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
+from servicenee.refitting import added_tables, check_refits, group_columns, model_facts, refit_tables
 from servicenee.registers import Registers
 
 RISK_DECIMALS = 12
-_AGE_BANDS = (0, 65, 75, 85)
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ class NeedModel:
         *,
         by: str | Iterable[str] | None = None,
         capacity: int | float | None = None,
+        refits: str | Iterable[str] = (),
     ) -> Evaluation:
         """Judge the risks on later index dates, whose outcomes training has not seen.
 
@@ -154,10 +156,14 @@ class NeedModel:
         index_dates : date, ISO text or list of them
             At or after the end of the last outcome window of training.
         by : str or list of str, optional
-            Groups to look at one by one: columns of the persons table such as "sex", "area" or "language", and
-            "age_band".
+            Groups to look at one by one: columns of the persons table such as "sex", "area" or "language", "age_band",
+            and two together as "sex:age_band". With groups, markers of need are compared at equal risk.
         capacity : int or float, optional
             Persons the service can act on at each index date, a count or a fraction; by default 5 %.
+        refits : str or list of str, default=()
+            Models to fit on the training dates of these registers for comparison: "baselines" (age and sex; last
+            year's use), "without_past_use", "learning_curve", "areas" (each area judged by a model that has not seen
+            it). The last two fit the model several times.
 
         Returns
         -------
@@ -170,11 +176,16 @@ class NeedModel:
         """
         self._check_fitted()
         self._check_later(index_dates)
-        cohort = self.population.at(registers, index_dates)
-        labels = self._label(cohort)
-        risk = pd.Series(self._risk(self.transform(cohort)), index=labels.index)
-        groups = None if by is None else _groups(cohort, [by] if isinstance(by, str) else list(by))
-        return evaluate(labels, risk, by=groups, capacity=capacity)
+        wanted = check_refits(refits)
+        cohort, later = self._rows(registers, index_dates)
+        risk = pd.Series(self._risk(later.X), index=later.labels.index)
+        groups = None if by is None else group_columns(cohort, by)
+        judged = evaluate(later.labels, risk, by=groups, capacity=capacity)
+        tables = added_tables(self, judged, cohort, later, risk, groups)
+        if wanted:
+            training = self._rows(registers, self.training_.index_dates)
+            tables |= refit_tables(self, wanted, training, (cohort, later), risk, judged.capacity)
+        return judged.with_model(model_facts(self), tables)
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
         """Scores of everybody in the population on the index date.
@@ -319,6 +330,11 @@ class NeedModel:
                 f"{dates[0]}. Evaluate on later dates, or train on earlier ones."
             )
 
+    def _rows(self, registers: Registers, index_dates) -> tuple[Cohort, Rows]:
+        cohort = self.population.at(registers, index_dates)
+        labels = self._label(cohort)
+        return cohort, Rows(self.transform(cohort), labels, cohort.person)
+
     def _label(self, cohort: Cohort) -> pd.DataFrame:
         if not len(cohort):
             last = cohort.attrition["step"].iloc[-1] if len(cohort.attrition) else "selection"
@@ -423,30 +439,6 @@ def _check_sources(table: pd.DataFrame, registers: Registers) -> None:
             f"the registers lack {len(lacking)} sources the model was trained with: {'; '.join(parts)}. Deliver them, "
             "or train a model without them."
         )
-
-
-def _groups(cohort: Cohort, by: list[str]) -> pd.DataFrame:
-    """Group variables of every row: columns of persons, and bands of age on the index date."""
-    persons = cohort.registers.persons
-    known = ["age_band", *(name for name in persons.columns if name != "person_id")]
-    unknown = [name for name in by if name not in known]
-    if unknown:
-        raise ValueError(f"`by` must name 'age_band' or columns of persons ({', '.join(known[1:])}); got {unknown}.")
-    groups = {}
-    for name in by:
-        if name == "age_band":
-            groups[name] = _age_bands(cohort)
-        else:
-            groups[name] = persons[name].to_numpy()[cohort.person]
-    return pd.DataFrame(groups, index=cohort.index)
-
-
-def _age_bands(cohort: Cohort) -> np.ndarray:
-    age = completed_years(cohort.registers.person_columns.birth_day[cohort.person], cohort.index_day)
-    ends = [*(f"–{end - 1}" for end in _AGE_BANDS[1:]), "+"]
-    names = np.array([f"{start}{end}" for start, end in zip(_AGE_BANDS, ends, strict=True)], dtype=object)
-    band = np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right") - 1
-    return np.where(np.isnan(age), None, names[band])
 
 
 def _warn(message: str) -> None:

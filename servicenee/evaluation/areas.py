@@ -27,6 +27,7 @@ AREA_COLUMNS = (
     "sensitivity_upper",
     "note",
 )
+_FROM_LIST = ("lowest_risk", "expected_events")
 _FROM_OUTCOMES = [name for name in AREA_COLUMNS if name.startswith(("observed", "ppv", "sensitivity"))]
 
 
@@ -57,6 +58,13 @@ def areas_of(
         if note:
             row |= dict.fromkeys(_FROM_OUTCOMES, np.nan)
         if not sizes[area]:
-            row |= dict.fromkeys(["selected", "common_selected", "lowest_risk", "expected_events"], np.nan)
+            row |= dict.fromkeys(["selected", "common_selected", *_FROM_LIST], np.nan)
+            found.append(row)
+            continue
+        # The risks of a list of 1 to 4 persons are theirs, and few on the common list are a small count.
+        if is_small(int(np.ceil(row["selected"]))):
+            row |= dict.fromkeys(_FROM_LIST, np.nan)
+        if is_small(int(common[at].sum())):
+            row["common_selected"] = np.nan
         found.append(row)
     return pd.DataFrame(found, columns=list(AREA_COLUMNS))

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ _PLOTS = {
     "discrimination": ("thresholds", plot_discrimination),
     "decision": ("decision", plot_decision),
     "subgroups": ("subgroups", plot_groups),
-    "dates": ("dates", plot_groups),
+    "dates": ("dates", partial(plot_groups, metrics=("observed_expected",))),
     "incidence": ("incidence", plot_incidence),
     "comparison": ("comparison", plot_comparison),
     "learning_curve": ("learning_curve", plot_learning),
@@ -183,20 +183,24 @@ class Evaluation:
         path.write_bytes(report(self, title=title, language=language).encode("utf-8"))
         return path
 
-    def model_card(self, *, title: str | None = None) -> str:
+    def model_card(self, *, title: str | None = None, words: Mapping[str, str] | None = None) -> str:
         """Give a model card in Markdown: figures filled in, prompts where a human has to write.
 
         Parameters
         ----------
         title : str, default=None
-            Name of the model.
+            Heading. None: name and version of the model, as far as they are known.
+        words : mapping of str to str, default=None
+            What a human has written, by the heading of the section: "Intended use", "Not for", "Population and data",
+            "Outcome", "Limits", "Ethics, oversight and contact".
 
         Returns
         -------
         str
-            Markdown text.
+            Markdown text, with the TRIPOD+AI items as filled, prompt or missing and the PROBAST+AI topics that the
+            figures can answer.
         """
-        return model_card(self, title=title)
+        return model_card(self, title=title, words=words)
 
     def __repr__(self) -> str:
         metrics = self.tables["metrics"]

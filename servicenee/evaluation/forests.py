@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from servicenee.evaluation.drawing import BLUE, GREEN, GREY, VERMILLION, blank, nothing, plain, word
-from servicenee.evaluation.notes import TEXT_KEYS
-from servicenee.texts import format_number, text
+from servicenee.evaluation.wording import short_group_text
+from servicenee.texts import format_number
 
 MARKERS = ("o", "s", "^", "D")
 COLOURS = (BLUE, VERMILLION, GREEN, GREY)
@@ -47,7 +47,7 @@ def plot_groups(
     2
     """
     shown = subgroups[subgroups["metric"].isin(list(metrics)) & np.isfinite(subgroups["value"])]
-    names = [(by, group) for by, group in dict.fromkeys(zip(shown["by"], shown["group"], strict=True))]
+    names = list(dict.fromkeys(zip(shown["by"], shown["group"], strict=True)))
     fig = blank(7.2, 1.1 + 0.3 * max(len(names), 2))
     if not names:
         return nothing(fig, language)
@@ -59,7 +59,7 @@ def plot_groups(
         panel.set_xscale("log")
         ratio_ticks(panel, part, language)
         panel.set_xlabel(word(f"metric.{metric}", language))
-    panels[0].set_yticks(np.arange(len(names)), [_group_text(group, language) for _, group in names])
+    panels[0].set_yticks(np.arange(len(names)), [short_group_text(*name, language) for name in names])
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     plain(*panels)
     return fig
@@ -104,7 +104,7 @@ def plot_audit(audit: pd.DataFrame, *, language: str = "en"):
     axis.set_xscale("log")
     ratio_ticks(axis, shown, language)
     axis.set_xlabel(word("axis.audit", language))
-    axis.set_yticks(np.arange(len(groups)), [_group_text(group, language) for _, group in groups])
+    axis.set_yticks(np.arange(len(groups)), [short_group_text(*name, language) for name in groups])
     axis.set_ylim(len(groups) - 0.5, -0.5)
     fig.legend(*axis.get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(markers))
     plain(axis)
@@ -130,10 +130,6 @@ def ratio_ticks(axis, part: pd.DataFrame, language: str) -> None:
     axis.set_xlim(low, high)
     axis.set_xticks(ticks, [format_number(tick, language, decimals=1) for tick in ticks])
     axis.minorticks_off()
-
-
-def _group_text(group: str, language: str) -> str:
-    return text(TEXT_KEYS[group], language) if group in TEXT_KEYS else group
 
 
 def _marker_text(marker: str, language: str) -> str:

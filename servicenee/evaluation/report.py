@@ -83,7 +83,7 @@ def _title(evaluation, language: str) -> str:
     if evaluation.model is None:
         return text("evaluation.title", language)
     outcome = evaluation.model.outcome.get(language) or evaluation.model.name
-    return text("evaluation.title.model", language, outcome=outcome, version=evaluation.model.version)
+    return text("evaluation.title.model", language, outcome=outcome[:1].upper() + outcome[1:])
 
 
 def _meaning(evaluation, language: str) -> list[str]:
@@ -157,7 +157,11 @@ def _subtitle(evaluation, language: str) -> str:
         return text("evaluation.subtitle.undated", language)
     first, last = (format_date(date, language) for date in evaluation.index_dates)
     horizon = whole(evaluation.horizon_days, language)
-    return text("evaluation.subtitle", language, first=first, last=last, horizon=horizon)
+    line = text("evaluation.subtitle", language, first=first, last=last, horizon=horizon)
+    if evaluation.model is None:
+        return line
+    model = text("evaluation.subtitle.model", language, name=evaluation.model.name, version=evaluation.model.version)
+    return f"{line} · {model}"
 
 
 def _method(evaluation, language: str) -> list[str]:

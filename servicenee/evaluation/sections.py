@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from servicenee.disclosure import MIN_CELL
-from servicenee.evaluation.notes import HIDDEN
 from servicenee.evaluation.trends import model_text
 from servicenee.evaluation.wording import (
     column,
+    full_group_text,
     intervals,
     list_length,
     note_text,
@@ -18,6 +17,7 @@ from servicenee.evaluation.wording import (
     words,
 )
 from servicenee.html import Html, figure, table, value_text
+from servicenee.texts import text
 
 SHARES = ("event_share", "selected_share", "ppv_at_capacity", "sensitivity_at_capacity")
 READ_THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -126,32 +126,48 @@ def areas_blocks(evaluation, language: str) -> list[str]:
             word("head.observed_events"): column(areas["observed_events"], _one, language),
             word("head.ppv"): with_intervals(areas, share, language, "ppv"),
             word("head.sensitivity"): with_intervals(areas, share, language, "sensitivity"),
-            word("head.note"): [note_text(why, language) for why in areas["note"]],
         }
     )
-    return [table(shown, language=language, numbers=list(shown.columns[1:9])), word("read.areas")]
+    noted = areas[areas["note"] != ""].rename(columns={"area": "group"}).assign(by="area")
+    return [
+        table(shown, language=language, numbers=list(shown.columns[1:])),
+        word("read.areas"),
+        *_not_judged(noted, language),
+    ]
 
 
 def group_blocks(evaluation, name: str, drawn: dict, language: str) -> list[str]:
-    """One row per group, or per index date, with every measure beside it."""
+    """One row per group, or per index date, with every measure beside it; below, the groups that are not estimated."""
     word = words(language)
     long = evaluation.tables[name]
-    metrics = list(dict.fromkeys(long["metric"]))
-    first = long.iloc[:: len(metrics)]
-    shown = {word("head.group"): _group_texts(first, language)}
-    shown[word("head.n")] = column(first["n"], whole, language)
-    shown[word("head.events")] = [
-        f"<{MIN_CELL}" if why == HIDDEN else whole(value, language)
-        for value, why in zip(first["events"], first["note"], strict=True)
-    ]
-    for position, metric in enumerate(metrics):
-        part = long.iloc[position :: len(metrics)]
-        shown[word(f"metric.{metric}")] = with_intervals(part, share if metric in SHARES else number, language)
-    if first["note"].any():
-        shown[word("head.note")] = [note_text(why, language) for why in first["note"]]
-    heads = list(shown)
-    of_numbers = heads[1 : 3 + len(metrics)]
-    return [picture(drawn, name, language), table(pd.DataFrame(shown), language=language, numbers=of_numbers)]
+    first = long.drop_duplicates(["by", "group"])
+    long, judged = long[long["note"] == ""], first[first["note"] == ""]
+    # The share of a list that an index date holds says nothing: every date has a list of its own.
+    metrics = [one for one in dict.fromkeys(long["metric"]) if name != "dates" or not one.startswith("list_share")]
+    shown = {word("head.group"): _group_texts(judged, language)}
+    for count in ("n", "events"):
+        shown[word(f"head.{count}")] = column(judged[count], whole, language)
+    for metric in metrics:
+        part, show = long[long["metric"] == metric], share if metric in SHARES else number
+        bare = metric in ("event_share", "selected_share")
+        cells = column(part["value"], show, language) if bare else with_intervals(part, show, language)
+        shown[word(f"metric.{metric}")] = cells
+    blocks = [picture(drawn, name, language), table(pd.DataFrame(shown), language=language, numbers=list(shown)[1:])]
+    return [*blocks, *_not_judged(first[first["note"] != ""], language)]
+
+
+def _not_judged(first: pd.DataFrame, language: str) -> list[str]:
+    """Groups that are hidden or have too few events, by the reason."""
+    word = words(language)
+    found = []
+    for why in dict.fromkeys(first["note"]):
+        rows = first[first["note"] == why]
+        names = "; ".join(
+            text("evaluation.say.group", language, group=group, n=whole(n, language))
+            for group, n in zip(_group_texts(rows, language), rows["n"], strict=True)
+        )
+        found.append(text("evaluation.say.not_judged", language, why=note_text(why, language), groups=names))
+    return [word("say.not_judged.head"), *found] if found else []
 
 
 def audit_blocks(evaluation, drawn: dict, language: str) -> list[str]:
@@ -321,16 +337,7 @@ def _expected(lists: pd.DataFrame, language: str) -> list[str]:
 
 
 def _group_texts(frame: pd.DataFrame, language: str) -> list[str]:
-    """Variable and group of every row; an index date needs no variable before it."""
-    return [
-        note_text(group, language) if by == "index_date" else f"{_variable(by, language)}: {note_text(group, language)}"
-        for by, group in zip(frame["by"], frame["group"], strict=True)
-    ]
-
-
-def _variable(by: str, language: str) -> str:
-    known = ("sex", "age_band", "language", "area", "team", "living_alone")
-    return words(language)(f"by.{by}") if by in known else by
+    return [full_group_text(*pair, language) for pair in zip(frame["by"], frame["group"], strict=True)]
 
 
 def _marker(name: str, language: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from servicenee.evaluation.notes import TEXT_KEYS
 from servicenee.html import value_text
-from servicenee.texts import text
+from servicenee.texts import format_date, text
 
 # A browser may break a line after an en dash; the word joiner keeps an interval in one piece.
 BETWEEN = "\u00a0–\u2060\u00a0"
@@ -34,6 +34,32 @@ def estimand_text(evaluation, language: str) -> str:
 def note_text(why: str, language: str) -> str:
     """A note of a table in the reader's language."""
     return text(TEXT_KEYS[why], language) if why in TEXT_KEYS else why
+
+
+def group_text(by: str, group: str, language: str) -> str:
+    """A group in the reader's language: sexes, languages and dates are known, other names stay as they are."""
+    if by == "index_date":
+        return format_date(group, language) if group else note_text(group, language)
+    known = {"sex": ("female", "male"), "language": ("fi", "sv", "other"), "living_alone": ("True", "False", "0", "1")}
+    if group in known.get(by, ()):
+        return text(f"evaluation.group.{by}.{group.lower()}", language)
+    return note_text(group, language)
+
+
+def full_group_text(by: str, group: str, language: str) -> str:
+    """A group with its variable before it; an index date needs none."""
+    name = group_text(by, group, language)
+    if by == "index_date":
+        return name
+    known = ("sex", "age_band", "language", "area", "team", "living_alone")
+    parts = [text(f"evaluation.by.{part}", language) if part in known else part for part in by.split(":")]
+    return f"{', '.join([parts[0], *(part.lower() for part in parts[1:])])}: {name}"
+
+
+def short_group_text(by: str, group: str, language: str) -> str:
+    """A group as a figure names it: its variable only where the group says nothing by itself."""
+    speaks = by in ("sex", "age_band", "language", "area", "index_date")
+    return group_text(by, group, language) if speaks else full_group_text(by, group, language)
 
 
 def verdict_key(evaluation) -> str:
