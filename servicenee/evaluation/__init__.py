@@ -5,6 +5,9 @@ from servicenee.evaluation.calibration import calibration_curve, calibration_tab
 from servicenee.evaluation.capacity import capacity_table, ppv_at_capacity, sensitivity_at_capacity
 from servicenee.evaluation.censoring import KnownOutcomes, effective_sample_size, is_labels, known_outcomes
 from servicenee.evaluation.comparison import compare_risks
+from servicenee.evaluation.demand import DemandEvaluation, evaluate_demand
+from servicenee.evaluation.demand_measures import demand_sums, known_amounts
+from servicenee.evaluation.demand_report import plot_coverage, plot_expected
 from servicenee.evaluation.evaluation import Evaluation, evaluate
 from servicenee.evaluation.facts import ModelFacts
 from servicenee.evaluation.figures import plot_calibration, plot_capacity, plot_decision, plot_discrimination
@@ -40,6 +43,7 @@ from servicenee.evaluation.turnover import turnover_table
 from servicenee.evaluation.updating import Recalibration, recalibrate
 
 __all__ = [
+    "DemandEvaluation",
     "Evaluation",
     "KnownOutcomes",
     "ModelFacts",
@@ -57,12 +61,15 @@ __all__ = [
     "capacity_table",
     "compare_risks",
     "decision_curve",
+    "demand_sums",
     "e90",
     "effective_sample_size",
     "evaluate",
+    "evaluate_demand",
     "expected_auc",
     "ici",
     "is_labels",
+    "known_amounts",
     "known_outcomes",
     "label_audit",
     "labels_at",
@@ -76,8 +83,10 @@ __all__ = [
     "plot_calibration",
     "plot_capacity",
     "plot_comparison",
+    "plot_coverage",
     "plot_decision",
     "plot_discrimination",
+    "plot_expected",
     "plot_groups",
     "plot_incidence",
     "plot_learning",

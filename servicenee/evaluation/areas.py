@@ -40,31 +40,34 @@ def areas_of(
     all are means over the index dates. One length for all areas means different risks at the cut, and one cut
     means lists of different length: the choice belongs to those who lead the service.
     """
-    share = capacity if isinstance(capacity, float) else min(1.0, capacity * len(rows.date_names) / max(len(rows.y), 1))
+    n_dates, drawing = len(rows.date_names), {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    share = capacity if isinstance(capacity, float) else min(1.0, capacity * n_dates / max(len(rows.y), 1))
     common = is_listed(queue(rows), capacity)
     notes, sizes = group_protection(rows, areas)
     found = []
     for area in areas.cat.categories:
         at = np.flatnonzero((areas == area).to_numpy())
-        part = rows.subset(at)
-        row = capacities_of(part, [share], n_bootstrap=n_bootstrap, random_state=random_state).iloc[0].to_dict()
-        events = float(part.has_event.sum())
-        note = notes[area] or (NOT_ESTIMABLE if events < FEWEST_EVENTS else "")
-        if not note and is_small(listed_with_event(part, share)):
-            note = HIDDEN
-        row |= {"area": area, "n": float(len(at)) if sizes[area] else np.nan, "note": note}
-        row["events"] = np.nan if notes[area] else events
-        row["common_selected"] = float(common[at].sum()) / len(rows.date_names)
-        if note:
-            row |= dict.fromkeys(_FROM_OUTCOMES, np.nan)
-        if not sizes[area]:
-            row |= dict.fromkeys(["selected", "common_selected", *_FROM_LIST], np.nan)
-            found.append(row)
-            continue
-        # The risks of a list of 1 to 4 persons are theirs, and few on the common list are a small count.
-        if is_small(int(np.ceil(row["selected"]))):
-            row |= dict.fromkeys(_FROM_LIST, np.nan)
+        row = _one_area(rows.subset(at), share, notes[area], drawing)
+        row |= {"area": area, "n": float(len(at)), "common_selected": float(common[at].sum()) / n_dates}
         if is_small(int(common[at].sum())):
             row["common_selected"] = np.nan
+        if not sizes[area]:
+            row |= dict.fromkeys(["n", "selected", "common_selected", *_FROM_LIST], np.nan)
         found.append(row)
     return pd.DataFrame(found, columns=list(AREA_COLUMNS))
+
+
+def _one_area(part: JudgedRows, share: float, hidden: str, drawing: dict) -> dict:
+    """The area's own list, with what may be shown of it."""
+    row = capacities_of(part, [share], **drawing).iloc[0].to_dict()
+    events = float(part.has_event.sum())
+    note = hidden or (NOT_ESTIMABLE if events < FEWEST_EVENTS else "")
+    if not note and is_small(listed_with_event(part, share)):
+        note = HIDDEN
+    row |= {"events": np.nan if hidden else events, "note": note}
+    if note:
+        row |= dict.fromkeys(_FROM_OUTCOMES, np.nan)
+    # The risks of a list of 1 to 4 persons are theirs.
+    if is_small(int(np.ceil(row["selected"]))):
+        row |= dict.fromkeys(_FROM_LIST, np.nan)
+    return row

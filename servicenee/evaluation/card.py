@@ -30,14 +30,7 @@ METHOD = (
 
 def model_card(evaluation, *, title: str | None, words: Mapping[str, str] | None) -> str:
     """The whole card; `words` answer prompts by the heading of their section."""
-    written = dict(words or {})
-    unknown = sorted(set(written) - set(PROMPTS))
-    if unknown:
-        raise ValueError(f"`words` must be for {', '.join(PROMPTS)}; got {', '.join(unknown)}.")
-
-    def answer(heading: str) -> str:
-        return written.get(heading) or TO_WRITE + PROMPTS[heading]
-
+    answer = _answers(words)
     tables = evaluation.tables
     sections = {
         "Intended use": answer("Intended use"),
@@ -54,11 +47,52 @@ def model_card(evaluation, *, title: str | None, words: Mapping[str, str] | None
         "Method": METHOD,
         "Limits": _limits(evaluation, answer("Limits")),
         "Ethics, oversight and contact": answer("Ethics, oversight and contact"),
-        "TRIPOD+AI": _tripod(evaluation, written),
+        "TRIPOD+AI": _tripod(evaluation, dict(words or {})),
         "PROBAST+AI": _markdown(probast_table(evaluation), digits=0),
     }
-    parts = [f"# {title or _title(evaluation)}", *(f"## {heading}\n\n{body}" for heading, body in sections.items())]
+    return _joined(title or _title(evaluation), sections)
+
+
+def card_of(
+    evaluation, tables: Mapping[str, pd.DataFrame], *, title: str | None, words: Mapping[str, str] | None, estimand: str
+) -> str:
+    """A card around other tables than those of risks: one section each, by heading."""
+    answer = _answers(words)
+    sections = {
+        "Intended use": answer("Intended use"),
+        "Not for": answer("Not for"),
+        "Population and data": _paragraphs(
+            answer("Population and data"), _dates(evaluation), _markdown(evaluation.tables["data"], digits=1)
+        ),
+        "Outcome": _paragraphs(estimand, answer("Outcome")),
+        **{heading: _markdown(table, digits=3) for heading, table in tables.items()},
+        "Method": METHOD,
+        "Limits": _lines(text(label_warning_key(evaluation.model), "en"), answer("Limits")),
+        "Ethics, oversight and contact": answer("Ethics, oversight and contact"),
+    }
+    return _joined(title or _title(evaluation), sections)
+
+
+def _answers(words: Mapping[str, str] | None):
+    """What a human has written for a heading, else its prompt."""
+    written = dict(words or {})
+    unknown = sorted(set(written) - set(PROMPTS))
+    if unknown:
+        raise ValueError(f"`words` must be for {', '.join(PROMPTS)}; got {', '.join(unknown)}.")
+
+    def answer(heading: str) -> str:
+        return written.get(heading) or TO_WRITE + PROMPTS[heading]
+
+    return answer
+
+
+def _joined(title: str, sections: Mapping[str, str]) -> str:
+    parts = [f"# {title}", *(f"## {heading}\n\n{body}" for heading, body in sections.items())]
     return "\n\n".join(parts) + "\n"
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _title(evaluation) -> str:
@@ -121,8 +155,7 @@ def _limits(evaluation, answer: str) -> str:
     if not evaluation.persons_known:
         lines.append(text("evaluation.method.persons", "en"))
     lines += sorted({f"{why}." for why in evaluation.tables["metrics"]["note"] if why})
-    lines.append(answer)
-    return "\n".join(f"- {line}" for line in lines)
+    return _lines(*lines, answer)
 
 
 def _paragraphs(*parts: str) -> str:

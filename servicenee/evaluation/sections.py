@@ -12,12 +12,13 @@ from servicenee.evaluation.wording import (
     note_text,
     number,
     share,
+    short_group_text,
     whole,
     with_intervals,
     words,
 )
 from servicenee.html import Html, figure, table, value_text
-from servicenee.texts import text
+from servicenee.texts import format_date, text
 
 SHARES = ("event_share", "selected_share", "ppv_at_capacity", "sensitivity_at_capacity")
 READ_THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -104,7 +105,7 @@ def turnover_blocks(evaluation, language: str) -> list[str]:
     """How the list changes from one index date to the next."""
     word = words(language)
     lists = evaluation.tables["turnover"]
-    shown = pd.DataFrame({word("head.index_date"): lists["index_date"].to_numpy()})
+    shown = pd.DataFrame({word("head.index_date"): [format_date(date, language) for date in lists["index_date"]]})
     for name in ("listed", "stayed", "dropped", "left", "new"):
         shown[word(f"head.{name}")] = column(lists[name], whole, language)
     shown[word("head.jaccard")] = column(lists["jaccard"], number, language)
@@ -164,32 +165,25 @@ def _not_judged(first: pd.DataFrame, language: str) -> list[str]:
         rows = first[first["note"] == why]
         names = "; ".join(
             text("evaluation.say.group", language, group=group, n=whole(n, language))
-            for group, n in zip(_group_texts(rows, language), rows["n"], strict=True)
+            for group, n in zip(_short_texts(rows, language), rows["n"], strict=True)
         )
         found.append(text("evaluation.say.not_judged", language, why=note_text(why, language), groups=names))
     return [word("say.not_judged.head"), *found] if found else []
 
 
 def audit_blocks(evaluation, drawn: dict, language: str) -> list[str]:
-    """Markers of need by group at equal risk."""
+    """Markers of need by group at equal risk: one row per group, one column per marker."""
     word = words(language)
-    audit = evaluation.tables["label_audit"]
-    renamed = audit.rename(columns={"ratio": "value"})
-    shown = pd.DataFrame(
-        {
-            word("head.group"): _group_texts(audit, language),
-            word("head.marker"): [_marker(name, language) for name in audit["marker"]],
-            word("head.n"): column(audit["n"], whole, language),
-            word("head.observed"): column(audit["observed"], _three, language),
-            word("head.others_at_equal_risk"): column(audit["expected"], _three, language),
-            word("head.ratio"): with_intervals(renamed, number, language),
-            word("head.note"): [note_text(why, language) for why in audit["note"]],
-        }
-    )
+    audit = evaluation.tables["label_audit"].rename(columns={"ratio": "value"})
+    first = audit.drop_duplicates(["by", "group"])
+    shown = {word("head.group"): _group_texts(first, language), word("head.n"): column(first["n"], whole, language)}
+    for marker in dict.fromkeys(audit["marker"]):
+        shown[_marker(marker, language)] = with_intervals(audit[audit["marker"] == marker], number, language)
     return [
         word("read.label_audit"),
         picture(drawn, "label_audit", language),
-        table(shown, language=language, numbers=list(shown.columns[2:6])),
+        table(pd.DataFrame(shown), language=language, numbers=list(shown)[1:]),
+        *(note_text(why, language) for why in dict.fromkeys(audit["note"]) if why),
     ]
 
 
@@ -338,6 +332,10 @@ def _expected(lists: pd.DataFrame, language: str) -> list[str]:
 
 def _group_texts(frame: pd.DataFrame, language: str) -> list[str]:
     return [full_group_text(*pair, language) for pair in zip(frame["by"], frame["group"], strict=True)]
+
+
+def _short_texts(frame: pd.DataFrame, language: str) -> list[str]:
+    return [short_group_text(*pair, language) for pair in zip(frame["by"], frame["group"], strict=True)]
 
 
 def _marker(name: str, language: str) -> str:

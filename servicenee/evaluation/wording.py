@@ -97,11 +97,17 @@ def column(values: Sequence[float], show: Callable, language: str) -> list[str]:
 def intervals(
     frame: pd.DataFrame, show: Callable, language: str, names: Sequence[str] = ("lower", "upper")
 ) -> list[str]:
-    """Intervals of the two columns; an en dash where there is none."""
+    """Intervals of the two columns; an en dash where there is none. Of shares only the upper end says per cent."""
     return [
-        f"{show(lower, language)}{BETWEEN}{show(upper, language)}" if np.isfinite(lower) and np.isfinite(upper) else "–"
+        f"{_lower(lower, show, language)}{BETWEEN}{show(upper, language)}"
+        if np.isfinite(lower) and np.isfinite(upper)
+        else "–"
         for lower, upper in zip(frame[names[0]], frame[names[1]], strict=True)
     ]
+
+
+def _lower(value: float, show: Callable, language: str) -> str:
+    return number(100 * value, language, 1) if show is share else show(value, language)
 
 
 def with_intervals(frame: pd.DataFrame, show: Callable, language: str, name: str = "value") -> list[str]:
