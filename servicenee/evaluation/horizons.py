@@ -55,7 +55,7 @@ def labels_at(labels: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
     longest = _longest(labels)
     if np.isfinite(longest) and horizon_days > longest:
         raise ValueError(
-            f"`horizon_days` must not exceed the window of the labels ({longest:.0f}); got {horizon_days}."
+            f"`horizon_days` must be at most the window of the labels ({longest:.0f}); got {horizon_days}."
         )
     cut = labels.copy()
     later = labels["time_days"].to_numpy() >= horizon_days

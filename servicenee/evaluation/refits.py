@@ -133,7 +133,13 @@ def learning_curve(estimator, training: Rows, later: Rows, *, shares=LEARNING_SH
 
 
 def leave_areas_out(
-    estimator, training: Rows, later: Rows, training_area: np.ndarray, later_area: np.ndarray
+    estimator,
+    training: Rows,
+    later: Rows,
+    training_area: np.ndarray,
+    later_area: np.ndarray,
+    *,
+    n_bootstrap: int = 200,
 ) -> pd.DataFrame:
     """Internal-external validation: each area judged by a model that has seen nothing of it.
 
@@ -154,7 +160,7 @@ def leave_areas_out(
         judged, learnt = later.take(of_later), training.take(~of_training)
         LOG.info("fitting without %s", name)
         risk = _risk_of(_fit(estimator, learnt, list(learnt.X.columns)), judged.X)
-        parts.append(_one_area(name, judged.labels, risk))
+        parts.append(_one_area(name, judged.labels, risk, n_bootstrap))
     if not parts:
         return pd.DataFrame(columns=list(LEFT_OUT_COLUMNS))
     areas = pd.concat(parts, ignore_index=True)
@@ -203,8 +209,9 @@ def _between_variance(estimates: np.ndarray, variances: np.ndarray) -> float:
     return (low + high) / 2
 
 
-def _one_area(name: str, labels: pd.DataFrame, risk: np.ndarray) -> pd.DataFrame:
-    table = metric_table(labels, pd.Series(risk, index=labels.index)).set_index("metric").loc[list(LEFT_OUT_METRICS)]
+def _one_area(name: str, labels: pd.DataFrame, risk: np.ndarray, n_bootstrap: int) -> pd.DataFrame:
+    found = metric_table(labels, pd.Series(risk, index=labels.index), n_bootstrap=n_bootstrap)
+    table = found.set_index("metric").loc[list(LEFT_OUT_METRICS)]
     few = table["events"].iloc[0] < FEWEST_EVENTS
     if few:
         table[["value", "lower", "upper", "events"]] = np.nan

@@ -62,7 +62,10 @@ def test_rows_without_the_marker_are_left_out():
 
 @pytest.mark.parametrize(
     ("markers", "message"),
-    [(pd.DataFrame({"x": [1.0]}), "one row per risk"), (pd.DataFrame({"x": ["a"] * 20}), "must be numbers or booleans")],
+    [
+        (pd.DataFrame({"x": [1.0]}), "one row per risk"),
+        (pd.DataFrame({"x": ["a"] * 20}), "must be numbers or booleans"),
+    ],
     ids=["short", "text"],
 )
 def test_markers_that_are_none_are_refused(markers, message):

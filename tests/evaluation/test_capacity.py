@@ -72,9 +72,7 @@ def test_more_places_than_rows_list_everybody():
 def test_a_fraction_is_of_the_rows_of_each_date():
     outcome, risk = on_dates(TWO_DATES)
     for fraction, count in [(0.25, 1), (0.5, 2), (1.0, 4), (0.01, 1)]:
-        assert ppv_at_capacity(outcome, risk, capacity=fraction) == ppv_at_capacity(
-            outcome, risk, capacity=count
-        )
+        assert ppv_at_capacity(outcome, risk, capacity=fraction) == ppv_at_capacity(outcome, risk, capacity=count)
 
 
 def test_a_listed_row_with_unknown_outcome_takes_a_place_but_is_not_counted_as_a_miss():
@@ -147,7 +145,13 @@ def test_lift_and_number_needed_by_hand():
 
 
 def test_turnover_by_hand():
-    people = {"stays": (0.9, 0.9), "drops": (0.8, 0.1), "leaves": (0.7, None), "comes": (None, 0.8), "rises": (0.1, 0.7)}
+    people = {
+        "stays": (0.9, 0.9),
+        "drops": (0.8, 0.1),
+        "leaves": (0.7, None),
+        "comes": (None, 0.8),
+        "rises": (0.1, 0.7),
+    }
     rows = [
         (name, date, risk)
         for name, risks in people.items()

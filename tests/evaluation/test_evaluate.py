@@ -124,9 +124,7 @@ def test_a_group_with_fewer_than_20_events_is_not_estimated():
 
 def test_missing_groups_are_a_group_and_categories_keep_their_order():
     labels, risk = county()
-    band = pd.Categorical(
-        np.resize(["80+", "65-79", None], len(labels)), categories=["65-79", "80+"], ordered=True
-    )
+    band = pd.Categorical(np.resize(["80+", "65-79", None], len(labels)), categories=["65-79", "80+"], ordered=True)
     table = evaluate(labels, risk, by={"age": band}, n_bootstrap=0).tables["subgroups"]
     assert table["group"].drop_duplicates().tolist() == ["65-79", "80+", "missing"]
 

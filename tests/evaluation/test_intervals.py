@@ -88,18 +88,14 @@ def test_the_joined_levels_of_large_tables_do_not_move_the_slope_interval():
     coarse_risk = np.round(risk, 3)  # fewer than 1,000 levels: nothing is joined
     coarse = metric_table(outcome, coarse_risk, n_bootstrap=50).set_index("metric")
     for bound in ("value", "lower", "upper"):
-        assert fine.loc["calibration_slope", bound] == pytest.approx(
-            coarse.loc["calibration_slope", bound], abs=0.01
-        )
+        assert fine.loc["calibration_slope", bound] == pytest.approx(coarse.loc["calibration_slope", bound], abs=0.01)
 
 
 @pytest.mark.parametrize("table", [metric_table, calibration_table, calibration_curve, capacity_table])
 def test_the_same_seed_gives_the_same_table(table):
     outcome, risk = repeated(300, 2, seed=4)
     first = table(outcome, risk, n_bootstrap=20, random_state=7)
-    pd.testing.assert_frame_equal(
-        first, table(outcome, risk, n_bootstrap=20, random_state=7), check_exact=True
-    )
+    pd.testing.assert_frame_equal(first, table(outcome, risk, n_bootstrap=20, random_state=7), check_exact=True)
     other = table(outcome, risk, n_bootstrap=20, random_state=8)
     assert not first.equals(other)
 

@@ -123,9 +123,7 @@ def censored_labels(n_rows, seed):
     leaves = np.where(rng.random(n_rows) < 0.5, rng.uniform(0, 365, n_rows), 400)
     status = np.where(leaves < time, 3, has_event)
     time = np.minimum(time, leaves)
-    labels = pd.DataFrame(
-        {"status": status, "time_days": time, "value": status == 1.0, "exposure_days": time}
-    )
+    labels = pd.DataFrame({"status": status, "time_days": time, "value": status == 1.0, "exposure_days": time})
     return labels, risk, has_event
 
 
@@ -139,9 +137,7 @@ def test_with_half_of_the_rows_censored_the_measures_are_those_of_the_full_truth
         (observed_expected, 0.03),
         (calibration_slope, 0.05),
     ]:
-        assert measure(labels, risk) == pytest.approx(measure(has_event, risk), abs=tolerance), (
-            measure.__name__
-        )
+        assert measure(labels, risk) == pytest.approx(measure(has_event, risk), abs=tolerance), measure.__name__
     known = labels["status"] != 3
     censored_as_none = (labels["status"] == 1).to_numpy()
     assert observed_expected(censored_as_none, risk) < 0.85

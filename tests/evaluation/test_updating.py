@@ -1,4 +1,4 @@
-"""Closed testing for a new place: statistics against statsmodels, the smallest change that is enough, no needless one."""
+"""Closed testing for a new place: statistics against statsmodels, and the smallest change that is enough."""
 
 import numpy as np
 import pandas as pd
