@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -14,13 +15,13 @@ from sklearn.exceptions import NotFittedError
 from servicenee._checks import check_count, check_dates, name_some
 from servicenee.cohort import Cohort, Population
 from servicenee.disclosure import is_small
-from servicenee.evaluation import Evaluation, evaluate, known_outcomes
+from servicenee.evaluation import DemandEvaluation, Evaluation, known_outcomes
 from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
-from servicenee.refitting import added_tables, check_refits, group_columns, model_facts, refit_tables
+from servicenee.refitting import evaluate_model
 from servicenee.registers import Registers
 
 RISK_DECIMALS = 12
@@ -147,8 +148,8 @@ class NeedModel:
         by: str | Iterable[str] | None = None,
         capacity: int | float | None = None,
         refits: str | Iterable[str] = (),
-    ) -> Evaluation:
-        """Judge the risks on later index dates, whose outcomes training has not seen.
+    ) -> Evaluation | DemandEvaluation:
+        """Judge risks or amounts on later index dates, whose outcomes training has not seen.
 
         Parameters
         ----------
@@ -163,11 +164,12 @@ class NeedModel:
         refits : str or list of str, default=()
             Models to fit on the training dates of these registers for comparison: "baselines" (age and sex; last
             year's use), "without_past_use", "learning_curve", "areas" (each area judged by a model that has not seen
-            it). The last two fit the model several times.
+            it). The last two fit the model several times. Amounts have none.
 
         Returns
         -------
-        Evaluation
+        Evaluation or DemandEvaluation
+            Of risks, or of expected amounts.
 
         Raises
         ------
@@ -176,16 +178,9 @@ class NeedModel:
         """
         self._check_fitted()
         self._check_later(index_dates)
-        wanted = check_refits(refits)
-        cohort, later = self._rows(registers, index_dates)
-        risk = pd.Series(self._risk(later.X), index=later.labels.index)
-        groups = None if by is None else group_columns(cohort, by)
-        judged = evaluate(later.labels, risk, by=groups, capacity=capacity)
-        tables = added_tables(self, judged, cohort, later, risk, groups)
-        if wanted:
-            training = self._rows(registers, self.training_.index_dates)
-            tables |= refit_tables(self, wanted, training, (cohort, later), risk, judged.capacity)
-        return judged.with_model(model_facts(self), tables)
+        later = self._rows(registers, index_dates)
+        training = partial(self._rows, registers, self.training_.index_dates)
+        return evaluate_model(self, later, training, by=by, capacity=capacity, refits=refits)
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
         """Scores of everybody in the population on the index date.
@@ -361,17 +356,6 @@ class NeedModel:
             return {name: np.empty(0) for name in self.estimator_.score_names}
         table = self.estimator_.scores(self.transform(cohort))
         return {name: table[name].to_numpy(dtype=np.float64) for name in table}
-
-    def _risk(self, X: pd.DataFrame) -> np.ndarray:
-        """Risk of the outcome within its horizon."""
-        of_horizon = ("risk", f"risk_{self.outcome.horizon_days}d")
-        names = [name for name in self.estimator_.score_names if name in of_horizon]
-        if not names:
-            raise TypeError(
-                f"`estimator` must give the risk within {self.outcome.horizon_days} days, the outcome's horizon, to be "
-                f"evaluated; {type(self.estimator_).__name__} gives {', '.join(self.estimator_.score_names)}."
-            )
-        return self.estimator_.scores(X)[names[0]].to_numpy(dtype=np.float64)
 
     def __repr__(self) -> str:
         if not self.is_fitted:

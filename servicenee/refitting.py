@@ -1,29 +1,64 @@
-"""A fitted model, later rows and its training rows in; what the model adds to the evaluation of its risks out."""
+"""A fitted model, later rows and its training rows in; the evaluation with what it takes the model to say out."""
 
-import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_choice
 from servicenee.cohort import Cohort, completed_years
-from servicenee.evaluation import Evaluation, label_audit, minimum_sample_size
+from servicenee.evaluation import (
+    DemandEvaluation,
+    Evaluation,
+    demand_sums,
+    evaluate,
+    evaluate_demand,
+    label_audit,
+    labels_at,
+    minimum_sample_size,
+)
 from servicenee.evaluation.facts import ModelFacts
+from servicenee.evaluation.horizons import horizon_columns
 from servicenee.evaluation.refits import Rows, column_sets, compare_refits, learning_curve, leave_areas_out
 from servicenee.outcomes import CENSORED, EVENT, Outcome
 
-LOG = logging.getLogger("servicenee")
 REFITS = ("baselines", "without_past_use", "learning_curve", "areas")
 BASELINES = ("age_sex", "last_year_use")
 MOST_AUDITED_GROUPS = 8
 _AGE_BANDS = (0, 65, 75, 85)
 
 
-def check_refits(refits: str | Iterable[str]) -> list[str]:
-    """Names of `REFITS`, one or several."""
-    names = [refits] if isinstance(refits, str) else list(refits)
-    return [check_choice("refits", name, REFITS) for name in names]
+def evaluate_model(
+    model,
+    later: tuple[Cohort, Rows],
+    training: Callable[[], tuple[Cohort, Rows]],
+    *,
+    by: str | Iterable[str] | None,
+    capacity: int | float | None,
+    refits: str | Iterable[str],
+) -> Evaluation | DemandEvaluation:
+    """What ``NeedModel.evaluate`` gives; `training` makes the rows of training only if a refit asks for them."""
+    wanted = [refits] if isinstance(refits, str) else list(refits)
+    for name in wanted:
+        check_choice("refits", name, REFITS)
+    cohort, rows = later
+    scores = model.estimator_.scores(rows.X)
+    groups = None if by is None else group_columns(cohort, by)
+    if "expected" in scores:
+        if wanted:
+            raise ValueError(f"`refits` must be empty for amounts; got {', '.join(wanted)}.")
+        judged = evaluate_demand(rows.labels, scores, by=groups)
+        return judged.with_model(model_facts(model), _sum_tables(model, rows, groups))
+    judged = evaluate(rows.labels, scores, by=groups, capacity=capacity)
+    curve = horizon_columns(scores)
+    if curve:
+        rows = replace(rows, labels=labels_at(rows.labels, max(curve)))
+    risk = scores[curve[max(curve)]] if curve else scores["risk"]
+    tables = added_tables(model, judged, cohort, rows, risk, groups)
+    if wanted:
+        tables |= refit_tables(model, wanted, training(), (cohort, rows), risk, judged.capacity)
+    return judged.with_model(model_facts(model), tables)
 
 
 def model_facts(model) -> ModelFacts:
@@ -119,6 +154,20 @@ def refit_tables(
         areas = [_column(cohort, "area") for cohort, _ in (training, later)]
         makers["areas_left_out"] = lambda: leave_areas_out(model.estimator, learnt, judged, *areas)
     return {name: make() for name, make in makers.items()}
+
+
+def _sum_tables(model, rows: Rows, groups: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """Sums by area with their intervals, one index date after the other; none without a group ``area``."""
+    if groups is None or "area" not in groups:
+        return {}
+    dates = rows.X.index.get_level_values("index_date")
+    parts = []
+    for date in dates.unique().sort_values():
+        of_date = np.asarray(dates == date)
+        area = groups["area"].to_numpy()[of_date]
+        sums = model.estimator_.predict_sums(rows.X[of_date], area)
+        parts.append(demand_sums(rows.labels[of_date], sums, area, str(date)[:10]))
+    return {"sums": pd.concat(parts, ignore_index=True)}
 
 
 def _died(outcome: Outcome, cohort: Cohort) -> np.ndarray:

@@ -339,11 +339,14 @@ def test_every_estimator_is_fitted_saved_and_scored_in_the_same_way(county, tmp_
     assert nobody.predict(county).columns.tolist() == [*columns, "model", "version"]
 
 
-def test_a_curve_is_judged_at_the_outcomes_horizon_and_an_amount_not_as_a_risk(county):
+def test_a_curve_is_judged_at_every_horizon_and_an_amount_as_an_amount(county):
     curve, amount = RiskCurve((90, 365), interval_days=90, random_state=0), DemandRegressor(random_state=0)
     model = NeedModel(Population(75), Demographics(), curve, Outcome("death")).fit(county, "2020-06-01")
-    assert "metrics" in model.evaluate(county, "2022-01-01").tables
+    assert model.evaluate(county, "2022-01-01").tables["horizons"]["horizon_days"].unique().tolist() == [90, 365]
     visits = Outcome("emergency_visit", kind="counts")
     model = NeedModel(Population(75), Demographics(), amount, visits).fit(county, "2020-06-01")
-    with pytest.raises(TypeError, match="DemandRegressor gives expected, lower, upper"):
-        model.evaluate(county, "2022-01-01")
+    judged = model.evaluate(county, "2022-01-01", by=["sex", "area"])
+    assert 0.7 < judged.metric("observed_expected") < 1.4
+    assert judged.tables["sums"]["inside"].notna().any()
+    with pytest.raises(ValueError, match="`refits` must be empty for amounts"):
+        model.evaluate(county, "2022-01-01", refits="baselines")

@@ -285,4 +285,7 @@ def _fit(estimator, rows: Rows, columns: list[str]):
 
 
 def _risk_of(fitted, X: pd.DataFrame) -> np.ndarray:
+    """Risk of a classifier; of a curve over several horizons that at the last one."""
+    if hasattr(fitted, "scores"):
+        return fitted.scores(X).iloc[:, -1].to_numpy(dtype=np.float64)
     return np.asarray(fitted.predict_proba(X)[:, 1], dtype=np.float64)
