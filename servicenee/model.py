@@ -21,7 +21,7 @@ from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
-from servicenee.refitting import evaluate_model
+from servicenee.refitting import evaluate_model, recalibrated_classifier
 from servicenee.registers import Registers
 
 RISK_DECIMALS = 12
@@ -181,6 +181,34 @@ class NeedModel:
         later = self._rows(registers, index_dates)
         training = partial(self._rows, registers, self.training_.index_dates)
         return evaluate_model(self, later, training, by=by, capacity=capacity, refits=refits)
+
+    def recalibrate(self, registers: Registers, index_dates, *, method: str = "auto") -> "NeedModel":
+        """Give the model changed no more than it takes to be right in a new place, such as another county.
+
+        Parameters
+        ----------
+        registers : Registers
+            Of the new place.
+        index_dates : date, ISO text or list of them
+            Their outcome windows must have been observed.
+        method : {"auto", "none", "intercept", "logistic", "refit"}, default="auto"
+            "auto": the smallest change that a closed test does not reject (see `evaluation.recalibrate`). "refit": the
+            model learns anew from these registers.
+
+        Returns
+        -------
+        NeedModel
+            A new one; its version names the method. Judge it on later index dates.
+        """
+        self._check_fitted()
+        cohort, rows = self._rows(registers, index_dates)
+        found, classifier = recalibrated_classifier(self, rows, method)
+        version = f"{self.version}, {found} {np.datetime64(int(cohort.index_day.max()), 'D')}"
+        parts = (self.population, self.features, self.estimator, self.outcome)
+        changed = NeedModel(*parts, name=self.name, version=version)
+        if found == "refit":
+            return changed.fit(registers, index_dates)
+        return changed.with_fit(classifier, self.training_, self._feature_table)
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
         """Scores of everybody in the population on the index date.

@@ -1,5 +1,6 @@
 """A fitted model, later rows and its training rows in; the evaluation with what it takes the model to say out."""
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -17,10 +18,13 @@ from servicenee.evaluation import (
     label_audit,
     labels_at,
     minimum_sample_size,
+    recalibrate,
 )
 from servicenee.evaluation.facts import ModelFacts
 from servicenee.evaluation.horizons import horizon_columns
 from servicenee.evaluation.refits import Rows, column_sets, compare_refits, learning_curve, leave_areas_out
+from servicenee.need import NeedClassifier
+from servicenee.need.calibration import recalibrated
 from servicenee.outcomes import CENSORED, EVENT, Outcome
 
 REFITS = ("baselines", "without_past_use", "learning_curve", "areas")
@@ -59,6 +63,18 @@ def evaluate_model(
     if wanted:
         tables |= refit_tables(model, wanted, training(), (cohort, rows), risk, judged.capacity)
     return judged.with_model(model_facts(model), tables)
+
+
+def recalibrated_classifier(model, rows: Rows, method: str) -> tuple[str, NeedClassifier]:
+    """How the model must be changed to be right on these rows, and its classifier so changed (not refitted)."""
+    if not isinstance(model.estimator_, NeedClassifier):
+        name = type(model.estimator_).__name__
+        raise TypeError(f"`estimator` must be a NeedClassifier to be recalibrated; got {name}.")
+    change = recalibrate(rows.labels, model.estimator_.scores(rows.X)["risk"], method=method)
+    changed = copy.copy(model.estimator_)
+    if change.method in ("intercept", "logistic"):
+        changed.calibrator_ = recalibrated(changed.calibrator_, change.intercept, change.slope)
+    return change.method, changed
 
 
 def model_facts(model) -> ModelFacts:

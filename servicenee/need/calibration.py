@@ -1,6 +1,6 @@
 """Out-of-fold logits and outcomes come in, a calibrator goes out that turns a logit into a risk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -98,6 +98,14 @@ def calibrate(calibrator: Calibrator, logits: np.ndarray) -> np.ndarray:
     if calibrator.kind == "isotonic":
         return np.interp(logits, calibrator.logits, calibrator.risks)
     return expit(calibrator.intercept + calibrator.slope * logits)
+
+
+def recalibrated(calibrator: Calibrator, intercept: float, slope: float) -> Calibrator:
+    """The calibrator followed by another intercept and slope on the log odds, as for a new place."""
+    moved = {"intercept": intercept + slope * calibrator.intercept, "slope": slope * calibrator.slope}
+    if calibrator.kind == "isotonic":
+        return replace(calibrator, **moved, risks=expit(intercept + slope * to_logit(calibrator.risks)))
+    return replace(calibrator, kind="logistic", **moved)
 
 
 def _fit(kind: str, logits, y, weights) -> Calibrator:
