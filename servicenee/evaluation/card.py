@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from servicenee.evaluation.capacity import capacity_text
-from servicenee.evaluation.checklists import FILLED, MISSING, PROMPT, probast_table, tripod_table
+from servicenee.evaluation.checklists import STATUSES, probast_table, tripod_table
 from servicenee.evaluation.facts import label_warning_key
 from servicenee.evaluation.wording import estimand_text, verdict_key
 from servicenee.html import value_text
 from servicenee.texts import text
 
-TO_WRITE = "_To be written:_ "
+PROMPT = "_To be written:_ "
 PROMPTS = {
     "Intended use": "who uses the risks, for which decision, at what moment.",
     "Not for": "decisions the risks must not be used for. A list adds help; a low risk never denies it.",
@@ -81,7 +81,7 @@ def _answers(words: Mapping[str, str] | None):
         raise ValueError(f"`words` must be for {', '.join(PROMPTS)}; got {', '.join(unknown)}.")
 
     def answer(heading: str) -> str:
-        return written.get(heading) or TO_WRITE + PROMPTS[heading]
+        return written.get(heading) or PROMPT + PROMPTS[heading]
 
     return answer
 
@@ -124,7 +124,7 @@ def _where_known(evaluation) -> dict[str, str]:
 def _tripod(evaluation, words: Mapping[str, str]) -> str:
     table = tripod_table(evaluation, words)
     counts = table["status"].value_counts()
-    shown = ", ".join(f"{int(counts.get(status, 0))} {status}" for status in (FILLED, PROMPT, MISSING))
+    shown = ", ".join(f"{int(counts.get(status, 0))} {status}" for status in STATUSES)
     return _paragraphs(f"{len(table)} items: {shown}.", _markdown(table, digits=0))
 
 
@@ -146,7 +146,7 @@ def _metrics(evaluation) -> str:
 
 def _groups(evaluation) -> str:
     if "subgroups" not in evaluation.tables:
-        return TO_WRITE + "evaluate with `by=` for sex, age band, area and language."
+        return PROMPT + "evaluate with `by=` for sex, age band, area and language."
     return _markdown(evaluation.tables["subgroups"], digits=3)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from servicenee.evaluation.wording import verdict_key
 
-FILLED, PROMPT, MISSING = "filled", "prompt", "missing"
+STATUSES = FILLED, PROMPT, MISSING = "filled", "prompt", "missing"
 YES, NO, UNKNOWN = "yes", "no", "not known"
 FEWEST_EVALUATED = 100
 
