@@ -54,7 +54,7 @@ _ROOMS = {
         "default_features",
         "load_rules",
     ),
-    "servicenee.evaluation": ("Evaluation", "evaluate", "known_outcomes"),
+    "servicenee.evaluation": ("Evaluation", "RollingOrigin", "evaluate", "known_outcomes"),
     "servicenee.need": ("DemandRegressor", "NeedClassifier", "RiskCurve"),
     "servicenee.model": ("NeedModel",),
     "servicenee.persistence": ("save_model",),

@@ -37,6 +37,7 @@ from servicenee.evaluation.scorers import (
     ppv_scorer,
     scorer,
 )
+from servicenee.evaluation.splitting import RollingOrigin
 from servicenee.evaluation.thresholds import decision_curve, threshold_table
 from servicenee.evaluation.trends import plot_comparison, plot_incidence, plot_learning
 from servicenee.evaluation.turnover import turnover_table
@@ -48,6 +49,7 @@ __all__ = [
     "KnownOutcomes",
     "ModelFacts",
     "Recalibration",
+    "RollingOrigin",
     "auc",
     "auc_scorer",
     "average_precision",
