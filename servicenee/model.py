@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from servicenee._checks import check_count, check_dates, name_some
 from servicenee.cohort import Cohort, Population
 from servicenee.disclosure import is_small
-from servicenee.evaluation import DemandEvaluation, Evaluation, known_outcomes
+from servicenee.evaluation import DemandEvaluation, Evaluation, known_outcomes, with_strata
 from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
@@ -376,7 +376,7 @@ class NeedModel:
                     f"`index_dates` must have outcome windows that the registers cover; the window of "
                     f"{np.datetime64(int(day), 'D')} has not ended. Use dates up to {last}."
                 )
-        return labels
+        return with_strata(labels, cohort)
 
     def _columns(self, cohort: Cohort) -> dict[str, np.ndarray]:
         """What the estimator says of every row, by column of the scores."""

@@ -3,7 +3,7 @@
 from servicenee.evaluation.audit import label_audit
 from servicenee.evaluation.calibration import calibration_curve, calibration_table
 from servicenee.evaluation.capacity import capacity_table, ppv_at_capacity, sensitivity_at_capacity
-from servicenee.evaluation.censoring import KnownOutcomes, effective_sample_size, is_labels, known_outcomes
+from servicenee.evaluation.censoring import KnownOutcomes, effective_sample_size, is_labels, known_outcomes, with_strata
 from servicenee.evaluation.comparison import compare_risks
 from servicenee.evaluation.demand import DemandEvaluation, evaluate_demand
 from servicenee.evaluation.demand_measures import demand_sums, known_amounts
@@ -100,4 +100,5 @@ __all__ = [
     "sensitivity_at_capacity",
     "threshold_table",
     "turnover_table",
+    "with_strata",
 ]
