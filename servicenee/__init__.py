@@ -16,7 +16,7 @@ _ROOMS = {
     ),
     "servicenee.codes": ("Codelist", "load_codelist"),
     "servicenee.cohort": ("Cohort", "Population"),
-    "servicenee.outcomes": ("OUTCOMES", "Outcome"),
+    "servicenee.outcomes": ("OUTCOMES", "Outcome", "assure"),
     "servicenee.features": (
         "AnyEvent",
         "Assessments",
