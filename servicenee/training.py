@@ -19,7 +19,7 @@ from servicenee.model import NeedModel
 from servicenee.registers import Registers
 
 LOG = logging.getLogger("servicenee")
-_TABLES = ("metrics", "capacity", "calibration", "subgroups")
+_TABLES = ("data", "metrics", "capacity", "calibration", "subgroups")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def measures(trained: Trained, about: str) -> dict:
         "model": trained.model.name,
         "version": trained.model.version,
         "about": about,
-        "engine": trained.model.estimator_.engine_,
+        "outcome": _outcome_facts(trained.model),
+        "engine": getattr(trained.model.estimator_, "engine_", type(trained.model.estimator_).__name__),
         "n_features": len(trained.model.feature_table),
         "training": vars(trained.model.training_),
         "evaluation": {
@@ -180,8 +181,12 @@ def _section(section: str, trained: Trained, about: str) -> str:
     """One section with its prompt answered; the prompt stays where the definition says nothing."""
     heading = section.partition("\n")[0]
     words = trained.words.get(heading)
+    definition = trained.model.outcome.definition
     if heading == "Population and data":
-        words = " ".join(part for part in (words, about, _facts(trained.model)) if part)
+        words = " ".join(part for part in (definition.population, words, about, _facts(trained.model)) if part)
+    if heading == "Outcome":
+        parts = (definition.text, words, trained.model.outcome.caveat("en"))
+        words = " ".join(part for part in parts if part)
     if words is None:
         return section
     lines = section.split("\n")
@@ -190,6 +195,17 @@ def _section(section: str, trained: Trained, about: str) -> str:
         mark = "- " if lines[prompts[0]].startswith("- ") else ""
         lines[prompts[0]] = mark + words
     return "\n".join(lines)
+
+
+def _outcome_facts(model: NeedModel) -> dict:
+    definition = model.outcome.definition
+    return {
+        "name": definition.name,
+        "kind": definition.kind,
+        "label_type": definition.label_type,
+        "gap_days": model.outcome.gap_days,
+        "horizon_days": model.outcome.horizon_days,
+    }
 
 
 def _facts(model: NeedModel) -> str:

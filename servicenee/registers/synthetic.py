@@ -212,8 +212,8 @@ def _check_ages(ages: tuple[int, int | None]) -> tuple[int, int | None]:
     whole = all(isinstance(age, int | np.integer) for age in (low, low if high is None else high))
     if not whole or not numbers.YOUNGEST <= low <= (95 if high is None else high) <= 95:
         raise ValueError(
-            f"`ages` must be (lowest, highest) in whole years from {numbers.YOUNGEST} to 95, highest None for no limit; got "
-            f"{ages!r}."
+            f"`ages` must be (lowest, highest) in whole years from {numbers.YOUNGEST} to 95, highest None for no "
+            f"limit; got {ages!r}."
         )
     return low, high
 
