@@ -98,7 +98,7 @@ def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
     if (status == CENSORED).any():
         _refuse_unfinished(status)
         if strata is None and STRATUM in labels.columns:
-            strata = _joined_strata(labels[STRATUM].to_numpy(), status == NO_EVENT)
+            strata = _joined_strata(labels[STRATUM].to_numpy(), status)
         for rows in _rows_by_stratum(strata, len(status)):
             followed[rows] = _followed_share(time_days[rows], status[rows] == CENSORED)
     positions = np.flatnonzero(status != CENSORED)
@@ -107,7 +107,7 @@ def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
 
 
 def with_strata(labels: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
-    """Give labels with a column that says whose follow-up is alike: index date, age band and area.
+    """Give labels with a column that says whose follow-up is alike: age band, area and index date.
 
     Parameters
     ----------
@@ -118,15 +118,17 @@ def with_strata(labels: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The labels and the column ``stratum``: whole numbers, neighbours of which are alike (same index date, then
-        same age band, then next area).
+        The labels and the column ``stratum``: whole numbers, neighbours of which are alike (same age band and area,
+        next index date).
 
     Notes
     -----
     People of different ages and areas leave follow-up at different rates, and index dates close to the extract lose
     everybody at once. `known_outcomes` estimates the chance of staying within a stratum, so what must hold is weaker:
-    leaving does not depend on the risk *among people of one age band, area and index date*. The column travels with
-    the labels through scikit-learn's splits, into our estimators, scorers and `evaluate`.
+    leaving does not depend on the risk *among people of one age band, area and index date*. An index date that nobody
+    was followed from to the end is joined with an earlier or later one of people of the same age and area, who speak
+    for it. The column travels with the labels through scikit-learn's splits, into our estimators, scorers and
+    `evaluate`.
 
     Examples
     --------
@@ -143,7 +145,7 @@ def with_strata(labels: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     band = np.where(np.isnan(age), -1, np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right"))
     area = persons.extra.get("area")
     place = area.codes[cohort.person] if isinstance(area, TextColumn) else np.zeros(len(cohort), dtype=np.int64)
-    alike = np.stack([cohort.index_day, band, place], axis=1)
+    alike = np.stack([band, place, cohort.index_day], axis=1)
     return labels.assign(**{STRATUM: np.unique(alike, axis=0, return_inverse=True)[1].ravel()})
 
 
@@ -205,13 +207,17 @@ def _rows_by_stratum(strata, n_rows: int) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(codes, minlength=len(names)))[:-1])
 
 
-def _joined_strata(stratum: np.ndarray, followed: np.ndarray) -> np.ndarray:
-    """Strata in their order, joined with the next ones until each holds enough rows that were followed to the end."""
+def _joined_strata(stratum: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """Strata in their order, joined with the next ones until each holds enough rows that were followed to the end.
+
+    A stratum that lost more than it followed opens none of its own: those before it, who are alike, speak for it.
+    """
     codes = np.unique(stratum, return_inverse=True)[1].ravel()
-    n_followed = np.bincount(codes, weights=followed)
+    n_followed = np.bincount(codes, weights=status == NO_EVENT)
+    n_lost = np.bincount(codes, weights=status == CENSORED)
     joined, group, held = np.zeros(len(n_followed), dtype=np.int64), 0, 0.0
     for place, n in enumerate(n_followed):
-        if held >= FEWEST_FOLLOWED:
+        if held >= FEWEST_FOLLOWED and n_lost[place] <= n:
             group, held = group + 1, 0.0
         joined[place] = group
         held += n

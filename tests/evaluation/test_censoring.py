@@ -188,6 +188,8 @@ JOINED = [
     ([60, 10, 30], [[0, 1, 2]]),
     ([60, 10, 45, 50], [[0], [1, 2], [3]]),
     ([5, 4], [[0, 1]]),
+    ([60, 0, 60], [[0, 1], [2]]),
+    ([0, 60, 60], [[0, 1], [2]]),
 ]
 
 
@@ -201,7 +203,7 @@ def test_strata_with_few_rows_are_joined_with_the_next(n_followed, together):
         assert weights[np.isin(stratum, strata)] == pytest.approx((n + len(strata)) / n)
 
 
-def test_strata_are_index_date_then_age_band_then_area(county):
+def test_strata_are_age_band_then_area_then_index_date(county):
     cohort = Population(65).at(county, ["2021-01-01", "2022-01-01"])
     labels = with_strata(Outcome("emergency_visit").label(cohort), cohort)
     persons = county.persons.iloc[cohort.person]
@@ -212,6 +214,17 @@ def test_strata_are_index_date_then_age_band_then_area(county):
     assert labels.groupby("stratum")["status"].size().index.tolist() == list(range(labels["stratum"].nunique()))
     for code, rows in labels.groupby("stratum").indices.items():
         assert groups.iloc[rows][["date", "area"]].drop_duplicates().shape[0] == 1, code
+    assert np.corrcoef(labels["stratum"], groups["band"])[0, 1] > 0.9
+
+
+def test_people_of_earlier_dates_speak_for_a_date_that_nobody_was_followed_from_to_the_end(county):
+    cohort = Population(75, without=["stay:round_the_clock"]).at(county, ["2021-01-01", "2022-01-01", "2023-01-01"])
+    labels = with_strata(Outcome("unplanned_admission").label(cohort), cohort)
+    assert (labels.loc[(slice(None), "2023-01-01"), "status"] != 0).all()
+    positions, _, weights = known_outcomes(labels)
+    assert effective_sample_size(weights) > 0.9 * len(positions)
+    assert weights.max() < 3
+    assert weights.sum() == pytest.approx(len(labels), rel=0.01)
 
 
 def test_strata_undo_the_bias_of_old_people_who_leave_more_often():
