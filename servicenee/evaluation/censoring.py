@@ -210,14 +210,14 @@ def _rows_by_stratum(strata, n_rows: int) -> list[np.ndarray]:
 def _joined_strata(stratum: np.ndarray, status: np.ndarray) -> np.ndarray:
     """Strata in their order, joined with the next ones until each holds enough rows that were followed to the end.
 
-    A stratum that lost more than it followed opens none of its own: those before it, who are alike, speak for it.
+    A stratum with few followed and more lost opens none of its own: those before it, who are alike, speak for it.
     """
     codes = np.unique(stratum, return_inverse=True)[1].ravel()
     n_followed = np.bincount(codes, weights=status == NO_EVENT)
     n_lost = np.bincount(codes, weights=status == CENSORED)
     joined, group, held = np.zeros(len(n_followed), dtype=np.int64), 0, 0.0
     for place, n in enumerate(n_followed):
-        if held >= FEWEST_FOLLOWED and n_lost[place] <= n:
+        if held >= FEWEST_FOLLOWED and n >= min(n_lost[place], FEWEST_FOLLOWED):
             group, held = group + 1, 0.0
         joined[place] = group
         held += n
