@@ -153,7 +153,12 @@ def true_risks(
 
 
 def true_hazards(
-    persons, *, random_state: int, start: str = "2018-01-01", extract_date: str = "2024-01-01"
+    persons,
+    *,
+    random_state: int,
+    start: str = "2018-01-01",
+    extract_date: str = "2024-01-01",
+    ages: tuple[int, int | None] = numbers.OLDER,
 ) -> pd.DataFrame:
     """True monthly hazards of persons of `make_registers`: one row per person and month.
 
@@ -161,7 +166,7 @@ def true_hazards(
     ----------
     persons : array-like of str
         Person ids of the county, each once.
-    random_state, start, extract_date
+    random_state, start, extract_date, ages
         As given to `make_registers`.
 
     Returns
@@ -177,13 +182,13 @@ def true_hazards(
     >>> true_hazards(registers.persons["person_id"].head(2), random_state=0).shape
     (144, 5)
     """
-    calendar, seed = county_calendar(start, extract_date), _check_seed(random_state)
+    calendar, seed, ages = county_calendar(start, extract_date), _check_seed(random_state), _check_ages(ages)
     ids = np.asarray(persons, dtype=object)
     number = _check_numbers(person_numbers(ids, seed))
     months = calendar.first_day[:-1].astype("datetime64[D]").astype("datetime64[us]")
     values = np.empty((len(ids), len(months), len(numbers.OUTCOMES)))
     for block, rows in _rows_by_block(number):
-        hazards = county_hazards(county_people(calendar, seed, block), calendar)
+        hazards = county_hazards(county_people(calendar, seed, block, ages), calendar)
         local = number[rows] - block * numbers.BLOCK_SIZE
         values[rows] = np.stack([hazards[outcome][local] for outcome in numbers.OUTCOMES], axis=-1)
     index = pd.MultiIndex.from_product([ids, months], names=["person_id", "month"])

@@ -10,11 +10,11 @@ CASES = {
     "home_care_start": [
         ("stays", "home_care 2022-03-01..2022-04-30", "event", {"time_days": 59}),
         ("stays", "home_care 2022-03-01..2022-04-29", "no event", {}),
-        ("stays", "home_hospital 2022-03-01..2022-07-01", "no event", {}),
+        ("stays", "hospital_at_home 2022-03-01..2022-07-01", "no event", {}),
         ("stays", "assessment_period 2022-03-01..2022-07-01", "no event", {}),
         ("stays", ["assessment_period 2022-03-01..2022-04-12", "home_care 2022-03-01.."], "event", {"time_days": 101}),
-        ("stays", ["home_hospital 2022-03-01..2022-03-11", "home_care 2022-03-05..2022-05-09"], "no event", {}),
-        ("stays", ["home_hospital 2022-03-01..2022-03-11", "home_care 2022-03-05..2022-05-10"], "event", {}),
+        ("stays", ["hospital_at_home 2022-03-01..2022-03-11", "home_care 2022-03-05..2022-05-09"], "no event", {}),
+        ("stays", ["hospital_at_home 2022-03-01..2022-03-11", "home_care 2022-03-05..2022-05-10"], "event", {}),
         ("stays", ["home_care 2022-03-01..", "round_the_clock 2022-02-28.."], "other event", {"time_days": 58}),
         ("stays", ["home_care 2022-03-01..", "round_the_clock 2022-03-02.."], "event", {"time_days": 59}),
         ("death_date", "2022-02-01", "death", {"time_days": 31}),
@@ -22,7 +22,7 @@ CASES = {
     "daily_home_care_start": [
         ("events", [f"contact:home_visit 2022-03-{day:02d}" for day in range(1, 32)], "event", {"time_days": 59}),
         ("events", [f"contact:home_visit 2022-03-{day:02d}" for day in range(1, 28)], "no event", {}),
-        ("events", [f"contact:home_hospital 2022-03-{day:02d}" for day in range(1, 32)], "no event", {}),
+        ("events", [f"contact:hospital_at_home 2022-03-{day:02d}" for day in range(1, 32)], "no event", {}),
     ],
     "round_the_clock_start": [
         ("stays", "round_the_clock 2022-05-01..2022-05-02", "event", {"time_days": 120}),
@@ -72,7 +72,7 @@ CASES = {
             "event",
             {"value": 2.25, "exposure_days": 365},
         ),
-        ("events", "contact:home_hospital 2022-02-01 3", "no event", {"value": 0}),
+        ("events", "contact:hospital_at_home 2022-02-01 3", "no event", {"value": 0}),
         ("events", "primary_care contact:home_visit 2022-02-01 1", "no event", {"value": 0}),
     ],
     "death": [
