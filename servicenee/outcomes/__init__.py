@@ -9,10 +9,10 @@ from servicenee.outcomes.found import (
     LABEL_COLUMNS,
     NO_EVENT,
     OTHER_EVENT,
-    outcome_sources,
     reported_days,
 )
 from servicenee.outcomes.outcome import Outcome
+from servicenee.outcomes.service import outcome_sources
 
 __all__ = [
     "CENSORED",

@@ -30,7 +30,7 @@ class Definition:
     competing : Codelist or None
         Events and stays that, coming first, make the outcome impossible (status 4).
     excluding : Codelist or None
-        Stays during which nothing counts, such as an assessment period; care that goes on after it starts there.
+        Stays in which nothing happens or starts, such as an assessment period; care that goes on after it starts then.
     at_start_of : Codelist or None
         Stays on whose first day an event must lie, such as an admission.
     min_age, max_age : int or None

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from servicenee.codes import Codelist
 from servicenee.cohort import Cohort
 from servicenee.outcomes.definitions import Definition
-from servicenee.outcomes.service import Service, chosen_rows
+from servicenee.outcomes.service import Service, chosen_rows, outcome_sources
 from servicenee.registers import Registers
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY
 from servicenee.windows import days_between, earliest, in_stay, rows_between
@@ -121,19 +120,6 @@ class Found:
         row, position = self._events_between(self.start, stop)
         values = np.nan_to_num(self.registers.event_columns.value[position])
         return np.bincount(row, weights=values, minlength=n_rows)
-
-
-def outcome_sources(registers: Registers, definition: Definition) -> list[str]:
-    """Sources that report the outcome or what competes with it, those of the definition or those with such codes."""
-    found = list(definition.source)
-    wanted = [definition.competing, definition.at_start_of]
-    if not definition.source:
-        wanted.append(definition.codes)
-    for columns in (registers.event_columns, registers.stay_columns):
-        for codes in wanted:
-            if isinstance(codes, Codelist):
-                found += columns.kinds.loc[codes.matches_kinds(columns.kinds), "source"].tolist()
-    return sorted(set(found))
 
 
 def reported_days(registers: Registers, definition: Definition) -> tuple[int, int]:

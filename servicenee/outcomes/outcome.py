@@ -17,8 +17,8 @@ from servicenee.outcomes.definitions import (
     own_definition,
     with_visits,
 )
-from servicenee.outcomes.found import LABEL_COLUMNS, Found, outcome_sources
-from servicenee.outcomes.service import Service
+from servicenee.outcomes.found import LABEL_COLUMNS, Found
+from servicenee.outcomes.service import Service, outcome_sources
 from servicenee.registers import Registers
 from servicenee.texts import text
 

@@ -114,7 +114,7 @@ class Service:
         """Regular in the weeks before the day; unless only what had been reported counts, also begun in them."""
         rule = {"per_week": self.definition.visits_per_week, "weeks": self.definition.weeks}
         if seen:
-            _, _, lag_days = self.registers.coverage_columns.of(self.definition.source)
+            _, _, lag_days = self.registers.coverage_columns.of(_sources_of(self.registers, self.definition))
             return is_regular(*self._visits, person, day - lag_days, **rule)
         starts = self.starts
         every = np.ones(len(starts.day), dtype=bool)
@@ -149,8 +149,8 @@ class Service:
     def _on_a_first_day(self, chosen: np.ndarray) -> np.ndarray:
         """Events on the first day of a stay of the kind that the definition names."""
         events, stays = self.registers.event_columns, self.registers.stay_columns
-        of = np.flatnonzero(chosen_rows(stays, self.definition.at_start_of, ()))
-        admissions = _persons_of(stays, of) * _APART + stays.start_day[of]
+        begun = np.flatnonzero(chosen_rows(stays, self.definition.at_start_of, ()))
+        admissions = _persons_of(stays, begun) * _APART + stays.start_day[begun]
         position = np.flatnonzero(chosen)
         days = _persons_of(events, position) * _APART + events.minute[position] // MINUTES_PER_DAY
         found = np.zeros_like(chosen)
@@ -171,6 +171,27 @@ def chosen_rows(columns: EventColumns | StayColumns, codes: Codelist | None, sou
     if source:
         kinds &= columns.kinds["source"].isin(source).to_numpy()
     return kinds[columns.kind]
+
+
+def outcome_sources(registers: Registers, definition: Definition) -> list[str]:
+    """Sources that report the outcome or what competes with it, those of the definition or those with such codes."""
+    found = _sources_of(registers, definition)
+    for codes in (definition.competing, definition.at_start_of):
+        found |= _sources_with(registers, codes)
+    return sorted(found)
+
+
+def _sources_of(registers: Registers, definition: Definition) -> set[str]:
+    return set(definition.source) or _sources_with(registers, definition.codes)
+
+
+def _sources_with(registers: Registers, codes: Codelist | None) -> set[str]:
+    tables = (registers.event_columns.kinds, registers.stay_columns.kinds)
+    return (
+        set()
+        if codes is None
+        else {source for kinds in tables for source in kinds["source"][codes.matches_kinds(kinds)]}
+    )
 
 
 def _persons_of(columns: EventColumns | StayColumns, position: np.ndarray) -> np.ndarray:
