@@ -131,7 +131,7 @@ class Outcome:
         DataFrame, shape (n_rows, 4), index (person_id, index_date)
             status : int8, 0 no event, 1 event, 2 death first, 3 censored, 4 other competing event first;
             time_days : days from the start of the window to what came first (the horizon if nothing did);
-            value : 1 or 0 for "starts" and "occurs", the count or the days for the others;
+            value : 1 or 0 for "starts" and "occurs", the count, the days or the sum for the others;
             exposure_days : days of the window alive and under follow-up.
 
         Raises
