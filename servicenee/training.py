@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import logging
 import runpy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import numpy as np
 import pandas as pd
 
 import servicenee
-from servicenee.evaluation import Evaluation
-from servicenee.evaluation.card import PROMPT
+from servicenee.evaluation import DemandEvaluation, Evaluation
 from servicenee.exceptions import ModelError
 from servicenee.index_dates import yearly_dates
 from servicenee.model import NeedModel
 from servicenee.registers import Registers
 
 LOG = logging.getLogger("servicenee")
-_TABLES = ("data", "metrics", "capacity", "calibration", "subgroups")
+_TABLES = (
+    *("data", "metrics", "capacity", "calibration", "subgroups", "comparison"),
+    *("fifths", "groups", "sums"),  # of amounts
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Trained:
     Attributes
     ----------
     model : NeedModel
-    evaluation : Evaluation
+    evaluation : Evaluation or DemandEvaluation
     evaluation_date : str
         Later than the outcome windows of training.
     words : dict of str to str
@@ -37,7 +40,7 @@ class Trained:
     """
 
     model: NeedModel
-    evaluation: Evaluation
+    evaluation: Evaluation | DemandEvaluation
     evaluation_date: str
     words: dict[str, str]
 
@@ -61,7 +64,13 @@ def find_definition(name: str | Path) -> Path:
     raise ModelError(f"{name} is neither a folder with a definition.py nor one of the shipped models ({shipped}).")
 
 
-def train(definition: str | Path, registers: Registers, *, capacity: int | float | None = None) -> Trained:
+def train(
+    definition: str | Path,
+    registers: Registers,
+    *,
+    capacity: int | float | None = None,
+    refits: str | Iterable[str] = (),
+) -> Trained:
     """Fit a defined model on yearly index dates and judge it on a later one.
 
     Parameters
@@ -71,6 +80,8 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     registers : Registers
     capacity : int or float, optional
         Persons the service can act on at each index date; by default 5 %.
+    refits : str or list of str, default=()
+        Models to compare with, as for `NeedModel.evaluate`.
 
     Returns
     -------
@@ -92,7 +103,7 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     LOG.info("evaluating on %s", later)
     columns = set(registers.person_columns.extra)
     by = [name for name in names.get("GROUPS", ()) if name == "age_band" or name in columns]
-    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity)
+    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity, refits=refits)
     return Trained(model, evaluation, later, names.get("CARD", {}))
 
 
@@ -113,10 +124,12 @@ def card(trained: Trained, about: str) -> str:
     >>> card(trained, "A synthetic county.").splitlines()[0]
     '# home_care_start_12m, version 2024-01-01'
     """
-    model = trained.model
-    plain = trained.evaluation.model_card(title=f"{model.name}, version {model.version}")
-    head, *sections = plain.split("\n## ")
-    return "\n## ".join([head, *(_section(section, trained, about) for section in sections)])
+    model, words = trained.model, dict(trained.words)
+    definition = model.outcome.definition
+    population = (definition.population, words.get("Population and data"), about, _facts(model))
+    words["Population and data"] = " ".join(part for part in population if part)
+    words["Outcome"] = " ".join(part for part in (definition.text, words.get("Outcome")) if part)
+    return trained.evaluation.model_card(title=f"{model.name}, version {model.version}", words=words)
 
 
 def measures(trained: Trained, about: str) -> dict:
@@ -175,26 +188,6 @@ def _run(folder: Path) -> dict:
     if "define" not in names:
         raise ModelError(f"{folder / 'definition.py'} must have a function define() that returns a NeedModel.")
     return names
-
-
-def _section(section: str, trained: Trained, about: str) -> str:
-    """One section with its prompt answered; the prompt stays where the definition says nothing."""
-    heading = section.partition("\n")[0]
-    words = trained.words.get(heading)
-    definition = trained.model.outcome.definition
-    if heading == "Population and data":
-        words = " ".join(part for part in (definition.population, words, about, _facts(trained.model)) if part)
-    if heading == "Outcome":
-        parts = (definition.text, words, trained.model.outcome.caveat("en"))
-        words = " ".join(part for part in parts if part)
-    if words is None:
-        return section
-    lines = section.split("\n")
-    prompts = [place for place, line in enumerate(lines) if PROMPT in line]
-    if prompts:
-        mark = "- " if lines[prompts[0]].startswith("- ") else ""
-        lines[prompts[0]] = mark + words
-    return "\n".join(lines)
 
 
 def _outcome_facts(model: NeedModel) -> dict:

@@ -192,10 +192,10 @@ class Outcome:
         Examples
         --------
         >>> from servicenee import Outcome
-        >>> Outcome("home_care_start").caveat("en").split(":")[0]
-        'The label is use of a service, not need'
+        >>> Outcome("home_care_start").caveat("en").split(".")[0]
+        'The outcome is the use of a service, not need'
         """
-        return text(f"outcomes.caveat.{self.definition.label_type}", language)
+        return text(f"evaluation.label.{self.definition.label_type}", language)
 
     def __repr__(self) -> str:
         shown = {name: value for name, value in self.__dict__.items() if value is not None and name != "event"}

@@ -195,7 +195,7 @@ def test_a_row_that_is_no_definition_is_refused(row, message):
 def test_the_type_of_the_label_is_forced():
     with pytest.raises(ValueError, match="`label_type` must be 'need', 'use' or 'cost' for an outcome of your own"):
         Outcome(["ICD-10:S72"]).definition  # noqa: B018
-    assert Outcome(["ICD-10:S72"], label_type="cost").caveat("en").startswith("The label is cost, not need")
+    assert Outcome(["ICD-10:S72"], label_type="cost").caveat("en").startswith("The outcome is cost, not need")
 
 
 def test_a_population_at_risk_comes_with_the_outcome():
