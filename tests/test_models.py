@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from servicenee import NeedModel, make_registers
-from servicenee.evaluation.card import TO_WRITE
+from servicenee.evaluation.card import PROMPT
 from servicenee.training import card, measures, train
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "models").glob("*/definition.py"))
@@ -47,7 +47,7 @@ def test_it_defines_a_model_of_its_name_and_says_who_may_use_it_for_what(folder)
 def test_the_card_is_finished_and_shows_what_metrics_json_holds(folder):
     text = (folder / "card.md").read_text(encoding="utf-8")
     facts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert TO_WRITE.strip() not in text
+    assert PROMPT.strip() not in text
     assert facts["model"] == folder.name
     if "outcome" in facts:
         assert facts["outcome"]["label_type"] in ("need", "use", "cost")
@@ -66,7 +66,7 @@ def test_training_gives_the_card_and_the_measures_of_any_registers(folder):
     ages = {"ages": (18, 29)} if folder.name == YOUNG else {}
     trained = train(folder, make_registers(3_000, random_state=1, **ages))
     text, facts = card(trained, "A small synthetic county."), measures(trained, "A small synthetic county.")
-    assert TO_WRITE.strip() not in text
+    assert PROMPT.strip() not in text
     assert trained.model.outcome.caveat("en") in text
     assert trained.model.outcome.definition.population in text
     assert facts["outcome"]["name"] == trained.model.outcome.event

@@ -70,7 +70,7 @@ def _block(
     rng = random_stream(random_state, block, stage=3)
     events = county_events(people, fates, stays, hazards, calendar, rng)
     if ages[0] < numbers.SERVICE_AGE:
-        more = mental_health_services(people, fates, hazards, calendar, random_stream(random_state, block, stage=5))
+        more = mental_health_services(people, fates, hazards, calendar, random_stream(random_state, block, stage=6))
         events = join(events, more)
     coverage = county_coverage(calendar, ages)
     reporting = random_stream(random_state, block, stage=4)
