@@ -128,7 +128,7 @@ def _train(arguments: argparse.Namespace) -> None:
     folder = find_definition(arguments.definition)
     LOG.info("reading %s", arguments.registers)
     registers = read_registers(arguments.registers)
-    trained = train(folder, registers, capacity=arguments.capacity)
+    trained = train(folder, registers, capacity=arguments.capacity, refits=arguments.refits)
     LOG.info("logging to MLflow")
     if arguments.mlruns is not None:
         configure(arguments.mlruns)
@@ -189,6 +189,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--mlruns", help="folder of the MLflow store (default: what is configured, else mlruns)")
     train.add_argument("--experiment", help="MLflow experiment (default: the name of the definition)")
     train.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
+    train.add_argument(
+        "--refits",
+        nargs="+",
+        default=(),
+        help="models to compare with: baselines, without_past_use, learning_curve, areas",
+    )
     train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
     train.add_argument("--about", default="", help="one sentence on the registers, for the card")
     predict = _command(commands, "predict", _predict)

@@ -34,11 +34,19 @@ ESTIMATOR = "estimator.skops"
 # each read through: it keeps numbers and texts, and unpacking it runs no code of the file.
 TRUSTED = (
     "numpy.dtype",
+    "servicenee.need.amounts.Line",
+    "servicenee.need.amounts.TwoParts",
+    "servicenee.need.boosted.BoostedModel",
     "servicenee.need.calibration.Calibrator",
     "servicenee.need.classifier.NeedClassifier",
     "servicenee.need.columns.Column",
+    "servicenee.need.curve.RiskCurve",
+    "servicenee.need.demand.DemandRegressor",
+    "servicenee.need.hazards.Hazard",
     "servicenee.need.linear.Curve",
     "servicenee.need.linear.LinearModel",
+    "servicenee.need.selection.BlendedModel",
+    "servicenee.need.spread.Spread",
 )
 # A user's own estimator may be of any class of scikit-learn (trees and losses are internal classes of it).
 _TRUSTED_PACKAGE = "sklearn."

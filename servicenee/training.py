@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import logging
 import runpy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import numpy as np
 import pandas as pd
 
 import servicenee
-from servicenee.evaluation import Evaluation
-from servicenee.evaluation.card import PROMPT
+from servicenee.evaluation import DemandEvaluation, Evaluation
 from servicenee.exceptions import ModelError
 from servicenee.index_dates import yearly_dates
 from servicenee.model import NeedModel
 from servicenee.registers import Registers
 
 LOG = logging.getLogger("servicenee")
-_TABLES = ("metrics", "capacity", "calibration", "subgroups")
+_TABLES = (
+    *("data", "metrics", "capacity", "calibration", "subgroups", "comparison"),
+    *("fifths", "groups", "sums"),  # of amounts
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Trained:
     Attributes
     ----------
     model : NeedModel
-    evaluation : Evaluation
+    evaluation : Evaluation or DemandEvaluation
     evaluation_date : str
         Later than the outcome windows of training.
     words : dict of str to str
@@ -37,7 +40,7 @@ class Trained:
     """
 
     model: NeedModel
-    evaluation: Evaluation
+    evaluation: Evaluation | DemandEvaluation
     evaluation_date: str
     words: dict[str, str]
 
@@ -61,7 +64,13 @@ def find_definition(name: str | Path) -> Path:
     raise ModelError(f"{name} is neither a folder with a definition.py nor one of the shipped models ({shipped}).")
 
 
-def train(definition: str | Path, registers: Registers, *, capacity: int | float | None = None) -> Trained:
+def train(
+    definition: str | Path,
+    registers: Registers,
+    *,
+    capacity: int | float | None = None,
+    refits: str | Iterable[str] = (),
+) -> Trained:
     """Fit a defined model on yearly index dates and judge it on a later one.
 
     Parameters
@@ -71,6 +80,8 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     registers : Registers
     capacity : int or float, optional
         Persons the service can act on at each index date; by default 5 %.
+    refits : str or list of str, default=()
+        Models to compare with, as for `NeedModel.evaluate`.
 
     Returns
     -------
@@ -92,7 +103,7 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     LOG.info("evaluating on %s", later)
     columns = set(registers.person_columns.extra)
     by = [name for name in names.get("GROUPS", ()) if name == "age_band" or name in columns]
-    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity)
+    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity, refits=refits)
     return Trained(model, evaluation, later, names.get("CARD", {}))
 
 
@@ -113,10 +124,12 @@ def card(trained: Trained, about: str) -> str:
     >>> card(trained, "A synthetic county.").splitlines()[0]
     '# home_care_start_12m, version 2024-01-01'
     """
-    model = trained.model
-    plain = trained.evaluation.model_card(title=f"{model.name}, version {model.version}")
-    head, *sections = plain.split("\n## ")
-    return "\n## ".join([head, *(_section(section, trained, about) for section in sections)])
+    model, words = trained.model, dict(trained.words)
+    definition = model.outcome.definition
+    population = (definition.population, words.get("Population and data"), about, _facts(model))
+    words["Population and data"] = " ".join(part for part in population if part)
+    words["Outcome"] = " ".join(part for part in (definition.text, words.get("Outcome")) if part)
+    return trained.evaluation.model_card(title=f"{model.name}, version {model.version}", words=words)
 
 
 def measures(trained: Trained, about: str) -> dict:
@@ -141,7 +154,8 @@ def measures(trained: Trained, about: str) -> dict:
         "model": trained.model.name,
         "version": trained.model.version,
         "about": about,
-        "engine": trained.model.estimator_.engine_,
+        "outcome": _outcome_facts(trained.model),
+        "engine": getattr(trained.model.estimator_, "engine_", type(trained.model.estimator_).__name__),
         "n_features": len(trained.model.feature_table),
         "training": vars(trained.model.training_),
         "evaluation": {
@@ -176,20 +190,15 @@ def _run(folder: Path) -> dict:
     return names
 
 
-def _section(section: str, trained: Trained, about: str) -> str:
-    """One section with its prompt answered; the prompt stays where the definition says nothing."""
-    heading = section.partition("\n")[0]
-    words = trained.words.get(heading)
-    if heading == "Population and data":
-        words = " ".join(part for part in (words, about, _facts(trained.model)) if part)
-    if words is None:
-        return section
-    lines = section.split("\n")
-    prompts = [place for place, line in enumerate(lines) if PROMPT in line]
-    if prompts:
-        mark = "- " if lines[prompts[0]].startswith("- ") else ""
-        lines[prompts[0]] = mark + words
-    return "\n".join(lines)
+def _outcome_facts(model: NeedModel) -> dict:
+    definition = model.outcome.definition
+    return {
+        "name": definition.name,
+        "kind": definition.kind,
+        "label_type": definition.label_type,
+        "gap_days": model.outcome.gap_days,
+        "horizon_days": model.outcome.horizon_days,
+    }
 
 
 def _facts(model: NeedModel) -> str:

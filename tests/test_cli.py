@@ -71,7 +71,7 @@ def test_wrong_arguments_end_with_2(arguments, capsys):
         (["predict", "no-model", "no-registers", "out.parquet"], "holds no manifest.json"),
         (
             ["train", "no-definition", "no-registers"],
-            "is neither a folder with a definition.py nor one of the shipped models (home_care_start_12m)",
+            "is neither a folder with a definition.py nor one of the shipped models (",
         ),
         (["demo", "--persons", "10"], "`n_persons` must be a whole number of at least 1500; got 10."),
     ],

@@ -106,7 +106,7 @@ def test_from_gibleed_to_risks_of_persons_65_and_older(gibleed):
     population = Population(min_age=65)
     training = population.at(gibleed, ["2010-01-01", "2012-01-01", "2014-01-01"])
     later = population.at(gibleed, "2016-01-01")
-    outcome = Outcome(["SNOMED:"], source="condition")
+    outcome = Outcome(["SNOMED:"], source="condition", label_type="need")
     features = FeatureSet(
         [
             Demographics(columns=("age", "sex")),
