@@ -2,6 +2,9 @@
 
 from servicenee.registers.core import Registers
 from servicenee.registers.files import read_registers, write_registers
+from servicenee.registers.hilmo import read_hilmo
+from servicenee.registers.hilmo_writing import write_hilmo
+from servicenee.registers.identity import pseudonym_key, pseudonymise
 from servicenee.registers.meds import read_meds
 from servicenee.registers.mending import with_areas, with_assumed_ends, without_repeats
 from servicenee.registers.omop import read_omop
@@ -20,6 +23,9 @@ __all__ = [
     "concept_names",
     "lag_curve",
     "make_registers",
+    "pseudonym_key",
+    "pseudonymise",
+    "read_hilmo",
     "read_meds",
     "read_omop",
     "read_registers",
@@ -32,5 +38,6 @@ __all__ = [
     "with_areas",
     "with_assumed_ends",
     "without_repeats",
+    "write_hilmo",
     "write_registers",
 ]
