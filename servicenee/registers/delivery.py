@@ -47,8 +47,8 @@ class Delivered:
             broken = lines.broken
             self.findings.add_rows(file, "all columns", _BROKEN, broken, lines.n_rows, "set aside", limited=True)
         for name, column in self.columns.items():
-            if column.mended.any():
-                self.note(name, _MENDED, column.spread(column.mended, False), "turned back", mended=True)
+            if column.mended is not None:
+                self.note(name, _MENDED, column.mended, "turned back", mended=True)
 
     def __len__(self) -> int:
         return sum(len(lines.rows) for _, lines in self.parts)

@@ -32,7 +32,9 @@ class Coded:
 
     codes: np.ndarray
     levels: pa.Array
-    mended: np.ndarray  # per level: mojibake that was turned back
+    mended: np.ndarray | None = (
+        None  # by row: text in the wrong encoding that was turned back; None where there is none
+    )
 
     def spread(self, of_levels: np.ndarray, missing) -> np.ndarray:
         """Values by level as values by row."""
@@ -89,19 +91,22 @@ def stacked(parts: list[Coded]) -> Coded:
     """Several columns, one below the other."""
     if len(parts) == 1:
         return parts[0]
-    texts = pa.concat_arrays([part.levels for part in parts])
-    place, levels = _distinct(texts)
-    mended = np.zeros(len(levels), dtype=bool)
-    mended[place] = np.concatenate([part.mended for part in parts])
-    starts = np.cumsum([0, *(len(part.levels) for part in parts[:-1])])
+    place, levels = _distinct(pa.concat_arrays([part.levels for part in parts]))
     place = np.append(place, np.int32(-1))
+    starts = np.cumsum([0, *(len(part.levels) for part in parts[:-1])])
     shifted = [np.where(part.codes < 0, -1, part.codes + start) for part, start in zip(parts, starts, strict=True)]
+    mended = None
+    if any(part.mended is not None for part in parts):
+        nothing = [np.zeros(len(part.codes), dtype=bool) for part in parts]
+        mended = np.concatenate(
+            [none if part.mended is None else part.mended for part, none in zip(parts, nothing, strict=True)]
+        )
     return Coded(place[np.concatenate(shifted)].astype(np.int32), levels, mended)
 
 
 def no_column(n: int) -> Coded:
     """A column that a file does not have: missing in every row."""
-    return Coded(np.full(n, -1, dtype=np.int32), pa.array([], pa.string()), np.zeros(0, dtype=bool))
+    return Coded(np.full(n, -1, dtype=np.int32), pa.array([], pa.string()))
 
 
 def _place(spelled: list[str], spellings: Iterable[str]) -> int | None:
@@ -198,17 +203,15 @@ def _coded(column: pa.ChunkedArray) -> Coded:
     codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in column.chunks]
     codes = np.concatenate(codes or [np.zeros(0)]).astype(np.int32)
     trimmed = pc.utf8_trim_whitespace(levels)
-    mended = pc.match_substring_regex(trimmed, _MOJIBAKE).to_numpy(zero_copy_only=False)
-    if mended.any():
+    wrong, mended = pc.match_substring_regex(trimmed, _MOJIBAKE).to_numpy(zero_copy_only=False), None
+    if wrong.any():
         before = trimmed.to_pylist()
-        after = [_mended_text(text) if wrong else text for text, wrong in zip(before, mended, strict=True)]
-        mended = np.array([new != old for new, old in zip(after, before, strict=True)], dtype=bool)
+        after = [_mended_text(text) if bad else text for text, bad in zip(before, wrong, strict=True)]
+        mended = np.array([*(new != old for new, old in zip(after, before, strict=True)), False], dtype=bool)[codes]
         trimmed = pa.array(after, pa.string())
     place, distinct = _distinct(trimmed)
     place[pc.is_in(trimmed, pa.array(_NOT_AVAILABLE)).to_numpy(zero_copy_only=False)] = -1
-    of_level = np.zeros(len(distinct), dtype=bool)
-    of_level[place[place >= 0]] = mended[place >= 0]
-    return Coded(np.append(place, np.int32(-1))[codes], distinct, of_level)
+    return Coded(np.append(place, np.int32(-1))[codes], distinct, mended)
 
 
 def _distinct(texts: pa.Array) -> tuple[np.ndarray, pa.Array]:

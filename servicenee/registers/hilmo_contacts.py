@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from servicenee.codes import normalise_code
-from servicenee.registers.delivery import Delivered, Delivery, data_rows, with_role
+from servicenee.registers.delivery import Delivered, data_rows, with_role
 from servicenee.registers.hilmo_people import People, person_column, placed, within
 from servicenee.registers.hilmo_rows import Coding, coding, events, picked, stays
 from servicenee.registers.hilmo_rules import classify, rules_of

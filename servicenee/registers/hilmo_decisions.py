@@ -15,7 +15,7 @@ _HOME_CARE = "home_care"
 def read_decisions(
     table: Delivered, people: People, extract_day: int | None, visits: np.ndarray | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Events and stays from decisions; `visits` are the days of home-care visits (see `person_days`), where delivered."""
+    """Events and stays from decisions; `visits` are the days of home-care visits (see `person_days`), if delivered."""
     table.drop_repeats()
     target, source, kind = _services(table)
     is_stay = _texts_are(target, "stay")

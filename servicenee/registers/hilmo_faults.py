@@ -1,4 +1,4 @@
-"""Faults of register deliveries, planted in the texts of a delivery: extra rows to be found, spellings to be understood."""
+"""Faults of register deliveries, planted in their texts: extra rows to be found, spellings to be understood."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from servicenee.registers.delivery import columns_of, data_rows
+from servicenee.registers.delivery import columns_of
 from servicenee.registers.hilmo_people import person_column
 
 _SHARE = 0.002  # of a table's rows, at least one: far below the tolerated share for all faults together
@@ -28,14 +28,18 @@ class Draft:
     split: bool = False
     rows: list[tuple[str, str, str, int]] = field(default_factory=list)
 
+    def __post_init__(self):
+        self._sizes = {name: len(table) for name, table in self.tables.items()}
+
     def some(self, table: str, among: np.ndarray | None = None) -> np.ndarray:
-        """Positions of a few rows."""
-        rows = np.arange(len(self.tables[table])) if among is None else np.flatnonzero(among)
+        """Positions of a few rows, none of which was planted."""
+        rows = np.arange(self._sizes[table]) if among is None else np.flatnonzero(among[: self._sizes[table]])
         n = min(len(rows), max(1, round(_SHARE * len(rows))))
         return np.sort(self.rng.choice(rows, size=n, replace=False)) if len(rows) else rows
 
     def add(self, fault: str, table: str, rows: pd.DataFrame, rule: str) -> None:
-        """Append rows to a table."""
+        """Append rows to a table, each once unless copies are what is planted."""
+        rows = rows if fault == "copies" else rows.drop_duplicates()
         if len(rows):
             self.tables[table] = pd.concat([self.tables[table], rows], ignore_index=True)
             self.rows.append((fault, table, rule, len(rows)))
@@ -54,16 +58,16 @@ class Draft:
 
 
 def _mixed_dates(draft: Draft) -> None:
-    shapes = {"-": _as_finnish, ":00:00": _as_iso, ".": _as_iso}
     for name in [name for name in draft.tables if name != "kattavuus"]:
         for row in [row for row in columns_of(name) if row["holds"] == "date"]:
             texts = draft.tables[name][row["column"]].to_numpy(dtype=object)
             rows = draft.some(name, (texts != "") & (draft.rng.random(len(texts)) < 0.3))
-            turned = [_turned(text, shapes) for text in texts[rows]]
+            turned = [_turned(text) for text in texts[rows]]
             draft.change("mixed_dates", name, row["column"], rows, turned)
 
 
-def _turned(text: str, shapes: dict[str, Callable[[pd.Timestamp], str]]) -> str:
+def _turned(text: str) -> str:
+    """The date in another shape."""
     if "-" in text:
         return _as_finnish(pd.Timestamp(text))
     if text[2:5].isalpha():
@@ -148,7 +152,7 @@ def _missing_codes(draft: Draft) -> None:
 
 
 def _orphans(draft: Draft) -> None:
-    for name, column in _DIAGNOSES.items():
+    for name in _DIAGNOSES:
         if name in draft.tables:
             rows = draft.tables[name].iloc[draft.some(name)]
             key = next(row["column"] for row in columns_of(name) if row["holds"] == "key")
@@ -166,7 +170,7 @@ def _out_of_range(draft: Draft) -> None:
     if "rai" in draft.tables:
         scales = {row["column"]: "" for row in columns_of("rai") if row["role"].startswith("scale")}
         rows = draft.tables["rai"].iloc[draft.some("rai")].assign(**scales | {"CPS": "8"})
-        draft.add("out_of_range", "rai", rows.drop_duplicates(), "outside 0 to 6")
+        draft.add("out_of_range", "rai", rows, "outside 0 to 6")
 
 
 def _no_care(draft: Draft) -> None:
@@ -187,7 +191,7 @@ def _census_rows(draft: Draft) -> None:
     if "soshilmo" in draft.tables:
         table = draft.tables["soshilmo"]
         year = pd.to_numeric(table["VUOSI"])
-        rows = table.iloc[draft.some("soshilmo", (table["ILAJI"] == "1").to_numpy())].drop_duplicates()
+        rows = table.iloc[draft.some("soshilmo", (table["ILAJI"] == "1").to_numpy())]
         rows = rows.assign(ILAJI="2", LPVM="", VUOSI=(year[rows.index] - 1).astype(int).astype(str))
         draft.add("census_rows", "soshilmo", rows, "census row of a stay whose end is told")
 
@@ -210,7 +214,7 @@ def _home_visits_twice(draft: Draft) -> None:
             columns=draft.tables["avohilmo"].columns, fill_value=""
         )
         rule = "home visit that the home-care system has too"
-        draft.add("home_visits_twice", "avohilmo", _new_keys(draft, "avohilmo", rows.drop_duplicates()), rule)
+        draft.add("home_visits_twice", "avohilmo", _new_keys(draft, "avohilmo", rows), rule)
 
 
 def _mojibake(draft: Draft) -> None:
@@ -248,9 +252,13 @@ def _new_keys(draft: Draft, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{key: [str(begin + place) for place in range(len(rows))]})
 
 
-# Spellings last: the rows that other faults copy are then still as the delivery writes them.
+# Spellings come first, so that a copied row is spelled as the row it copies; copies come last.
 FAULTS: dict[str, Callable[[Draft], None]] = {
-    "copies": _copies,
+    "placeholder_ends": _placeholder_ends,
+    "code_spelling": _code_spelling,
+    "mixed_dates": _mixed_dates,
+    "midnight_24": _midnight_24,
+    "mojibake": _mojibake,
     "older_years": _older_years,
     "unknown_persons": _unknown_persons,
     "impossible_dates": _impossible_dates,
@@ -263,11 +271,7 @@ FAULTS: dict[str, Callable[[Draft], None]] = {
     "cancelled": _cancelled,
     "census_rows": _census_rows,
     "home_visits_twice": _home_visits_twice,
-    "placeholder_ends": _placeholder_ends,
-    "code_spelling": _code_spelling,
-    "mixed_dates": _mixed_dates,
-    "midnight_24": _midnight_24,
-    "mojibake": _mojibake,
+    "copies": _copies,
     "broken_lines": _broken_lines,
     "split_files": _split_files,
     "unread_files": _unread_files,

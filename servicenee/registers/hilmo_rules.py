@@ -1,4 +1,4 @@
-"""What a row of Hilmo, social Hilmo or AvoHilmo is, by the dated rules of ``hilmo_contacts.csv``: the first that fits."""
+"""What a row of Hilmo, social Hilmo or AvoHilmo is: the first dated rule of ``hilmo_contacts.csv`` that fits."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Registers to the tables of a delivery, values still as dates, numbers and codes: the way of `read_hilmo`, backwards."""
+"""Registers to the tables of a delivery, values still as dates, numbers and codes: `read_hilmo` backwards."""
 
 import numpy as np
 import pandas as pd
