@@ -176,7 +176,7 @@ def read_delivery(folder: Path, findings: Findings) -> Delivery:
         table = table_of(file.name)
         if not table:
             rule = "no table that is read" if table == "" else "no name of a table of a delivery"
-            findings.add(file.name, "all columns", rule, np.ones(1, dtype=bool), "file not read")
+            findings.add(file.name, "all columns", rule, np.ones(1, dtype=bool), "set aside: file not read")
             continue
         try:
             lines = read_lines(file, _spellings(table))

@@ -138,7 +138,6 @@ def _read_tables(delivery: Delivery, people: People, extract_day: int | None) ->
     if "kotihoito" in delivery:
         made, seen = read_home_visits(delivery["kotihoito"], people, extract_day)
         events.append(made)
-        seen = np.unique(seen)
     for name in [name for name in ("hilmo", "soshilmo", "avohilmo") if name in delivery]:
         contacts = _read_contacts(delivery, name, people, extract_day, seen)
         for child in [child for child in _CHILDREN.get(name, ()) if child in delivery]:

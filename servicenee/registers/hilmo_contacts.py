@@ -11,7 +11,7 @@ from servicenee.codes import normalise_code
 from servicenee.registers.delivery import Delivered, data_rows, with_role
 from servicenee.registers.hilmo_people import People, person_column, placed, within
 from servicenee.registers.hilmo_rows import Coding, coding, events, picked, stays
-from servicenee.registers.hilmo_rules import classify, rules_of
+from servicenee.registers.hilmo_rules import classify, field_columns, rules_of
 from servicenee.registers.hilmo_visits import person_days
 from servicenee.registers.reading import to_days
 
@@ -52,7 +52,7 @@ def read_stays_table(table: Delivered, people: People, extract_day: int | None) 
     table.note("LPVM", "before TUPVA", is_stay & (end < start), "see stays", mended=True)
     end = _settle_census(table, is_stay, place, start, end, year)
     in_hospital = is_stay & np.append([level == _HOSPITAL for level in source[1]], False)[source[0]]
-    available = np.where(in_hospital, end, _NAT)
+    available = np.where(in_hospital, np.maximum(start, end), _NAT)
     rows = np.flatnonzero(is_stay & table.kept)
     made = [
         stays(people, place[rows], start[rows], end[rows], picked(source, rows), picked(kind, rows), available[rows])
@@ -72,14 +72,14 @@ def read_visits_table(table: Delivered, people: People, extract_day: int | None,
     place = placed(table, people, "KAYNTI_ALKOI", time, extract_day, needed=False)
     table.refuse("AVOHILMO_ID", "no number of the row", table.codes("AVOHILMO_ID")[0] < 0)
     cancelled = (table.codes("PERUUTUS_AJANKOHTA")[0] >= 0) | (table.codes("PERUUTUS_SYY")[0] >= 0)
-    table.note("PERUUTUS_AJANKOHTA", "cancelled", cancelled, "no contact")
+    table.note("PERUUTUS_AJANKOHTA", "cancelled", cancelled, "kept, but no contact")
     visit = ~np.isnat(time) & ~cancelled
     source, target, kind = _meaning(table, classify(table, time))
     target = np.where(visit, target, "")
     contacts = Contacts(table, place, time, source, target, kind, np.full(len(table), _NAT), [], [])
     at_home = visit & _is(source, "home_care") & _is(kind, "home_visit")
     twice = at_home & np.isin(person_days(place, time), seen)
-    table.note("KAYNTI_ALKOI", "home visit that the home-care system has too", twice, "counted once")
+    table.note("KAYNTI_ALKOI", "home visit that the home-care system has too", twice, "kept, counted once")
     contacts.events.extend(_contact_events(contacts, people, visit & ~twice))
     for column, row in with_role("avohilmo", "measure").items():
         value = table.numbers(column) if column in table else np.full(len(table), np.nan)
@@ -162,15 +162,15 @@ def _is(column: Coding, text: str) -> np.ndarray:
 def _contact_events(contacts: Contacts, people: People, chosen: np.ndarray) -> list[pd.DataFrame]:
     """Contacts and services of the chosen rows; rows that no rule knows as events of a source of their own."""
     table, target, made = contacts.table, contacts.target, []
+    form = field_columns(table.name, "YHTEYSTAPA" if table.name == "avohilmo" else "PALA")[0]
     for name, code_system in (("event", "contact"), ("service", "service")):
         rows = np.flatnonzero(chosen & table.kept & (target == name))
         of_rows = (picked(contacts.source, rows), code_system, picked(contacts.kind, rows))
         made.append(events(people, contacts.place[rows], contacts.time[rows], *of_rows))
-    table.note("YHTEYSTAPA", "no contact with the person", chosen & (target == "record"), "only its codes count")
+    table.note(field_columns(table.name, "YHTEYSTAPA")[0], "no contact with the person", chosen & (target == "record"), "kept, only its codes count")
     other = chosen & (target == "other")
-    table.note("PALA", "no rule for this form of care", other, f"kept as events of the source {_OTHER}")
+    table.note(form, "no rule for this form of care", other, f"kept as events of the source {_OTHER}")
     rows = np.flatnonzero(other & table.kept)
-    form = "KAYNTI_YHTEYSTAPA" if table.name == "avohilmo" else "PALA"
     codes, levels = table.codes(form)
     unknown = (np.where(codes[rows] < 0, len(levels), codes[rows]), [*levels, "unknown"])
     made.append(events(people, contacts.place[rows], contacts.time[rows], _OTHER, form, unknown))

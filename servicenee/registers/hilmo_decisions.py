@@ -56,7 +56,7 @@ def _times(table: Delivered, is_stay: np.ndarray) -> tuple[np.ndarray, np.ndarra
     decided, granted, until = (table.dates(name) for name in ("PAATOSPVM", "ALKUPVM", "LOPPUPVM"))
     began, ended = table.dates("TOTEUTUNUT_ALKU"), table.dates("TOTEUTUNUT_LOPPU")
     start, end = _first_known(began, granted), _first_known(ended, until)
-    table.note("TOTEUTUNUT_ALKU", "real start not told", is_stay & np.isnat(began), "the granted start counts")
+    table.note("TOTEUTUNUT_ALKU", "real start not told", is_stay & np.isnat(began), "kept, the granted start counts")
     table.note("LOPPUPVM", "before the start", is_stay & (end < start), "see stays", mended=True)
     return np.where(is_stay, start, _first_known(start, decided)), start, end
 

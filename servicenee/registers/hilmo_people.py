@@ -35,9 +35,9 @@ class People:
         place = pc.fill_null(pc.index_in(_spelled(column, self.key), self.texts), -1)
         return column.spread(place.to_numpy(zero_copy_only=False).astype(np.int32), -1)
 
-    def column(self, place: np.ndarray) -> pd.Categorical:
+    def column(self, place: np.ndarray) -> pd.Categorical | np.ndarray:
         """The person_id column of rows of these persons."""
-        return pd.Categorical.from_codes(place, categories=self.ids)
+        return self.ids[place] if self.ids.dtype.kind == "i" else pd.Categorical.from_codes(place, categories=self.ids)
 
 
 def person_column(table: str) -> str:

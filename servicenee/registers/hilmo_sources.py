@@ -14,12 +14,12 @@ _AT_A_DISTANCE = ("E", "ETÄ", "ETA", "2")
 
 
 def read_home_visits(table: Delivered, people: People, extract_day: int | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """Visits with their hours, and the days with visits on the spot as person and day (see `person_days`)."""
+    """Visits with their hours, and the days of all visits as person and day (see `person_days`), sorted."""
     table.drop_repeats()
     start, end = table.dates("KAYNTI_ALKOI"), table.dates("KAYNTI_LOPPUI")
     place = placed(table, people, "KAYNTI_ALKOI", start, extract_day)
     cancelled = _one_of(table, "PERUTTU", YES)
-    table.note("PERUTTU", "cancelled", cancelled, "no visit")
+    table.note("PERUTTU", "cancelled", cancelled, "kept, but no visit")
     hours = table.numbers("TOTEUTUNUT_MIN") / 60
     clock = (end - start) / np.timedelta64(60, "m")
     table.note("KAYNTI_LOPPUI", "before KAYNTI_ALKOI", clock < 0, "taken as missing", mended=True)
@@ -28,8 +28,8 @@ def read_home_visits(table: Delivered, people: People, extract_day: int | None) 
     rows = np.flatnonzero(table.kept & ~cancelled)
     code = (remote[rows].astype(np.int8), ["home_visit", "remote"])
     found = (people, place[rows], start[rows], "home_care", "contact", code)
-    seen = np.flatnonzero(table.kept & ~cancelled & ~remote)
-    return events(*found, value=hours[rows], unit="h"), person_days(place[seen], start[seen])
+    seen = np.unique(person_days(place[rows], start[rows]))
+    return events(*found, value=hours[rows], unit="h"), seen
 
 
 def read_assessments(table: Delivered, people: People, extract_day: int | None) -> list[pd.DataFrame]:

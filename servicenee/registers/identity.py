@@ -14,7 +14,7 @@ from servicenee.registers.findings import Findings
 
 # Day, month, year; sign of the century (new ones since 2023: Act 661/2009 as amended, decree 128/2010); a number of
 # three digits, 900 and over for temporary codes; check character.
-_SHAPE = r"^(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d\d[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]$"
+_SHAPE = r"(?i)^\s*(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d\d[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]\s*$"
 _CHECK = "0123456789ABCDEFHJKLMNPRSTUVWXY"  # the nine digits as one number, modulo 31
 _TEMPORARY_FROM = 900
 _SHORTEST_KEY = 16  # bytes
@@ -138,8 +138,7 @@ def pseudonymise(ids: Sequence, key: PseudonymKey) -> np.ndarray:
 
 def is_identity_code(texts: pa.Array) -> np.ndarray:
     """True for texts of the form of a Finnish personal identity code, whether or not the check character is right."""
-    plain = pc.utf8_upper(pc.utf8_trim_whitespace(texts))
-    return pc.fill_null(pc.match_substring_regex(plain, _SHAPE), False).to_numpy(zero_copy_only=False)
+    return pc.fill_null(pc.match_substring_regex(texts, _SHAPE), False).to_numpy(zero_copy_only=False)
 
 
 def refuse_identity_codes(table: str, column: str, texts: np.ndarray, findings: Findings) -> None:
@@ -152,8 +151,9 @@ def refuse_identity_codes(table: str, column: str, texts: np.ndarray, findings: 
     numbers = [int(code[:6] + code[7:10]) for code in codes]
     wrong = sum(_CHECK[number % 31] != code[-1] for number, code in zip(numbers, codes, strict=True))
     temporary = sum(number % 1000 >= _TEMPORARY_FROM for number in numbers)
+    place = f"{table}, {column}" if "." in table else f"{table}.{column}"  # of a file, of a table
     findings.error(
-        f"{table}.{column}: {len(codes)} of {len(texts)} values have the form of Finnish personal identity codes "
+        f"{place}: {len(codes)} of {len(texts)} values have the form of Finnish personal identity codes "
         f"({wrong} with a wrong check character, {temporary} temporary). These are not read. Replace them first, in "
         "every table alike: see pseudonymise and pseudonym_key; read_hilmo takes the key itself."
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings
+from servicenee.registers.identity import refuse_identity_codes
 from servicenee.registers.reading import (
     PLACEHOLDER,
     is_sentinel,
@@ -11,6 +12,7 @@ from servicenee.registers.reading import (
     read_ids,
     read_numbers,
     read_text,
+    text_codes,
     to_days,
 )
 from servicenee.registers.schema import TABLES
@@ -23,6 +25,7 @@ _DATES = ("birth_date", "death_date", "registered_from", "registered_to")
 def build_persons(frame: pd.DataFrame, extract_day: int, findings: Findings) -> PersonColumns:
     """Person columns in ascending order of id; impossible dates are taken as unknown and counted."""
     ids = read_ids(frame)
+    _refuse_identity_codes(frame, ids, findings)
     unusable = _refused_ids(frame, ids, findings)
     if unusable.any():  # read on without these rows, so that one error can tell everything that is wrong
         frame, ids = frame.loc[~unusable].reset_index(drop=True), ids[~unusable]
@@ -45,6 +48,14 @@ def build_persons(frame: pd.DataFrame, extract_day: int, findings: Findings) -> 
     columns = [column[order] for column in (ids, birth, death, start, end)]
     read_only(*columns)
     return PersonColumns(*columns, extra=_extra_columns(frame, order))
+
+
+def _refuse_identity_codes(frame: pd.DataFrame, ids: np.ndarray, findings: Findings) -> None:
+    """Personal identity codes are neither taken as ids nor kept in any other column."""
+    if ids.dtype == object:
+        refuse_identity_codes("persons", "person_id", ids[~pd.isna(ids)], findings)
+    for name in [name for name in frame.columns if name not in ("person_id", *_DATES)]:
+        refuse_identity_codes("persons", name, np.array(text_codes(frame, name)[1], dtype=object), findings)
 
 
 def _doubt_births(birth: np.ndarray, last: np.ndarray, extract_day: int, findings: Findings) -> None:
