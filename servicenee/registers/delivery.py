@@ -202,12 +202,14 @@ def table_of(file_name: str) -> str | None:
     return None
 
 
-def columns_of(table: str) -> list[dict[str, str]]:
+@cache
+def columns_of(table: str) -> tuple[dict[str, str], ...]:
     """Rows of the column table for one table, in the order of the file."""
     rows = data_rows("hilmo_columns")
-    return rows[rows["table"] == table].to_dict("records")
+    return tuple(rows[rows["table"] == table].to_dict("records"))
 
 
+@cache
 def with_role(table: str, role: str) -> dict[str, dict[str, str]]:
     """Columns of a table that have this role, or one such as ``measure:weight`` for ``measure``, by name."""
     rows = columns_of(table)

@@ -1,5 +1,7 @@
 """What a row of Hilmo, social Hilmo or AvoHilmo is: the first dated rule of ``hilmo_contacts.csv`` that fits."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -10,10 +12,11 @@ FIELDS = ("PALA", "YHTEYSTAPA", "KIIREELLISYYS", "PALVELUMUOTO", "TUSYY")
 _NOTHING = "-"  # in a rule: the field is empty
 
 
-def rules_of(table: str) -> list[dict[str, str]]:
+@cache
+def rules_of(table: str) -> tuple[dict[str, str], ...]:
     """Rules of one table in order."""
     rows = data_rows("hilmo_contacts")
-    return rows[[table in names.split() for names in rows["table"]]].to_dict("records")
+    return tuple(rows[[table in names.split() for names in rows["table"]]].to_dict("records"))
 
 
 def field_columns(table: str, field: str) -> tuple[str, ...]:
@@ -54,7 +57,7 @@ def _holds_any(columns: list[tuple[np.ndarray, list[str]]], wanted: list[str], r
     return found
 
 
-def _periods(rules: list[dict[str, str]], reported: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _periods(rules: tuple[dict[str, str], ...], reported: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of the stretch of days between changes of the rules for every row, and a day of each stretch."""
     changes = {np.datetime64(rule["valid_from"]) for rule in rules if rule["valid_from"]}
     changes |= {np.datetime64(rule["valid_to"]) + 1 for rule in rules if rule["valid_to"]}

@@ -145,8 +145,16 @@ def _encoded(table: pd.DataFrame, header: list[str], lines: list[str], encoding:
 
 
 def _lines(table: pd.DataFrame) -> str:
+    """The rows as text; quotation marks only where a value needs them."""
+    arrow = pa.table({name: pa.array(table[name], pa.string()) for name in table.columns})
+    try:
+        return _csv(arrow, "none")
+    except pa.ArrowInvalid:
+        return _csv(arrow, "needed")
+
+
+def _csv(table: pa.Table, quoting: str) -> str:
     sink = io.BytesIO()
-    options = pacsv.WriteOptions(include_header=False, delimiter=";", quoting_style="needed")
-    columns = {name: pa.array(table[name], pa.string()) for name in table.columns}
-    pacsv.write_csv(pa.table(columns), sink, options)
+    options = pacsv.WriteOptions(include_header=False, delimiter=";", quoting_style=quoting)
+    pacsv.write_csv(table, sink, options)
     return sink.getvalue().decode("utf-8")

@@ -21,7 +21,9 @@ def rows_of(lines) -> list[tuple]:
     """Values by row, None where missing."""
     columns = [[*column.levels.to_pylist(), None] for column in lines.columns.values()]
     codes = [column.codes for column in lines.columns.values()]
-    return [tuple(levels[code[row]] for levels, code in zip(columns, codes, strict=True)) for row in range(len(lines.rows))]
+    return [
+        tuple(levels[code[row]] for levels, code in zip(columns, codes, strict=True)) for row in range(len(lines.rows))
+    ]
 
 
 @pytest.mark.parametrize(

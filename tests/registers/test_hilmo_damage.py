@@ -1,0 +1,146 @@
+"""Random damage to a valid delivery never ends in an uncaught exception, and no row that was not damaged is lost."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servicenee import Registers, make_registers, read_hilmo, write_hilmo
+from servicenee.exceptions import RegisterError
+
+# What a slip of a hand, of a program or of a line may leave behind; '#' makes no id and no code that exists.
+TRASH = [
+    "",
+    "#",
+    "\x00",
+    '"',
+    ";",
+    ";;;",
+    "\n",
+    "\r",
+    "Ã¤",
+    "ä",
+    "99.99.9999",
+    "1/2/20",
+    "-",
+    "9" * 30,
+    "€",
+    "E10-E14",
+    "'",
+]
+
+
+@pytest.fixture(scope="module")
+def county() -> Registers:
+    return make_registers(25, random_state=5)
+
+
+@pytest.fixture(scope="module")
+def delivery(county, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("delivery")
+    write_hilmo(county, folder)
+    return folder
+
+
+def person_of(line: str, names: set[str]) -> str | None:
+    return next((field for field in line.strip().split(";") if field in names), None)
+
+
+def rows_of(registers: Registers, without: set[str]) -> pd.DataFrame:
+    """Events and stays of persons other than these."""
+    events, stays = registers.events, registers.stays.rename(columns={"start": "time", "kind": "code"})
+    rows = pd.concat([events, stays])[["person_id", "time", "end", "source", "code", "value"]]
+    rows = rows[~rows["person_id"].isin(without)]
+    return rows.sort_values(list(rows.columns), ignore_index=True)
+
+
+FEW = settings(max_examples=8, deadline=None)
+MANY = settings(max_examples=120, deadline=None)
+
+
+@given(data=st.data())
+@FEW
+def test_damaged_lines_cost_only_themselves(delivery, county, tmp_path_factory, data):
+    check_damaged_lines(delivery, county, tmp_path_factory, data)
+
+
+@pytest.mark.slow
+@given(data=st.data())
+@MANY
+def test_many_damaged_lines_cost_only_themselves(delivery, county, tmp_path_factory, data):
+    check_damaged_lines(delivery, county, tmp_path_factory, data)
+
+
+@given(data=st.data())
+@FEW
+def test_any_damage_ends_in_registers_or_in_a_clear_error(delivery, county, tmp_path_factory, data):
+    check_any_damage(delivery, county, tmp_path_factory, data)
+
+
+@pytest.mark.slow
+@given(data=st.data())
+@MANY
+def test_much_damage_ends_in_registers_or_in_a_clear_error(delivery, county, tmp_path_factory, data):
+    check_any_damage(delivery, county, tmp_path_factory, data)
+
+
+def check_damaged_lines(delivery, county, tmp_path_factory, data) -> None:
+    folder = tmp_path_factory.mktemp("damaged") / "delivery"
+    shutil.copytree(delivery, folder)
+    names, touched = set(county.persons["person_id"]), set()
+    for _ in range(data.draw(st.integers(1, 4))):
+        file = data.draw(st.sampled_from(sorted(folder.iterdir())))
+        lines = file.read_bytes().split(b"\n")
+        if len(lines) < 3:
+            continue
+        at = data.draw(st.integers(1, len(lines) - 2))
+        text = lines[at].decode("latin-1")
+        touched |= {person_of(text, names)}
+        fields = text.split(";")
+        place = data.draw(st.integers(0, len(fields) - 1))
+        fields[place] = data.draw(st.sampled_from(TRASH)) + data.draw(st.sampled_from(["", fields[place]]))
+        lines[at] = ";".join(fields).encode("utf-8")
+        file.write_bytes(b"\n".join(lines))
+    again = read_hilmo(folder, extract_date=county.extract_date, coverage=county.coverage, tolerance=1.0)
+    account = again.row_account
+    assert (account["n_rows"] == account[["unchanged", "mended", "set_aside"]].sum(axis=1)).all()
+    # Whatever happened to a line, the rows of every person it did not speak of are what they were.
+    pd.testing.assert_frame_equal(rows_of(again, touched), rows_of(county, touched))
+    assert set(again.persons["person_id"]) >= names - touched
+
+
+def check_any_damage(delivery, county, tmp_path_factory, data) -> None:
+    """Bytes anywhere, also in headers and coverage; files cut short, emptied, gone, or doubled."""
+    folder = tmp_path_factory.mktemp("damaged") / "delivery"
+    shutil.copytree(delivery, folder)
+    for _ in range(data.draw(st.integers(1, 3))):
+        file = data.draw(st.sampled_from(sorted(folder.iterdir())))
+        content = file.read_bytes()
+        at = data.draw(st.one_of(st.integers(0, 200), st.integers(0, len(content))))
+        how = data.draw(st.sampled_from(["bytes", "cut", "insert", "gone", "empty", "double", "drop"]))
+        trash = data.draw(st.binary(min_size=1, max_size=12))
+        if how == "gone":
+            if len(list(folder.iterdir())) > 1:
+                file.unlink()
+            continue
+        changed = {
+            "bytes": content[:at] + trash + content[at + len(trash) :],
+            "cut": content[:at],
+            "insert": content[:at] + trash + content[at:],
+            "empty": b"",
+            "double": content + content,
+            "drop": content[:at] + content[at + 40 :],
+        }[how]
+        file.write_bytes(changed)
+    try:
+        again = read_hilmo(folder, extract_date=county.extract_date, tolerance=1.0)
+    except RegisterError as error:
+        text = str(error)
+    else:
+        text = again.findings.to_csv() + again.row_account.to_csv()
+        account = again.row_account
+        assert (account["n_rows"] == account[["unchanged", "mended", "set_aside"]].sum(axis=1)).all()
+    assert not [person for person in county.persons["person_id"] if person in text]
