@@ -9,7 +9,7 @@ from servicenee.registers.delivery import Delivery, read_delivery
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import assembled, existing_folder
 from servicenee.registers.hilmo_contacts import Contacts, read_child, read_stays_table, read_visits_table
-from servicenee.registers.hilmo_decisions import read_decisions
+from servicenee.registers.hilmo_decisions import HOME_CARE, home_care_from_visits, read_decisions
 from servicenee.registers.hilmo_people import People, read_people
 from servicenee.registers.hilmo_requests import read_requests
 from servicenee.registers.hilmo_rows import joined
@@ -92,7 +92,9 @@ def read_hilmo(
     decisions, laboratory) have no public description; their columns are ours.
 
     Hospital diagnoses become available at discharge. Open home-care decisions end at the next decision on the same
-    service, or after 180 days without a visit where visits are delivered.
+    service, or after 180 days without a visit where visits are delivered. Where no decision on home care is delivered,
+    its stays are spells of regular visits: from the first visit after which 60 days bring at least 8 visits, never more
+    than 14 days apart; available once that is known.
 
     References
     ----------
@@ -151,6 +153,8 @@ def _read_tables(delivery: Delivery, people: People, extract_day: int | None) ->
         made, spells = read_decisions(delivery["paatokset"], people, extract_day, visits)
         events.append(made)
         stays.append(spells)
+    if not any(_has_home_care(piece) for piece in stays):
+        stays.append(home_care_from_visits(people, events, extract_day))
     events += _read_others(delivery, people, extract_day)
     return {"events": joined(events, people), "stays": joined(stays, people, of_stays=True), "requests": requests}
 
@@ -161,6 +165,11 @@ def _read_contacts(
     if name == "avohilmo":
         return read_visits_table(delivery[name], people, extract_day, seen)
     return read_stays_table(delivery[name], people, extract_day)
+
+
+def _has_home_care(stays: pd.DataFrame) -> bool:
+    kinds = stays["kind"].cat
+    return HOME_CARE in kinds.categories and bool((kinds.codes == list(kinds.categories).index(HOME_CARE)).any())
 
 
 def _read_others(delivery: Delivery, people: People, extract_day: int | None) -> list[pd.DataFrame]:

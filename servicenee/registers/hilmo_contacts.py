@@ -167,7 +167,12 @@ def _contact_events(contacts: Contacts, people: People, chosen: np.ndarray) -> l
         rows = np.flatnonzero(chosen & table.kept & (target == name))
         of_rows = (picked(contacts.source, rows), code_system, picked(contacts.kind, rows))
         made.append(events(people, contacts.place[rows], contacts.time[rows], *of_rows))
-    table.note(field_columns(table.name, "YHTEYSTAPA")[0], "no contact with the person", chosen & (target == "record"), "kept, only its codes count")
+    table.note(
+        field_columns(table.name, "YHTEYSTAPA")[0],
+        "no contact with the person",
+        chosen & (target == "record"),
+        "kept, only its codes count",
+    )
     other = chosen & (target == "other")
     table.note(form, "no rule for this form of care", other, f"kept as events of the source {_OTHER}")
     rows = np.flatnonzero(other & table.kept)

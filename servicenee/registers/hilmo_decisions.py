@@ -5,11 +5,11 @@ import pandas as pd
 
 from servicenee.registers.delivery import Delivered, data_rows
 from servicenee.registers.hilmo_people import People, placed
-from servicenee.registers.hilmo_rows import Coding, coding, events, picked, stays
-from servicenee.registers.hilmo_visits import days_of, person_range
+from servicenee.registers.hilmo_rows import Coding, coding, events, joined, picked, stays
+from servicenee.registers.hilmo_visits import days_of, person_days, person_range, regular_spells
 
 _SILENT_DAYS = 180  # a home-care decision without a visit for so long is taken as ended, whatever the decision says
-_HOME_CARE = "home_care"
+HOME_CARE = "home_care"
 
 
 def read_decisions(
@@ -27,11 +27,22 @@ def read_decisions(
     spells = pd.DataFrame({"row": rows, "place": place[rows], "source": source[0][rows], "kind": kind[0][rows]})
     spells = spells.assign(start=_days(start[rows]), end=_days(end[rows]))
     spells = _end_at_next(spells, table)
-    if visits is not None and _HOME_CARE in kind[1]:
-        spells = _end_in_silence(spells, kind[1].index(_HOME_CARE), visits, extract_day, table)
+    if visits is not None and HOME_CARE in kind[1]:
+        spells = _end_in_silence(spells, kind[1].index(HOME_CARE), visits, extract_day, table)
     first, last = (spells[name].to_numpy().astype("datetime64[D]") for name in ("start", "end"))
     of_spells = ((spells["source"].to_numpy(), source[1]), (spells["kind"].to_numpy(), kind[1]))
     return made, stays(people, spells["place"].to_numpy(), first, last, *of_spells)
+
+
+def home_care_from_visits(people: People, pieces: list[pd.DataFrame], extract_day: int | None) -> pd.DataFrame:
+    """Stays of home care that the visits of these events show, for deliveries without decisions on it."""
+    made = joined(pieces, people)
+    at_home = made[(made["source"] == HOME_CARE) & (made["code_system"] == "contact")]
+    place = people.place_of(at_home["person_id"])
+    visits = np.unique(person_days(place, at_home["time"].to_numpy()))
+    seen_until = int(days_of(visits).max(initial=0)) if extract_day is None else extract_day
+    person, start, end, known = regular_spells(visits, seen_until)
+    return stays(people, person, start, end, HOME_CARE, HOME_CARE, known)
 
 
 def _services(table: Delivered) -> tuple[Coding, Coding, Coding]:

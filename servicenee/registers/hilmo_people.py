@@ -39,6 +39,12 @@ class People:
         """The person_id column of rows of these persons."""
         return self.ids[place] if self.ids.dtype.kind == "i" else pd.Categorical.from_codes(place, categories=self.ids)
 
+    def place_of(self, column: pd.Series) -> np.ndarray:
+        """Places of the persons of such a column."""
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            return column.cat.codes.to_numpy()
+        return pd.Index(self.ids).get_indexer(column)
+
 
 def person_column(table: str) -> str:
     """Name of the column that holds the person."""

@@ -34,7 +34,9 @@ def read_requests(contacts: Contacts, people: People, extract_day: int | None) -
     table.note("HOIDONTARVE_AJANKOHTA", rule, backwards, "taken as the day of the visit", mended=True)
     requested = np.where(backwards, own_visit, requested)
     unassessed = treating & np.isnat(assessed) & (contacts.source[0] == _code(contacts, "primary_care"))
-    table.note("HOIDONTARVE_AJANKOHTA", "treating visit without an assessment", unassessed, "kept, no request of its own")
+    table.note(
+        "HOIDONTARVE_AJANKOHTA", "treating visit without an assessment", unassessed, "kept, no request of its own"
+    )
     cancelled = (table.codes("PERUUTUS_AJANKOHTA")[0] >= 0) | (table.codes("PERUUTUS_SYY")[0] >= 0)
     met = np.where(treating, own_visit, _NAT)
     rows = np.flatnonzero(asked & table.kept)

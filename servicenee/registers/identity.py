@@ -121,7 +121,7 @@ def pseudonymise(ids: Sequence, key: PseudonymKey) -> np.ndarray:
     >>> from servicenee import pseudonym_key, pseudonymise
     >>> os.environ["MY_KEY"] = "0123456789abcdef0123456789abcdef"
     >>> pseudonymise(["a1", "A1 ", None], pseudonym_key(variable="MY_KEY")).tolist()
-    ['p04fa34d10f1d7aa49fb1', 'p04fa34d10f1d7aa49fb1', None]
+    ['pe130394aad9e076ef59c', 'pe130394aad9e076ef59c', None]
     """
     if not isinstance(key, PseudonymKey):
         raise TypeError(f"`key` must come from pseudonym_key; got {type(key).__name__}.")

@@ -185,6 +185,25 @@ def test_an_assumed_end_does_not_depend_on_what_came_later(deliver, cut):
     assert in_care(visits) == in_care([day for day in visits if day < cut])
 
 
+@pytest.mark.parametrize(
+    ("days", "spell"),
+    [
+        (range(0, 70, 7), ("2020-01-01", "2020-03-18", "2020-03-04")),  # once a week, ten times: the last on 4 March
+        (range(0, 49, 7), None),  # seven weeks
+        (range(0, 140, 14), None),  # every other week
+        ((0, 20, *range(40, 110, 7)), ("2020-02-10", "2020-04-27", "2020-04-13")),  # regular from the third visit on
+        ((*range(0, 63, 7), 80, *range(100, 120)), None),  # 56 days, then silence
+        (range(0, 1_461, 7), ("2020-01-01", None, "2020-03-04")),  # still going on
+    ],
+)
+def test_home_care_from_visits_where_no_decisions_are_delivered(deliver, days, spell):
+    dates = pd.Timestamp("2020-01-01") + pd.to_timedelta(list(days), unit="D")
+    rows = "".join(f"1;{date:%d.%m.%Y};30\n" for date in dates if date < pd.Timestamp("2024-01-01"))
+    stays = deliver(kotihoito=f"TNRO;KAYNTI_ALKOI;TOTEUTUNUT_MIN\n{rows}").stays
+    columns = [stays[name].astype(str).replace("NaT", None) for name in ("start", "end", "available_at")]
+    assert list(zip(*columns, strict=True)) == ([] if spell is None else [spell])
+
+
 def test_a_later_decision_ends_an_open_one(deliver):
     registers = deliver(paatokset="TNRO;PALVELU;TOTEUTUNUT_ALKU\n1;kotihoito;1.1.2020\n1;Kotihoito;1.1.2021")
     assert registers.stays["end"].astype(str).tolist() == ["2021-01-01", "NaT"]
