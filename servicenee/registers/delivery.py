@@ -35,6 +35,7 @@ class Delivered:
     name: str
     findings: Findings
     parts: list[tuple[str, Lines]] = field(default_factory=list)
+    keep_repeats: bool = False
     columns: dict[str, Coded] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -120,9 +121,9 @@ class Delivered:
         return texts_of(self.columns[column])
 
     def drop_repeats(self) -> None:
-        """Set exact copies of earlier rows aside."""
+        """Set rows aside that are like an earlier one in every column that is read, unless such rows are wanted."""
         kept = np.flatnonzero(self.kept)
-        if not len(kept) or not self.columns:
+        if not len(kept) or not self.columns or self.keep_repeats:
             return
         # Equal sums of weighted codes only suggest copies; the columns themselves decide.
         weights = np.random.default_rng(0).integers(1, 2**63, size=len(self.columns), dtype=np.uint64)
@@ -169,7 +170,7 @@ class Delivery:
         return pd.DataFrame(rows, columns=list(ACCOUNT))
 
 
-def read_delivery(folder: Path, findings: Findings) -> Delivery:
+def read_delivery(folder: Path, findings: Findings, *, keep_repeats: bool = False) -> Delivery:
     """Every file of the folder that is a table of a delivery, columns by their canonical names."""
     parts: dict[str, list[tuple[str, Lines]]] = {}
     for file in text_files(folder):
@@ -190,7 +191,8 @@ def read_delivery(folder: Path, findings: Findings) -> Delivery:
             findings.error(
                 f"{parts[row['table']][0][0]}: its rows belong to {row['parent']}, which is missing. Add it."
             )
-    return Delivery({table: Delivered(table, findings, files) for table, files in sorted(parts.items())}, findings)
+    tables = {table: Delivered(table, findings, files, keep_repeats) for table, files in sorted(parts.items())}
+    return Delivery(tables, findings)
 
 
 def table_of(file_name: str) -> str | None:

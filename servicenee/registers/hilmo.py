@@ -63,7 +63,7 @@ def read_hilmo(
         From `pseudonym_key`: person ids become pseudonyms while they are read. Without it, personal identity codes
         are refused.
     duplicates : {"drop", "keep"}, default="drop"
-        What becomes of events that repeat another exactly. Copies of whole rows are always set aside.
+        What becomes of rows that are like an earlier one in every column that is read, and of events alike.
     tolerance : float, default=0.01
         Share of a file's rows that may be unreadable or set aside for one reason before the delivery is refused.
 
@@ -115,7 +115,7 @@ def read_hilmo(
     if key is not None and not isinstance(key, PseudonymKey):
         raise TypeError(f"`key` must come from pseudonym_key; got {type(key).__name__}.")
     findings = Findings(check_fraction("tolerance", tolerance))
-    delivery = read_delivery(existing_folder(path), findings)
+    delivery = read_delivery(existing_folder(path), findings, keep_repeats=duplicates == "keep")
     if "vaesto" not in delivery:
         findings.error(
             "VAESTO: there is no file with the population register in the folder. Add it: one row per person."

@@ -20,7 +20,6 @@ YES = frozenset(("1", "K", "KYLLÄ", "T", "TRUE", "X"))
 _OTHER = "other_contact"
 _DEFAULT_SOURCE = {"hilmo": "outpatient", "soshilmo": "social", "avohilmo": "primary_care"}
 _HOSPITAL = "inpatient"  # its rows arrive at discharge
-_DAY = np.timedelta64(1440, "m")
 _NAT = np.datetime64("NaT", "m")
 
 
@@ -97,6 +96,8 @@ def read_child(table: Delivered, parent: Contacts, people: People, extract_day: 
     row = _parent_rows(table, parent)
     orphan = row < 0
     table.refuse(_key(table.name), f"no such row in {parent.table.name}", orphan)
+    if not len(parent.table):
+        return []
     table.refuse(_key(table.name), "its row was set aside", ~orphan & parent.table.set_aside[row], limited=False)
     table.refuse(_key(table.name), "its row is no contact", ~orphan & (parent.target[row] == ""), limited=False)
     if person_column(table.name) in table:

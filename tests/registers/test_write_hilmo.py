@@ -121,6 +121,24 @@ def test_requests_come_back(tmp_path, small):
     assert_same(again, small)
 
 
+def test_a_table_that_is_only_a_header_is_an_empty_table(tmp_path):
+    write_hilmo(make_registers(20, random_state=0), tmp_path)
+    for file in sorted(tmp_path.iterdir()):
+        content = file.read_bytes()
+        file.write_bytes(content.split(b"\n")[0])
+        registers = read_hilmo(tmp_path, extract_date="2024-01-01", tolerance=1.0)
+        assert (registers.row_account.set_index("file").at[file.name, "n_rows"]) == 0
+        file.write_bytes(content)
+
+
+def test_rows_alike_are_kept_on_request(tmp_path, small):
+    write_hilmo(small, tmp_path)
+    purchases = tmp_path / "LAAKEOSTOT.csv"
+    purchases.write_bytes(purchases.read_bytes() + purchases.read_bytes().split(b"\n")[1] + b"\n")
+    assert len(read_hilmo(tmp_path).events) == len(small.events)
+    assert len(read_hilmo(tmp_path, duplicates="keep").events) == len(small.events) + 1
+
+
 def test_what_a_delivery_has_no_place_for_is_named(tmp_path, small):
     tables = {name: getattr(small, name) for name in TABLES}
     odd = tables["events"].head(3).assign(source="moon", code_system="contact", code="MARKER99")
