@@ -22,7 +22,7 @@ from servicenee.registers.delivery_values import codes_of, dates_of, numbers_of,
 from servicenee.registers.findings import Findings
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel
 
-ACCOUNT = ("table", "file", "n_rows", "unchanged", "mended", "set_aside")
+ACCOUNT = ("table", "delivered", "unchanged", "repaired", "set_aside")
 _BROKEN = "number of fields differs from the header, or half a quotation"
 _PLAIN_LETTERS = str.maketrans("äöå", "aoa")
 _MENDED = "text in the wrong encoding"
@@ -156,7 +156,7 @@ class Delivery:
         return self.tables[table]
 
     def account(self) -> pd.DataFrame:
-        """What became of the rows of every file: n_rows = unchanged + mended + set_aside."""
+        """What became of the rows of every file: delivered = unchanged + repaired + set_aside."""
         rows = []
         for table in self.tables.values():
             start = 0
@@ -164,9 +164,9 @@ class Delivery:
                 own = slice(start, start + len(lines.rows))
                 start = own.stop
                 aside = table.set_aside[own]
-                n_mended = int((table.mended[own] & ~aside).sum())
-                n_aside = int(aside.sum()) + len(lines.broken)
-                rows.append((table.name, file, lines.n_rows, lines.n_rows - n_mended - n_aside, n_mended, n_aside))
+                repaired = int((table.mended[own] & ~aside).sum())
+                lost = int(aside.sum()) + len(lines.broken)
+                rows.append((file, lines.n_rows, lines.n_rows - repaired - lost, repaired, lost))
         return pd.DataFrame(rows, columns=list(ACCOUNT))
 
 

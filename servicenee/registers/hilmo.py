@@ -71,7 +71,7 @@ def read_hilmo(
     -------
     Registers
         With `requests` where AvoHilmo has assessments of need. `findings` tells by file and row what was found;
-        `row_account` has one row per file: table, file, n_rows = unchanged + mended + set_aside.
+        `account` has one row per file: table (its name), delivered = unchanged + repaired + set_aside.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def read_hilmo(
     tables |= {"persons": people.frame, "coverage": told if coverage is None else coverage}
     tables = {name: table for name, table in tables.items() if table is not None}
     registers = assembled(tables, findings, extract_date=extract_date, duplicates=duplicates)
-    registers.row_account = delivery.account()
+    registers.account = delivery.account()
     return registers
 
 

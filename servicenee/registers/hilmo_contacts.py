@@ -34,6 +34,7 @@ class Contacts:
     target: np.ndarray  # event, stay, service, record, refused, other; "" for rows that are no contact
     kind: Coding
     available: np.ndarray  # NaT where the source's lag decides
+    cancelled: np.ndarray
     events: list[pd.DataFrame]
     stays: list[pd.DataFrame]
 
@@ -56,7 +57,9 @@ def read_stays_table(table: Delivered, people: People, extract_day: int | None) 
     made = [
         stays(people, place[rows], start[rows], end[rows], picked(source, rows), picked(kind, rows), available[rows])
     ]
-    contacts = Contacts(table, place, start, source, target, kind, available, [], made)
+    contacts = Contacts(
+        table, place, start, source, target, kind, available, np.zeros(len(table), dtype=bool), [], made
+    )
     contacts.events.extend(_contact_events(contacts, people, target != ""))
     for column in with_role(table.name, "diagnosis"):
         if column in table:
@@ -75,7 +78,7 @@ def read_visits_table(table: Delivered, people: People, extract_day: int | None,
     visit = ~np.isnat(time) & ~cancelled
     source, target, kind = _meaning(table, classify(table, time))
     target = np.where(visit, target, "")
-    contacts = Contacts(table, place, time, source, target, kind, np.full(len(table), _NAT), [], [])
+    contacts = Contacts(table, place, time, source, target, kind, np.full(len(table), _NAT), cancelled, [], [])
     at_home = visit & _is(source, "home_care") & _is(kind, "home_visit")
     twice = at_home & np.isin(person_days(place, time), seen)
     table.note("KAYNTI_ALKOI", "home visit that the home-care system has too", twice, "kept, counted once")

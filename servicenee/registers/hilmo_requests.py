@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.registers.delivery import Delivered
 from servicenee.registers.hilmo_contacts import Contacts
 from servicenee.registers.hilmo_people import People, translated
 from servicenee.registers.hilmo_visits import days_of, person_days, person_range
 
-COLUMNS = ("person_id", "requested", "service", "urgency", "met", "closed", "closed_reason")
 _PREVENTION = "TH"
+_PRIMARY_CARE = "primary_care"  # what a request is for that names no service
+_CANCELLED = "cancelled"
 _ONE_PERSON = "1"
 _NAT = np.datetime64("NaT", "D")
 
@@ -16,43 +18,41 @@ _NAT = np.datetime64("NaT", "D")
 def read_requests(contacts: Contacts, people: People, extract_day: int | None) -> pd.DataFrame | None:
     """One row per assessment of the need for treatment; None where AvoHilmo has no assessments.
 
-    A request is met by the visit of its own row, else by the person's first treating visit from its day on that has no
-    assessment of its own; cancelled without a visit, it is closed. Visits for prevention, for groups and case handling
-    do not treat. The clock counts days: an assessment dated after its own visit was made on the day of the visit.
+    A request is met by the visit of its own row, else by the person's first treating visit of the same service, from
+    its day on, that has no assessment of its own; cancelled without a visit, it is closed. Visits for prevention, for
+    groups and case handling do not treat. The clock counts days: an assessment dated after its own visit was made on
+    the day of the visit.
     """
     table = contacts.table
     assessed = table.dates("HOIDONTARVE_AJANKOHTA")
-    cancelled_at = table.dates("PERUUTUS_AJANKOHTA")
     if np.isnat(assessed[table.kept]).all():
         return None
-    treating = _treating(contacts)
+    treating, service = _treating(contacts), _services(contacts)
     requested, own_visit = assessed.astype("datetime64[D]"), contacts.time.astype("datetime64[D]")
     asked = ~np.isnat(requested) & ~_holds(table, ("HTA_LUONNE", "KAYNTI_LUONNE"), _PREVENTION)
-    _refuse_late(table, asked, requested, contacts.place, people, extract_day)
+    asked &= ~_outside(table, asked, requested, contacts.place, people, extract_day)
     backwards = asked & treating & (own_visit < requested)
     rule = "after the visit of its own row"
     table.note("HOIDONTARVE_AJANKOHTA", rule, backwards, "taken as the day of the visit", mended=True)
     requested = np.where(backwards, own_visit, requested)
-    unassessed = treating & np.isnat(assessed) & (contacts.source[0] == _code(contacts, "primary_care"))
-    table.note(
-        "HOIDONTARVE_AJANKOHTA", "treating visit without an assessment", unassessed, "kept, no request of its own"
-    )
-    cancelled = (table.codes("PERUUTUS_AJANKOHTA")[0] >= 0) | (table.codes("PERUUTUS_SYY")[0] >= 0)
-    met = np.where(treating, own_visit, _NAT)
+    unassessed = treating & np.isnat(assessed)
+    rule = "treating visit without an assessment"
+    told = unassessed & (service == _PRIMARY_CARE)
+    table.note("HOIDONTARVE_AJANKOHTA", rule, told, "kept, no request of its own")
+    closed = _closed(contacts, asked & ~treating)
     rows = np.flatnonzero(asked & table.kept)
-    waiting = rows[np.isnat(met[rows]) & ~cancelled[rows]]
-    met[waiting] = _next_visit(contacts, np.flatnonzero(treating & np.isnat(assessed) & table.kept), waiting, requested)
-    closed = np.where(cancelled & np.isnat(met), cancelled_at.astype("datetime64[D]"), _NAT)
-    reason = np.where(cancelled & np.isnat(met), "cancelled", None).astype(object)
+    met = np.where(treating, own_visit, _NAT)
+    waiting = rows[~treating[rows] & ~contacts.cancelled[rows]]
+    met[waiting] = _next_visit(contacts, np.flatnonzero(unassessed & table.kept), waiting, requested, service)
     return pd.DataFrame(
         {
-            "person_id": pd.array(people.ids)[contacts.place[rows]],
+            "person_id": people.ids[contacts.place[rows]],
             "requested": requested[rows].astype("datetime64[us]"),
-            "service": _services(contacts)[rows],
+            "service": service[rows],
             "urgency": translated(table, "HTA_KIIREELLISYYS", "urgency", assessed)[0][rows],
             "met": met[rows].astype("datetime64[us]"),
             "closed": closed[rows].astype("datetime64[us]"),
-            "closed_reason": reason[rows],
+            "closed_reason": np.where(np.isnat(closed[rows]), None, _CANCELLED).astype(object),
         }
     )
 
@@ -65,7 +65,7 @@ def _treating(contacts: Contacts) -> np.ndarray:
     return (contacts.target == "event") & table.kept & alone & ~_holds(table, ("KAYNTI_LUONNE",), _PREVENTION)
 
 
-def _holds(table, columns: tuple[str, ...], code: str) -> np.ndarray:
+def _holds(table: Delivered, columns: tuple[str, ...], code: str) -> np.ndarray:
     found = np.zeros(len(table), dtype=bool)
     for column in columns:
         codes, levels = table.codes(column)
@@ -73,30 +73,44 @@ def _holds(table, columns: tuple[str, ...], code: str) -> np.ndarray:
     return found
 
 
-def _code(contacts: Contacts, source: str) -> int:
-    names = contacts.source[1]
-    return names.index(source) if source in names else -2
-
-
-def _refuse_late(
-    table, asked: np.ndarray, requested: np.ndarray, place: np.ndarray, people: People, extract_day: int | None
-) -> None:
-    """Requests outside the person's life or after the extract are no requests; a visit of the row still counts."""
+def _outside(
+    table: Delivered,
+    asked: np.ndarray,
+    requested: np.ndarray,
+    place: np.ndarray,
+    people: People,
+    extract_day: int | None,
+) -> np.ndarray:
+    """True for assessments outside the person's life or after the extract: no requests; a visit of the row counts."""
     day = np.where(asked, requested.astype(np.int64), 0)
-    outside = asked & ((day < people.birth_day[place]) | (day > people.death_day[place]))
+    outside = np.zeros(len(day), dtype=bool)
+    if len(people.ids):
+        outside |= asked & ((day < people.birth_day[place]) | (day > people.death_day[place]))
     if extract_day is not None:
         outside |= asked & (day > extract_day)
-    table.note(
-        "HOIDONTARVE_AJANKOHTA", "outside the person's life or after extract_date", outside, "no request", mended=True
-    )
-    asked &= ~outside
+    rule = "outside the person's life or after extract_date"
+    table.note("HOIDONTARVE_AJANKOHTA", rule, outside, "taken as missing", mended=True)
+    return outside
 
 
-def _next_visit(contacts: Contacts, visits: np.ndarray, waiting: np.ndarray, requested: np.ndarray) -> np.ndarray:
-    """Day of the person's first of these visits from the day of each request on; NaT where there is none."""
-    seen = np.unique(person_days(contacts.place[visits], contacts.time[visits]))
-    begins = requested[waiting].astype(np.int64)
-    first, last = person_range(seen, contacts.place[waiting], begins)
+def _closed(contacts: Contacts, asked: np.ndarray) -> np.ndarray:
+    """Day on which requests without a visit were cancelled; NaT for all others."""
+    table = contacts.table
+    cancelled_at = table.dates("PERUUTUS_AJANKOHTA").astype("datetime64[D]")
+    cancelled = asked & contacts.cancelled
+    undated = cancelled & np.isnat(cancelled_at)
+    table.note("PERUUTUS_AJANKOHTA", "cancelled, but the day is not told", undated, "kept as a request still open")
+    return np.where(cancelled, cancelled_at, _NAT)
+
+
+def _next_visit(
+    contacts: Contacts, visits: np.ndarray, waiting: np.ndarray, requested: np.ndarray, service: np.ndarray
+) -> np.ndarray:
+    """Day of the person's first of these visits of the same service from the day of each request on, else NaT."""
+    services, names = pd.factorize(np.where(pd.isna(service), _PRIMARY_CARE, service))
+    person = contacts.place.astype(np.int64) * len(names) + services
+    seen = np.unique(person_days(person[visits], contacts.time[visits]))
+    first, last = person_range(seen, person[waiting], requested[waiting].astype(np.int64))
     days = np.append(days_of(seen), 0)[np.minimum(first, len(seen))].astype("datetime64[D]")
     return np.where(first < last, days, _NAT)
 

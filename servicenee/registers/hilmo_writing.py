@@ -60,8 +60,8 @@ def write_hilmo(registers: Registers, path, *, faults="none", random_state: int 
     >>> registers = make_registers(20, random_state=0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     planted = write_hilmo(registers, folder, faults=["copies"], random_state=0)
-    ...     found = read_hilmo(folder).findings
-    >>> int(found.loc[found["rule"] == "exact duplicate", "n"].sum()) == int(planted["n"].sum())
+    ...     account = read_hilmo(folder).account
+    >>> int(account["set_aside"].sum()) == int(planted["n"].sum())
     True
     """
     wanted = {"none": (), "all": tuple(FAULTS)}.get(faults, faults) if isinstance(faults, str) else tuple(faults)

@@ -191,9 +191,9 @@ def test_requests(registers):
 
 
 def test_every_row_is_accounted_for(registers):
-    account = registers.row_account
-    assert (account["n_rows"] == account[["unchanged", "mended", "set_aside"]].sum(axis=1)).all()
-    aside = account[account["set_aside"] > 0].set_index("file")["set_aside"].to_dict()
+    account = registers.account
+    assert (account["delivered"] == account[["unchanged", "repaired", "set_aside"]].sum(axis=1)).all()
+    aside = account[account["set_aside"] > 0].set_index("table")["set_aside"].to_dict()
     assert aside == {
         "thl2019_1776_hilmo.csv": 1,  # PALA ZZ
         "THL2021_2196_HILMO_DIAG.csv": 4,  # no such row; of the row with ZZ; another person; no code
@@ -204,7 +204,7 @@ def test_every_row_is_accounted_for(registers):
 
 
 def test_no_finding_shows_a_person_or_a_value(registers):
-    text = registers.findings.to_csv() + registers.row_account.to_csv()
+    text = registers.findings.to_csv() + registers.account.to_csv()
     assert not [person for person in range(1001, 1006) if str(person) in text]
     assert "G301" not in text
     assert "F00" not in text

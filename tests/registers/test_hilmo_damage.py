@@ -105,8 +105,8 @@ def check_damaged_lines(delivery, county, tmp_path_factory, data) -> None:
         lines[at] = ";".join(fields).encode("utf-8")
         file.write_bytes(b"\n".join(lines))
     again = read_hilmo(folder, extract_date=county.extract_date, coverage=county.coverage, tolerance=1.0)
-    account = again.row_account
-    assert (account["n_rows"] == account[["unchanged", "mended", "set_aside"]].sum(axis=1)).all()
+    account = again.account
+    assert (account["delivered"] == account[["unchanged", "repaired", "set_aside"]].sum(axis=1)).all()
     # Whatever happened to a line, the rows of every person it did not speak of are what they were.
     pd.testing.assert_frame_equal(rows_of(again, touched), rows_of(county, touched))
     assert set(again.persons["person_id"]) >= names - touched
@@ -140,7 +140,7 @@ def check_any_damage(delivery, county, tmp_path_factory, data) -> None:
     except RegisterError as error:
         text = str(error)
     else:
-        text = again.findings.to_csv() + again.row_account.to_csv()
-        account = again.row_account
-        assert (account["n_rows"] == account[["unchanged", "mended", "set_aside"]].sum(axis=1)).all()
+        text = again.findings.to_csv() + again.account.to_csv()
+        account = again.account
+        assert (account["delivered"] == account[["unchanged", "repaired", "set_aside"]].sum(axis=1)).all()
     assert not [person for person in county.persons["person_id"] if person in text]

@@ -144,7 +144,7 @@ def test_a_stay_in_the_census_of_every_year_is_one_stay(deliver):
     registers = deliver(soshilmo=f"TNRO;VUOSI;ILAJI;PALA;TUPVA;LPVM\n{rows}")
     assert registers.stays["start"].astype(str).tolist() == ["2015-05-01"]
     assert registers.stays["end"].isna().all()
-    assert registers.row_account["set_aside"].tolist() == [8, 0]
+    assert registers.account["set_aside"].tolist() == [8, 0]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_dates_of_the_wrong_shape_are_refused_with_their_rows_and_not_shown(deli
 def test_no_persons_make_empty_registers(deliver):
     registers = deliver(people="TNRO;SYNTYMAPVM;SUKUPUOLI", rai="TNRO;ARVIOINTIPVM;CPS\n1;1.1.2020;2")
     assert len(registers.persons) == len(registers.events) == 0
-    assert registers.row_account["set_aside"].tolist() == [1, 0]
+    assert registers.account["set_aside"].tolist() == [1, 0]
 
 
 # The tables of rules themselves --------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_the_round_trip_returns_the_same_registers(tmp_path, options):
     again = read_hilmo(tmp_path)
     assert_same(again, registers)
     assert again.requests is None
-    assert (again.row_account[["mended", "set_aside"]] == 0).all(axis=None)
+    assert (again.account[["repaired", "set_aside"]] == 0).all(axis=None)
 
 
 def test_all_faults_together_change_nothing_and_each_is_counted(tmp_path, small):
@@ -56,11 +56,11 @@ def test_all_faults_together_change_nothing_and_each_is_counted(tmp_path, small)
     pd.testing.assert_series_equal(
         counted(again)[expected.index], expected, check_names=False, check_dtype=False, check_index_type=False
     )
-    account = again.row_account
-    assert (account["n_rows"] == account[["unchanged", "mended", "set_aside"]].sum(axis=1)).all()
+    account = again.account
+    assert (account["delivered"] == account[["unchanged", "repaired", "set_aside"]].sum(axis=1)).all()
     # Every line of every file is in the account, but for the header and the files that are not read.
     lines = {file.name: file.read_bytes().count(b"\n") - 1 for file in tmp_path.iterdir()}
-    assert account.set_index("file")["n_rows"].to_dict() == {name: lines[name] for name in account["file"]}
+    assert account.set_index("table")["delivered"].to_dict() == {name: lines[name] for name in account["table"]}
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_a_table_that_is_only_a_header_is_an_empty_table(tmp_path):
         content = file.read_bytes()
         file.write_bytes(content.split(b"\n")[0])
         registers = read_hilmo(tmp_path, extract_date="2024-01-01", tolerance=1.0)
-        assert (registers.row_account.set_index("file").at[file.name, "n_rows"]) == 0
+        assert (registers.account.set_index("table").at[file.name, "delivered"]) == 0
         file.write_bytes(content)
 
 
@@ -180,6 +180,6 @@ def test_a_million_rows_take_seconds(tmp_path):
     began = time.process_time()
     again = read_hilmo(tmp_path)
     took = time.process_time() - began
-    assert again.row_account["n_rows"].sum() > 900_000
+    assert again.account["delivered"].sum() > 900_000
     assert took < 10
     assert_same(again, registers)
