@@ -105,7 +105,7 @@ class Delivered:
         self.note(column, "not a number", wrong, "taken as missing", mended=True)
         low, high = column_range(self.name, column)
         outside = (numbers < low) | (numbers > high)
-        self.note(column, f"outside {low:g} to {high:g}", outside, "taken as missing", mended=True)
+        self.note(column, "outside the range of the column", outside, "taken as missing", mended=True)
         return np.where(outside, np.nan, numbers)
 
     def codes(self, column: str) -> tuple[np.ndarray, list[str]]:

@@ -98,7 +98,7 @@ def read_child(table: Delivered, parent: Contacts, people: People, extract_day: 
     table.drop_repeats()
     row = _parent_rows(table, parent)
     orphan = row < 0
-    table.refuse(_key(table.name), f"no such row in {parent.table.name}", orphan)
+    table.refuse(_key(table.name), "its row is not there", orphan)
     if not len(parent.table):
         return []
     table.refuse(_key(table.name), "its row was set aside", ~orphan & parent.table.set_aside[row], limited=False)
@@ -106,7 +106,7 @@ def read_child(table: Delivered, parent: Contacts, people: People, extract_day: 
     if person_column(table.name) in table:
         table.refuse(
             person_column(table.name),
-            f"another person than in {parent.table.name}",
+            "another person than in its row",
             people.of_rows(table) != parent.place[row],
         )
     time = parent.time[row]

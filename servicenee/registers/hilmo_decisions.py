@@ -6,7 +6,7 @@ import pandas as pd
 from servicenee.registers.delivery import Delivered, data_rows
 from servicenee.registers.hilmo_people import People, placed
 from servicenee.registers.hilmo_rows import Coding, coding, events, joined, picked, stays
-from servicenee.registers.hilmo_visits import days_of, person_days, person_range, regular_spells
+from servicenee.registers.hilmo_visits import days_of, distinct_days, person_range, regular_spells
 
 _SILENT_DAYS = 180  # a home-care decision without a visit for so long is taken as ended, whatever the decision says
 HOME_CARE = "home_care"
@@ -39,7 +39,7 @@ def home_care_from_visits(people: People, pieces: list[pd.DataFrame], extract_da
     made = joined(pieces, people)
     at_home = made[(made["source"] == HOME_CARE) & (made["code_system"] == "contact")]
     place = people.place_of(at_home["person_id"])
-    visits = np.unique(person_days(place, at_home["time"].to_numpy()))
+    visits = distinct_days(place, at_home["time"].to_numpy())
     seen_until = int(days_of(visits).max(initial=0)) if extract_day is None else extract_day
     person, start, end, known = regular_spells(visits, seen_until)
     return stays(people, person, start, end, HOME_CARE, HOME_CARE, known)

@@ -156,7 +156,7 @@ def _orphans(draft: Draft) -> None:
         if name in draft.tables:
             rows = draft.tables[name].iloc[draft.some(name)]
             key = next(row["column"] for row in columns_of(name) if row["holds"] == "key")
-            draft.add("orphans", name, rows.assign(**{key: "0"}), f"no such row in {name.split('_')[0]}")
+            draft.add("orphans", name, rows.assign(**{key: "0"}), "its row is not there")
 
 
 def _pseudo_atc(draft: Draft) -> None:
@@ -170,7 +170,7 @@ def _out_of_range(draft: Draft) -> None:
     if "rai" in draft.tables:
         scales = {row["column"]: "" for row in columns_of("rai") if row["role"].startswith("scale")}
         rows = draft.tables["rai"].iloc[draft.some("rai")].assign(**scales | {"CPS": "8"})
-        draft.add("out_of_range", "rai", rows, "outside 0 to 6")
+        draft.add("out_of_range", "rai", rows, "outside the range of the column")
 
 
 def _no_care(draft: Draft) -> None:

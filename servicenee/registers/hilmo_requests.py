@@ -6,7 +6,7 @@ import pandas as pd
 from servicenee.registers.delivery import Delivered
 from servicenee.registers.hilmo_contacts import Contacts
 from servicenee.registers.hilmo_people import People, translated
-from servicenee.registers.hilmo_visits import days_of, person_days, person_range
+from servicenee.registers.hilmo_visits import days_of, distinct_days, person_range
 
 _PREVENTION = "TH"
 _PRIMARY_CARE = "primary_care"  # what a request is for that names no service
@@ -109,7 +109,7 @@ def _next_visit(
     """Day of the person's first of these visits of the same service from the day of each request on, else NaT."""
     services, names = pd.factorize(np.where(pd.isna(service), _PRIMARY_CARE, service))
     person = contacts.place.astype(np.int64) * len(names) + services
-    seen = np.unique(person_days(person[visits], contacts.time[visits]))
+    seen = distinct_days(person[visits], contacts.time[visits])
     first, last = person_range(seen, person[waiting], requested[waiting].astype(np.int64))
     days = np.append(days_of(seen), 0)[np.minimum(first, len(seen))].astype("datetime64[D]")
     return np.where(first < last, days, _NAT)

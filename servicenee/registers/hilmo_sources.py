@@ -8,7 +8,7 @@ from servicenee.registers.delivery import Delivered, data_rows, with_role
 from servicenee.registers.hilmo_contacts import YES, system_of
 from servicenee.registers.hilmo_people import People, placed, within
 from servicenee.registers.hilmo_rows import Coding, coding, events, picked
-from servicenee.registers.hilmo_visits import person_days
+from servicenee.registers.hilmo_visits import distinct_days
 
 _AT_A_DISTANCE = ("E", "ETÄ", "ETA", "2")
 
@@ -28,7 +28,7 @@ def read_home_visits(table: Delivered, people: People, extract_day: int | None) 
     rows = np.flatnonzero(table.kept & ~cancelled)
     code = (remote[rows].astype(np.int8), ["home_visit", "remote"])
     found = (people, place[rows], start[rows], "home_care", "contact", code)
-    seen = np.unique(person_days(place[rows], start[rows]))
+    seen = distinct_days(place[rows], start[rows])
     return events(*found, value=hours[rows], unit="h"), seen
 
 
@@ -71,11 +71,11 @@ def read_entitlements(table: Delivered, people: People, extract_day: int | None)
     table.refuse("KORVAUSOIKEUS_KOODI", "no code", codes < 0, limited=False)
     spelled = [normalise_code("Kela", level) for level in levels]
     rules = data_rows("hilmo_codes")
+    outside = np.zeros(len(table), dtype=bool)
     for rule in rules[rules["field"] == "Kela"].to_dict("records"):
         meant = np.append(np.array([code == rule["code"] for code in spelled], dtype=bool), False)[codes]
-        outside = meant & ~within(time, rule)
-        name = f"code {rule['code']} outside the days it was granted"
-        table.note("KORVAUSOIKEUS_KOODI", name, outside, "kept")
+        outside |= meant & ~within(time, rule)
+    table.note("KORVAUSOIKEUS_KOODI", "code outside the days on which it was granted", outside, "kept")
     rows = np.flatnonzero(table.kept)
     return events(people, place[rows], time[rows], "entitlement", "Kela", picked((codes, levels), rows))
 

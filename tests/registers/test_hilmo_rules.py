@@ -126,6 +126,68 @@ def test_diagnoses_in_the_main_row_are_read_where_there_is_no_table_of_them(deli
     assert registers.events["code"].tolist() == ["E119", "I500"]
 
 
+@pytest.mark.parametrize(
+    ("child", "header", "row", "found"),
+    [
+        (
+            "hilmo_toimp",
+            "HILMO_ID;TNRO;TOIMP;TOIMPALKUPVM",
+            "1;1;NFB30;2.6.2020 08:30",
+            "outpatient NCSP NFB30 2020-06-02",
+        ),
+        (
+            "hilmo_laakitys",
+            "HILMO_ID;TNRO;MAAR_PVM;ATC",
+            "1;1;15MAY2020:00:00:00;c07ab02",
+            "prescription ATC C07AB02 2020-05-15",
+        ),
+        ("avohilmo_toimenpide", "AVOHILMO_ID;TNRO;TOIMENPIDE", "1;1;1053", "primary_care SPAT SPAT1053 2020-06-01"),
+        ("avohilmo_toimenpide", "AVOHILMO_ID;TNRO;TOIMENPIDE", "1;1;XX1AA", "primary_care NCSP XX1AA 2020-06-01"),
+        (
+            "avohilmo_laake",
+            "AVOHILMO_ID;TNRO;LAAKEAINE;LAAKE_MAARATTY",
+            "1;1;A10BA02;",
+            "prescription ATC A10BA02 2020-06-01",
+        ),
+        (
+            "avohilmo_lahete",
+            "AVOHILMO_ID;TNRO;LAHETE_ERIKOISALA;LAHETE_AJANKOHTA",
+            "1;1;20;3.6.2020",
+            "referral EA 20 2020-06-03",
+        ),
+        (
+            "avohilmo_rokotus",
+            "AVOHILMO_ID;TNRO;LAAKEAINE;ROKOTE_ANTOPVM",
+            "1;1;J07BB02;1.6.2020",
+            "vaccination ATC J07BB02 2020-06-01",
+        ),
+        (
+            "avohilmo_kotihoito",
+            "AVOHILMO_ID;TNRO;OMAISHOIDONTUKI;ATERIAPALVELU",
+            "1;1;1;0",
+            "social service informal_care 2020-06-01",
+        ),
+        (
+            "avohilmo_icpc2",
+            "AVOHILMOID;FID;JARJESTYS;LUOKITUSLUOKKA",
+            "1;1;1;k86",
+            "primary_care ICPC-2 K86 2020-06-01",
+        ),
+    ],
+)
+def test_child_tables_take_person_and_source_from_their_rows(deliver, child, header, row, found):
+    registers = deliver(
+        hilmo="HILMO_ID;TNRO;YHTEYSTAPA;TUPVA;LPVM\n1;1;R60;1.6.2020;1.6.2020",
+        avohilmo="AVOHILMO_ID;TNRO;KAYNTI_ALKOI;KAYNTI_YHTEYSTAPA\n1;1;1.6.2020;R72",
+        **{child: f"{header}\n{row}"},
+    )
+    events = registers.events
+    assert [
+        " ".join([*row[:3], f"{row[3]:%Y-%m-%d}"])
+        for row in zip(events["source"], events["code_system"], events["code"], events["time"], strict=True)
+    ] == [found]
+
+
 @pytest.mark.parametrize(("column", "date"), [("307", "1.11.2016"), ("215", "31.12.2016")])
 def test_breaks_of_the_entitlements_are_counted_and_nothing_is_lost(deliver, column, date):
     registers = deliver(
@@ -136,7 +198,7 @@ def test_breaks_of_the_entitlements_are_counted_and_nothing_is_lost(deliver, col
     assert len(registers.events) == 2
     found = registers.findings
     assert found["n"].tolist() == [1]
-    assert f"code {column} outside the days it was granted" in found.iloc[0].tolist()
+    assert "code outside the days on which it was granted" in found.iloc[0].tolist()
 
 
 def test_a_stay_in_the_census_of_every_year_is_one_stay(deliver):
