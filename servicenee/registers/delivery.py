@@ -22,7 +22,6 @@ from servicenee.registers.delivery_values import codes_of, dates_of, numbers_of,
 from servicenee.registers.findings import Findings
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel
 
-ACCOUNT = ("table", "delivered", "unchanged", "repaired", "set_aside")
 _BROKEN = "number of fields differs from the header, or half a quotation"
 _PLAIN_LETTERS = str.maketrans("äöå", "aoa")
 _MENDED = "text in the wrong encoding"
@@ -30,7 +29,7 @@ _MENDED = "text in the wrong encoding"
 
 @dataclass
 class Delivered:
-    """One table of a delivery, from one file or several, and what became of each of its rows."""
+    """One table of a delivery, from one file or several, and which of its rows are set aside."""
 
     name: str
     findings: Findings
@@ -43,13 +42,13 @@ class Delivered:
             of_parts = [lines.columns.get(name) or no_column(len(lines.rows)) for _, lines in self.parts]
             self.columns[name] = stacked(of_parts)
         self.set_aside = np.zeros(len(self), dtype=bool)
-        self.mended = np.zeros(len(self), dtype=bool)
         for file, lines in self.parts:
             broken = lines.broken
+            self.findings.deliver(file, lines.n_rows)
             self.findings.add_rows(file, "all columns", _BROKEN, broken, lines.n_rows, "set aside", limited=True)
         for name, column in self.columns.items():
             if column.mended is not None:
-                self.note(name, _MENDED, column.mended, "turned back", mended=True)
+                self.note(name, _MENDED, column.mended, "turned back")
 
     def __len__(self) -> int:
         return sum(len(lines.rows) for _, lines in self.parts)
@@ -62,38 +61,33 @@ class Delivered:
         """True for the rows that are not set aside."""
         return ~self.set_aside
 
-    def note(
-        self, column: str, rule: str, bad: np.ndarray, action: str, *, mended: bool = False, limited: bool = False
-    ) -> None:
-        """Count rows that stay, by file."""
-        bad = bad & ~self.set_aside
-        if mended:
-            self.mended |= bad
-        self._report(column, rule, bad, action, limited)
+    def note(self, column: str, fault: str, bad: np.ndarray, action: str) -> None:
+        """Count rows that stay, by file; an action that begins with "kept" leaves them as they are, others mend."""
+        self._report(column, fault, bad & ~self.set_aside, action, limited=False)
 
-    def refuse(self, column: str, rule: str, bad: np.ndarray, *, limited: bool = True) -> None:
+    def refuse(self, column: str, fault: str, bad: np.ndarray, *, limited: bool = True) -> None:
         """Set rows aside and count them, by file; a row that is set aside already is not counted again."""
         bad = bad & ~self.set_aside
         self.set_aside |= bad
-        self._report(column, rule, bad, "set aside", limited)
+        self._report(column, fault, bad, "set aside", limited=limited)
 
-    def _report(self, column: str, rule: str, bad: np.ndarray, action: str, limited: bool) -> None:
+    def _report(self, column: str, fault: str, bad: np.ndarray, action: str, *, limited: bool) -> None:
         if not bad.any():
             return
         start = 0
         for file, lines in self.parts:
             own = bad[start : start + len(lines.rows)]
             start += len(lines.rows)
-            self.findings.add_rows(file, column, rule, lines.rows[own], lines.n_rows, action, limited=limited)
+            self.findings.add_rows(file, column, fault, lines.rows[own], lines.n_rows, action, limited=limited)
 
     def dates(self, column: str) -> np.ndarray:
         """Dates as ``datetime64[m]``; what is no date counts as missing, and so does a placeholder."""
         if column not in self:
             return np.full(len(self), np.datetime64("NaT", "m"))
         dates, wrong = dates_of(self.columns[column])
-        self.note(column, "not a date", wrong, "taken as missing", mended=True)
+        self.note(column, "not a date", wrong, "taken as missing")
         placeholder = is_sentinel(dates)
-        self.note(column, PLACEHOLDER, placeholder, "taken as missing", mended=True)
+        self.note(column, PLACEHOLDER, placeholder, "taken as missing")
         dates[placeholder] = np.datetime64("NaT", "m")
         return dates
 
@@ -102,10 +96,10 @@ class Delivered:
         if column not in self:
             return np.full(len(self), np.nan)
         numbers, wrong = numbers_of(self.columns[column])
-        self.note(column, "not a number", wrong, "taken as missing", mended=True)
+        self.note(column, "not a number", wrong, "taken as missing")
         low, high = column_range(self.name, column)
         outside = (numbers < low) | (numbers > high)
-        self.note(column, "outside the range of the column", outside, "taken as missing", mended=True)
+        self.note(column, "outside the range of the column", outside, "taken as missing")
         return np.where(outside, np.nan, numbers)
 
     def codes(self, column: str) -> tuple[np.ndarray, list[str]]:
@@ -154,20 +148,6 @@ class Delivery:
 
     def __getitem__(self, table: str) -> Delivered:
         return self.tables[table]
-
-    def account(self) -> pd.DataFrame:
-        """What became of the rows of every file: delivered = unchanged + repaired + set_aside."""
-        rows = []
-        for table in self.tables.values():
-            start = 0
-            for file, lines in table.parts:
-                own = slice(start, start + len(lines.rows))
-                start = own.stop
-                aside = table.set_aside[own]
-                repaired = int((table.mended[own] & ~aside).sum())
-                lost = int(aside.sum()) + len(lines.broken)
-                rows.append((file, lines.n_rows, lines.n_rows - repaired - lost, repaired, lost))
-        return pd.DataFrame(rows, columns=list(ACCOUNT))
 
 
 def read_delivery(folder: Path, findings: Findings, *, keep_repeats: bool = False) -> Delivery:

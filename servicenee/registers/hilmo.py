@@ -71,7 +71,7 @@ def read_hilmo(
     -------
     Registers
         With `requests` where AvoHilmo has assessments of need. `findings` tells by file and row what was found;
-        `account` has one row per file: table (its name), delivered = unchanged + repaired + set_aside.
+        `account` tells of every file, and of the tables made of them, what became of the rows.
 
     Raises
     ------
@@ -128,9 +128,7 @@ def read_hilmo(
     tables = _read_tables(delivery, people, extract_day)
     tables |= {"persons": people.frame, "coverage": told if coverage is None else coverage}
     tables = {name: table for name, table in tables.items() if table is not None}
-    registers = assembled(tables, findings, extract_date=extract_date, duplicates=duplicates)
-    registers.account = delivery.account()
-    return registers
+    return assembled(tables, findings, extract_date=extract_date, duplicates=duplicates)
 
 
 def _read_tables(delivery: Delivery, people: People, extract_day: int | None) -> dict[str, pd.DataFrame | None]:

@@ -49,7 +49,7 @@ def read_stays_table(table: Delivered, people: People, extract_day: int | None) 
     source, target, kind = _meaning(table, classify(table, reported))
     table.refuse("PALA", "no care of a person", target == "refused", limited=False)
     is_stay = target == "stay"
-    table.note("LPVM", "before TUPVA", is_stay & (end < start), "see stays", mended=True)
+    table.note("LPVM", "before TUPVA", is_stay & (end < start), "see stays")
     end = _settle_census(table, is_stay, place, start, end, year)
     in_hospital = is_stay & np.append([level == _HOSPITAL for level in source[1]], False)[source[0]]
     available = np.where(in_hospital, np.maximum(start, end), _NAT)
@@ -209,7 +209,7 @@ def _settle_census(
     table.refuse("ILAJI", "census row of an earlier year of the stay", earlier, limited=False)
     last_census = np.max(year[census & ~np.isnan(year)], initial=0)
     vanished = census & table.kept & (year < last_census)
-    table.note("LPVM", "stay missing from the next census", vanished, "taken to end with the year", mended=True)
+    table.note("LPVM", "stay missing from the next census", vanished, "taken to end with the year")
     until = np.where(vanished, year, 1970).astype(np.int64)
     ends = (until - 1970 + 1).astype("datetime64[Y]").astype("datetime64[m]")
     return np.where(vanished, ends, end)

@@ -68,7 +68,7 @@ def _times(table: Delivered, is_stay: np.ndarray) -> tuple[np.ndarray, np.ndarra
     began, ended = table.dates("TOTEUTUNUT_ALKU"), table.dates("TOTEUTUNUT_LOPPU")
     start, end = _first_known(began, granted), _first_known(ended, until)
     table.note("TOTEUTUNUT_ALKU", "real start not told", is_stay & np.isnat(began), "kept, the granted start counts")
-    table.note("LOPPUPVM", "before the start", is_stay & (end < start), "see stays", mended=True)
+    table.note("LOPPUPVM", "before the start", is_stay & (end < start), "see stays")
     return np.where(is_stay, start, _first_known(start, decided)), start, end
 
 
@@ -130,4 +130,4 @@ def _days(dates: np.ndarray) -> np.ndarray:
 def _note(table: Delivered, rows, rule: str, action: str) -> None:
     which = np.zeros(len(table), dtype=bool)
     which[rows] = True
-    table.note("LOPPUPVM", rule, which, action, mended=True)
+    table.note("LOPPUPVM", rule, which, action)

@@ -173,7 +173,7 @@ def _one_row_each(table: Delivered, key: PseudonymKey | None) -> np.ndarray:
 def _columns(table: Delivered, chosen: np.ndarray) -> pd.DataFrame:
     """The person columns that the delivery has, under the names of the registers."""
     sex, unknown = translated(table, "SUKUPUOLI", "sex")
-    table.note("SUKUPUOLI", "code that is not known", unknown, "taken as missing", mended=True)
+    table.note("SUKUPUOLI", "code that is not known", unknown, "taken as missing")
     frame = {"birth_date": _microseconds(table.dates("SYNTYMAPVM")), "sex": sex}
     if "AIDINKIELI" in table:
         frame["language"] = translated(table, "AIDINKIELI", "language")[0]
@@ -204,7 +204,7 @@ def _areas(table: Delivered, column: str) -> np.ndarray:
         names.append(towns.at[code, "area"] if code else by_capital[level] if is_name else _UNKNOWN)
         known.append(bool(code) or is_name)
     unknown = np.append(~np.array(known, dtype=bool), False)[codes]
-    table.note(column, "municipality that is not known", unknown, f"taken as {_UNKNOWN!r}", mended=True)
+    table.note(column, "municipality that is not known", unknown, f"taken as {_UNKNOWN!r}")
     return np.array([*names, None], dtype=object)[codes]
 
 

@@ -33,7 +33,7 @@ def read_requests(contacts: Contacts, people: People, extract_day: int | None) -
     asked &= ~_outside(table, asked, requested, contacts.place, people, extract_day)
     backwards = asked & treating & (own_visit < requested)
     rule = "after the visit of its own row"
-    table.note("HOIDONTARVE_AJANKOHTA", rule, backwards, "taken as the day of the visit", mended=True)
+    table.note("HOIDONTARVE_AJANKOHTA", rule, backwards, "taken as the day of the visit")
     requested = np.where(backwards, own_visit, requested)
     unassessed = treating & np.isnat(assessed)
     rule = "treating visit without an assessment"
@@ -89,7 +89,7 @@ def _outside(
     if extract_day is not None:
         outside |= asked & (day > extract_day)
     rule = "outside the person's life or after extract_date"
-    table.note("HOIDONTARVE_AJANKOHTA", rule, outside, "taken as missing", mended=True)
+    table.note("HOIDONTARVE_AJANKOHTA", rule, outside, "taken as missing")
     return outside
 
 

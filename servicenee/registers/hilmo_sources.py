@@ -22,7 +22,7 @@ def read_home_visits(table: Delivered, people: People, extract_day: int | None) 
     table.note("PERUTTU", "cancelled", cancelled, "kept, but no visit")
     hours = table.numbers("TOTEUTUNUT_MIN") / 60
     clock = (end - start) / np.timedelta64(60, "m")
-    table.note("KAYNTI_LOPPUI", "before KAYNTI_ALKOI", clock < 0, "taken as missing", mended=True)
+    table.note("KAYNTI_LOPPUI", "before KAYNTI_ALKOI", clock < 0, "taken as missing")
     hours = np.where(np.isnan(hours) & (clock >= 0), clock, hours)
     remote = _one_of(table, "KAYNTITAPA", _AT_A_DISTANCE)
     rows = np.flatnonzero(table.kept & ~cancelled)

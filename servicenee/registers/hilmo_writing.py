@@ -15,7 +15,7 @@ from servicenee.registers.hilmo_faults import FAULTS, Draft, plant
 from servicenee.registers.hilmo_tables import delivery_tables
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_PLANTED = ("fault", "table", "rule", "n")
+_PLANTED = ("fault", "table", "counted_as", "n")
 
 
 def write_hilmo(registers: Registers, path, *, faults="none", random_state: int | None = None) -> pd.DataFrame:
@@ -36,8 +36,8 @@ def write_hilmo(registers: Registers, path, *, faults="none", random_state: int 
     Returns
     -------
     DataFrame
-        One row per planted fault and table: fault, table, rule (under which `read_hilmo` counts it; empty for spellings
-        that it understands without a word) and n, the number of rows.
+        One row per planted fault and table: fault, table, counted_as (the fault in the findings of `read_hilmo`; empty
+        for spellings that it understands without a word) and n, the number of rows.
 
     Raises
     ------
