@@ -86,11 +86,10 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     from servicenee.exceptions import RegisterError
-    from servicenee.registers import check_registers, read_omop, read_registers, register_report, register_summary
+    from servicenee.registers import check_registers, register_report, register_summary
     from servicenee.registers.signals import OUTAGE
 
-    is_omop = any(file.stem.lower() == "person" for file in Path(arguments.registers).glob("*.*"))
-    read = read_omop if is_omop else read_registers
+    read = _reader_of(Path(arguments.registers))
     LOG.info("reading %s", arguments.registers)
     refused = None
     try:
@@ -108,6 +107,17 @@ def _check(arguments: argparse.Namespace) -> None:
             "the last complete week of a source has under 60 % of its usual rows. Find out whether the feed has "
             "stopped before computing risks, or use --force."
         )
+
+
+def _reader_of(folder: Path):
+    """What reads a folder, by the names of its files: OMOP tables, a Finnish delivery, else registers of our own."""
+    from servicenee.registers import read_hilmo, read_omop, read_registers
+    from servicenee.registers.delivery import table_of
+
+    names = [file.name for file in folder.glob("*.*")]
+    if any(name.lower().startswith("person.") for name in names):
+        return read_omop
+    return read_hilmo if any(table_of(name) == "vaesto" for name in names) else read_registers
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -217,7 +227,9 @@ def _command(commands, name: str, run) -> argparse.ArgumentParser:
 
 
 def _add_check_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("registers", help=f"{_REGISTERS}, in our own format or as OMOP CDM tables")
+    command.add_argument(
+        "registers", help=f"{_REGISTERS}, in our own format, as OMOP CDM tables or as a Finnish delivery"
+    )
     command.add_argument("--output", help="HTML page to write (default: none)")
     command.add_argument("--force", action="store_true", help="end with 0 even if a feed seems to have stopped")
     _add_language(command)

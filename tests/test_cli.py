@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import servicenee
-from servicenee import read_registers
+from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 
 COMMANDS = ("demo", "check", "train", "predict", "lists")
@@ -149,6 +149,13 @@ def test_check_reads_omop_tables_too(capsys):
     folder = Path(__file__).parent / "data" / "omop_synpuf"
     assert main(["check", str(folder), "--language", "en", "--quiet"]) == 0
     assert "concept 0 or none" in capsys.readouterr().out
+
+
+def test_check_reads_finnish_deliveries_too(tmp_path, capsys):
+    write_hilmo(make_registers(60, random_state=0), tmp_path / "delivery", faults=["copies"], random_state=0)
+    arguments = ["check", str(tmp_path / "delivery"), "--language", "fi", "--quiet", "--force"]
+    assert main(arguments) == 0
+    assert "täsmälleen sama rivi toiseen kertaan" in capsys.readouterr().out
 
 
 def _damaged(demo: Path, folder: Path, damage) -> str:

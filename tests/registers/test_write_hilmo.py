@@ -1,5 +1,6 @@
 """Registers to a delivery and back: the same registers, whatever faults the delivery has, and every fault counted."""
 
+import re
 import time
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from servicenee import Registers, make_registers, read_hilmo, write_hilmo
 from servicenee.registers.hilmo_faults import FAULTS
+from servicenee.texts import text
 
 TABLES = ("persons", "events", "stays", "coverage")
 
@@ -57,6 +59,8 @@ def test_all_faults_together_change_nothing_and_each_is_counted(tmp_path, small)
     )
     account = again.account
     assert (account["delivered"] == account[["unchanged", "repaired", "set_aside"]].sum(axis=1)).all()
+    for fault in again.findings["fault"]:
+        assert text("faults." + re.sub(r"[^a-z0-9]+", "_", fault.lower()).strip("_"), "sv")
     # Every line of every file is in the account, but for the header and the files that are not read.
     lines = {file.name: file.read_bytes().count(b"\n") - 1 for file in tmp_path.iterdir()}
     delivered = account.set_index("table")["delivered"].drop(["persons", "events", "stays"]).to_dict()
