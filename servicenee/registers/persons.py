@@ -55,7 +55,8 @@ def _refuse_identity_codes(frame: pd.DataFrame, ids: np.ndarray, findings: Findi
     if ids.dtype == object:
         refuse_identity_codes("persons", "person_id", ids[~pd.isna(ids)], findings)
     for name in [name for name in frame.columns if name not in ("person_id", *_DATES)]:
-        refuse_identity_codes("persons", name, np.array(text_codes(frame, name)[1], dtype=object), findings)
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            refuse_identity_codes("persons", name, np.array(text_codes(frame, name)[1], dtype=object), findings)
 
 
 def _doubt_births(birth: np.ndarray, last: np.ndarray, extract_day: int, findings: Findings) -> None:
