@@ -99,7 +99,7 @@ class Service:
         kinds = definition.codes.matches_kinds(events.kinds)
         if definition.source:
             kinds &= events.kinds["source"].isin(definition.source).to_numpy()
-        latest = Measure("last", kinds.astype(np.int32) - 1, (None,), (Window(None),), (0,))
+        latest = Measure("last", kinds[np.newaxis], (None,), (Window(None),))
         out = np.empty((1, len(person)), dtype=np.float32)
         measure_events(events, self.registers.coverage_columns, person, index_day, [(0, latest)], out)
         return out[0]
