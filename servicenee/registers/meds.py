@@ -161,8 +161,8 @@ def _persons(frame: pd.DataFrame, meaning: np.ndarray, findings: Findings) -> pd
         again = np.zeros(len(frame), dtype=bool)
         again[told.index[told["subject_id"].duplicated()]] = True
         findings.add(_PLACE, "time", f"another {name} of the person", again, "set aside: the earliest counts")
-        first = told.drop_duplicates("subject_id").set_index("subject_id")["time"]
-        persons[column] = persons["person_id"].map(first).astype("datetime64[us]").dt.normalize()
+        first = told.drop_duplicates("subject_id").set_index("subject_id")["time"].dt.normalize()
+        persons[column] = first.reindex(persons["person_id"]).to_numpy(dtype="datetime64[us]")
     sexed = np.isin(meaning, ("female", "male"))
     sex = pd.Series(meaning[sexed], index=frame.loc[sexed, "subject_id"])
     persons["sex"] = persons["person_id"].map(sex[~sex.index.duplicated()]).astype(object)
