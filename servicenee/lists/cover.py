@@ -17,7 +17,7 @@ _NAMED_GROUPS = ("area", "team")
 _ALWAYS = ("scored", "base_rate", "capacity", "listed", "expected", "lowest_risk", "other_cut")
 _RATES = ("base_rate", "lowest_risk")
 _ROLES = ("able", "listed", "held_out", "review")
-_REVIEW = ("place", "person_id", "name", "age_band", "group", "area", "language", "services", "care_gaps", "data_gaps")
+_REVIEW = ("number", "person_id", "name", "age_band", "group", "area", "language", "services", "care_gaps", "data_gaps")
 
 
 def title(listing: "SegmentList") -> str:
@@ -56,7 +56,7 @@ def shown_columns(listing: "SegmentList", *, named: bool = False) -> list[str]:
     rows, terms = listing.rows, listing.terms
     told = {
         "week": terms.weeks > 1,
-        "area": listing.by != "area",
+        "area": _area_tells(listing),
         "changes": listing.report.previous_date is not pd.NaT,
         "segment": bool((rows["segment"] != "").any()),
         "first_step": bool((rows["first_step"] != "").any()),
@@ -68,9 +68,16 @@ def shown_columns(listing: "SegmentList", *, named: bool = False) -> list[str]:
     return [name for name in columns if told.get(name, True)]
 
 
+def _area_tells(listing: "SegmentList") -> bool:
+    """Whether the area says more than the unit, whose name may begin with it."""
+    pairs = zip(listing.rows["group"], listing.rows["area"], strict=True)
+    return listing.by != "area" and not all(group.startswith(area) for group, area in pairs)
+
+
 def review_columns(listing: "SegmentList", *, named: bool = False) -> list[str]:
     """Columns of the sample for review: what a professional needs to judge without the model's view."""
-    shown = [name for name in _REVIEW if (name != "area" or listing.by != "area") and (name != "name" or named)]
+    told = {"area": _area_tells(listing), "name": named}
+    shown = [name for name in _REVIEW if told.get(name, True)]
     return [*shown, *INPUTS, "source", "list_id"]
 
 
@@ -149,16 +156,16 @@ def _size(listing: "SegmentList", by: str) -> str:
 
 def _counts(listing: "SegmentList") -> list[str]:
     """Who is included and who is not; no total of the lines is shown, so small ones are hidden alone."""
-    language, said = listing.language, []
+    language, said, nobody = listing.language, [], []
     for what, n in zip(listing.counts["what"], listing.counts["n"], strict=True):
-        if what in _ROLES[2:] and not n:
-            continue
         if what in _ROLES:
-            label = text(f"lists.count.{what}", language)
-        else:
+            said += [f"{text(f'lists.count.{what}', language)}: {_count(n, language)}"] if n or what in _ROLES[:2] else []
+        elif n:
             label = text("lists.count.left_out", language, label=listing.report.exclusions[what][language])
-        said.append(f"{label}: {_count(n, language)}")
-    return said
+            said.append(f"{label}: {_count(n, language)}")
+        elif what not in listing.report.unchecked:
+            nobody.append(listing.report.exclusions[what][language])
+    return [*said, text("lists.count.nobody", language, labels=", ".join(nobody))] if nobody else said
 
 
 def _count(n: int, language: str) -> str:

@@ -34,16 +34,18 @@ article.person { border: 1px solid var(--line); border-left: 5px solid var(--acc
 article.person h3 { margin: 0 0 .3rem; font-size: 1.1rem; }
 article.person h4 { margin: .6rem 0 .1rem; font-size: .92rem; }
 article.person p.reading { font-size: 1.05rem; margin: .2rem 0 .5rem; }
-article.person dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0; }
-article.person dl.facts dt { color: var(--quiet); }
+article.person dl.facts { display: flex; flex-wrap: wrap; gap: .1rem 1.6rem; margin: 0; }
+article.person dl.facts dt { color: var(--quiet); font-size: .85rem; }
 article.person dl.facts dd { margin: 0; }
 article.person ul { margin: .1rem 0 0; padding-left: 1.2rem; }
 article.person .beside { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
 article.person .fill { border-top: 1px solid var(--line); margin-top: .7rem; padding-top: .3rem; }
 article.person .fill span { display: inline-block; margin: .1rem 1rem .1rem 0; }
-article.person .fill .write { display: block; border-bottom: 1px solid var(--quiet); min-height: 1.6rem;
-  color: var(--quiet); }
-@media print { article.person { font-size: 9.5pt; } h2.unit { break-before: page; } }
+article.person .fill .write { display: flex; gap: 1.2rem; margin: .5rem 0 0; color: var(--quiet); }
+article.person .fill .write span { flex: 1; border-bottom: 1px solid var(--quiet); padding-bottom: 1.5rem; margin: 0; }
+article.person .fill .write span:last-child { flex: 3; }
+@media print { article.person { font-size: 9pt; padding: .4rem .8rem .6rem; margin: .6rem 0; }
+  section:has(article) { break-before: page; } }
 """
 
 
@@ -52,8 +54,7 @@ def write_page(listing: "SegmentList", path: str | Path, names: dict[str, str] |
     path = Path(path)
     if path.suffix.lower() != ".html":
         raise ValueError(f"`path` must end in .html; got a name ending in {path.suffix!r}.")
-    sections: list[tuple[str, list[str]]] = [("", [note(notice(listing))])]
-    sections += _cover(listing)
+    sections = _cover(listing)
     summary = table(summary_table(listing), language=listing.language, numbers=_numeric(listing))
     sections.append((text("lists.sheet.groups", listing.language), [summary]))
     if listing.purpose == "client_work":
@@ -62,7 +63,7 @@ def write_page(listing: "SegmentList", path: str | Path, names: dict[str, str] |
         title(listing),
         sections,
         language=listing.language,
-        subtitle=banner(listing),
+        subtitle=listing.outcome,
         footer=f"{listing.list_id} · {banner(listing)}",
         style=STYLE,
     )
@@ -74,7 +75,7 @@ def _cover(listing: "SegmentList") -> list[tuple[str, list[str]]]:
         f"<dt>{escape(name)}</dt><dd>{'<br>'.join(escape(line) for line in lines)}</dd>"
         for name, lines in cover_sections(listing)
     )
-    return [(text("lists.sheet.cover", listing.language), [Html(f'<dl class="cover">{items}</dl>')])]
+    return [("", [note(notice(listing)), Html(f'<dl class="cover">{items}</dl>')])]
 
 
 def _numeric(listing: "SegmentList") -> list[str]:
@@ -108,7 +109,7 @@ def _card(listing: "SegmentList", record: dict, columns: list[str]) -> Html:
         words, numbers = str(record["reading"]).split("\n", 1)
         reading = f'<p class="reading"><b>{escape(words)}</b>: {escape(numbers)}</p>'
     facts = "".join(
-        f"<dt>{escape(heading(name, listing.by, language))}</dt><dd>{escape(str(record[name]))}</dd>"
+        f"<div><dt>{escape(heading(name, listing.by, language))}</dt><dd>{escape(str(record[name]))}</dd></div>"
         for name in _FACTS
         if name in columns and str(record[name])
     )
@@ -125,7 +126,7 @@ def _sentences(listing: "SegmentList", name: str, value: str) -> str:
 
 
 def _to_fill(listing: "SegmentList") -> str:
-    """Boxes to tick on paper: decision and the client's own view; lines for reason, date and notes."""
+    """Boxes to tick on paper for the decision and the client's own view; lines for reason, date and notes."""
     language = listing.language
     parts = []
     for field in ("decision", "coping"):
@@ -133,4 +134,5 @@ def _to_fill(listing: "SegmentList") -> str:
         label = text(f"lists.page.{field}", language)
         parts.append(f"<h4>{escape(label)}</h4>{boxes}")
     labels = [text(f"lists.page.{name}", language) for name in ("decision_reason", "decision_date", "free_text")]
-    return "".join(parts) + f'<span class="write">{escape(" · ".join(labels))}</span>'
+    lines = "".join(f"<span>{escape(label)}</span>" for label in labels)
+    return "".join(parts) + f'<div class="write">{lines}</div>'

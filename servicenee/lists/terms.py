@@ -49,9 +49,7 @@ def check_terms(terms: Terms, *, has_segments: bool, has_previous: bool) -> Term
             "number holds the same persons out."
         )
     if terms.order == "segment" and not has_segments:
-        raise ValueError(
-            "`segments` must be given to list by segment, then risk. Hand over their segments."
-        )
+        raise ValueError("`segments` must be given to list by segment, then risk. Hand over their segments.")
     if terms.new != "mixed" and not has_previous:
         raise ValueError(f"`previous` must be given with new={terms.new!r}. Hand over the last list or the record.")
     if terms.legal_basis is not None and not str(terms.legal_basis).strip():

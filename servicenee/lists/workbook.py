@@ -3,12 +3,12 @@
 import io
 from datetime import datetime
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from servicenee.lists.choices import CHOICES, INPUTS, choice_texts
+from servicenee.lists.compact import compact, n_lines
 from servicenee.lists.cover import (
     banner,
     cover_sections,
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 _WIDTHS = {
     "week": 7,
     "place": 5,
+    "number": 5,
     "person_id": 11,
-    "name": 17,
-    "age_band": 8,
-    "group": 13,
-    "area": 13,
-    "language": 11,
-    "services": 15,
-    "risk": 9,
+    "name": 16,
+    "age_band": 7,
+    "group": 12,
+    "area": 12,
+    "language": 12,
+    "services": 14,
+    "risk": 8,
     "reading": 21,
-    "reasons": 44,
-    "changes": 22,
-    "care_gaps": 21,
-    "data_gaps": 16,
-    "segment": 14,
-    "first_step": 20,
-    "decision": 13,
-    "decision_reason": 14,
+    "reasons": 42,
+    "notes": 30,
+    "care_gaps": 30,
+    "data_gaps": 24,
+    "plan": 22,
+    "decision": 12,
+    "decision_reason": 13,
     "decision_date": 10,
-    "coping": 14,
-    "free_text": 18,
+    "coping": 13,
+    "free_text": 17,
     "source": 24,
     "list_id": 22,
 }
@@ -58,7 +58,7 @@ _COVER_WIDTH = 96
 _HEADER_ROW = 1
 _A4 = 9
 _LINE_HEIGHT = 12.8
-_CHARACTERS = 1.18  # of running text in one unit of column width, which is a digit of the default font
+_BETWEEN = 7
 _INK, _LINE, _BAND, _INPUT, _INPUT_HEAD = "#1A1A1A", "#BFBFBF", "#DCE9F2", "#FFFBEA", "#FFE9A8"
 _BASE = {"font_name": "Arial", "font_size": 10, "font_color": _INK, "valign": "top", "text_wrap": True}
 _CELL = _BASE | {"border": 1, "border_color": _LINE}
@@ -122,12 +122,15 @@ def _write_persons(book, styles: dict, listing: "SegmentList", names: dict[str, 
     language, named = listing.language, names is not None
     sheets = [("list", listing.rows, shown_columns(listing, named=named), banner(listing))]
     if len(listing.review):
-        above = f"{text('lists.review.notice', language)} · {banner(listing)}"
-        sheets.append(("review", listing.review, review_columns(listing, named=named), above))
+        sample = listing.review.assign(number=listing.review["place"])
+        above = text("lists.review.notice", language)
+        sheets.append(("review", sample, review_columns(listing, named=named), above))
     made = [book.add_worksheet(text(f"lists.sheet.{name}", language)) for name, *_ in sheets]
     choices = _write_choices(book, language)
     for sheet, (_, rows, columns, above) in zip(made, sheets, strict=True):
-        _write_rows(sheet, styles, listing, with_names(rows, names)[columns], above, choices)
+        shown = with_names(rows, names)[columns]
+        shown = compact(shown, language) if rows is listing.rows else shown
+        _write_rows(sheet, styles, listing, shown, above, choices)
 
 
 def _write_cover(book, styles: dict, listing: "SegmentList") -> None:
@@ -144,8 +147,9 @@ def _write_cover(book, styles: dict, listing: "SegmentList") -> None:
         sheet.write_string(row, 0, name, styles["heading"])
         for line in lines:
             sheet.write_string(row, 1, line, styles["paragraph"])
-            sheet.set_row(row, _LINE_HEIGHT * _n_lines(line, _COVER_WIDTH * _CHARACTERS) + 3)
+            sheet.set_row(row, _LINE_HEIGHT * n_lines(line, _COVER_WIDTH) + 2)
             row += 1
+        sheet.set_row(row, _BETWEEN)
         row += 1
     _set_up_print(sheet, listing, landscape=False)
     sheet.print_area(0, 0, row, 1)
@@ -162,9 +166,9 @@ def _write_rows(
         sheet.set_column(at, at, _WIDTHS[name])
         style = "input_header" if name in INPUTS else "header"
         sheet.write_string(_HEADER_ROW, at, headings[name], styles[style])
-    sheet.set_row(_HEADER_ROW, _height(headings, characters=0.95))
+    sheet.set_row(_HEADER_ROW, _height(headings, bold=True))
     for row, record in enumerate(rows.to_dict("records"), start=_HEADER_ROW + 1):
-        edge = "first_" if record["place"] == 1 else ""
+        edge = "first_" if record.get("place", record.get("number")) == 1 else ""
         for at, name in enumerate(columns):
             value = str(record[name]) if name == "person_id" else record[name]
             _write_cell(sheet, (row, at), value, styles[edge + _row_style(name)])
@@ -222,7 +226,7 @@ def _summary_style(name: str, *, total: bool) -> str:
 def _row_style(name: str) -> str:
     if name in INPUTS:
         return "input_date" if name == "decision_date" else "input"
-    return {"week": "place", "place": "place", "risk": "risk"}.get(name, "text")
+    return {"week": "place", "number": "place", "place": "place", "risk": "risk"}.get(name, "text")
 
 
 def _write_cell(sheet, cell: tuple[int, int], value: object, style) -> None:
@@ -283,14 +287,10 @@ def _set_up_print(sheet, listing: "SegmentList", *, landscape: bool) -> None:
     sheet.set_footer(f'&L&"Arial"{made} · {format_date(listing.index_date, language)}&R&"Arial"{page}')
 
 
-def _height(record: dict[str, object], *, characters: float = _CHARACTERS) -> float:
+def _height(record: dict[str, object], *, bold: bool = False) -> float:
     """Height in points of a row that shows all its wrapped text."""
     texts = {name: value for name, value in record.items() if isinstance(value, str)}
-    return _LINE_HEIGHT * max(_n_lines(value, _WIDTHS[name] * characters) for name, value in texts.items()) + 3
-
-
-def _n_lines(value: str, characters: float) -> int:
-    return sum(max(1, len(wrap(line, int(characters)))) for line in value.split("\n"))
+    return _LINE_HEIGHT * max(n_lines(value, _WIDTHS[name], bold=bold) for name, value in texts.items()) + 3
 
 
 def _cells(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
