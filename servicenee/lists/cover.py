@@ -159,7 +159,9 @@ def _counts(listing: "SegmentList") -> list[str]:
     language, said, nobody = listing.language, [], []
     for what, n in zip(listing.counts["what"], listing.counts["n"], strict=True):
         if what in _ROLES:
-            said += [f"{text(f'lists.count.{what}', language)}: {_count(n, language)}"] if n or what in _ROLES[:2] else []
+            said += (
+                [f"{text(f'lists.count.{what}', language)}: {_count(n, language)}"] if n or what in _ROLES[:2] else []
+            )
         elif n:
             label = text("lists.count.left_out", language, label=listing.report.exclusions[what][language])
             said.append(f"{label}: {_count(n, language)}")

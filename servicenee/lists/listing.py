@@ -99,6 +99,9 @@ def segment_list(
         that joins them is refused.
     rules : mapping of str to DataFrame, optional
         Tables to use instead of the shipped ones, from `list_rules`: exclusions, hidden_reasons, data_gaps, sectors.
+        Two more give words to segments: segment_names, as `servicenee.segments` names them (segment, codes, name_fi,
+        name_sv, name_en), and offers, the data rows behind its action sheets: the first that belongs to a code of the
+        segment is the suggested first step.
 
     Returns
     -------
@@ -166,7 +169,7 @@ def segment_list(
             outcomes={spoken: _outcome(model, spoken) for spoken in LANGUAGES},
             exclusions=_exclusion_labels(table["exclusions"]),
             unchecked=exclusions.unchecked,
-            segments=segment_words(segments),
+            segments=segment_words(table["segment_names"], table["offers"]),
             hides_as_shipped=is_shipped("hidden_reasons", table["hidden_reasons"]),
             sources=_looked_at(model),
             previous_date=pd.NaT if not len(last_list(earlier)) else last_list(earlier)["index_date"].iloc[0],

@@ -15,6 +15,11 @@ _TABLES = {
     ),
     "sectors": ("source", "sector"),
 }
+# Tables that the segments room makes; without them a segment keeps its code and has no first step.
+_GIVEN = {
+    "segment_names": ("segment", "codes", "name_fi", "name_sv", "name_en"),
+    "offers": tuple("code offer_fi offer_sv offer_en by_whom_fi by_whom_sv by_whom_en".split()),
+}
 # Rows that no county may take away: (exclusion, looks_at).
 ALWAYS = (("dead", "persons"), ("moved", "persons"), ("no_risk", "scores"), ("objected", "decisions"))
 LOOKS_AT = ("persons", "scores", "decisions", "outcome", "events", "stays")
@@ -54,10 +59,11 @@ def list_rules(name: str) -> pd.DataFrame:
 def as_rules(given: Mapping[str, pd.DataFrame] | None) -> dict[str, list[dict[str, str]]]:
     """All tables as rows of text: the county's own where given, else the shipped ones."""
     given = {} if given is None else dict(given)
-    unknown = [name for name in given if name not in _TABLES]
+    unknown = [name for name in given if name not in (*_TABLES, *_GIVEN)]
     if unknown:
-        raise ValueError(f"`rules` must name tables among {', '.join(_TABLES)}; got {unknown}.")
+        raise ValueError(f"`rules` must name tables among {', '.join((*_TABLES, *_GIVEN))}; got {unknown}.")
     made = {name: _rows(name, given.get(name, _read(name))) for name in _TABLES}
+    made |= {name: _rows(name, given[name]) if name in given else [] for name in _GIVEN}
     kept = [tuple(row.values())[:4] for row in made["exclusions"]]
     shipped = [tuple(row.values())[:4] for row in _rows("exclusions", _read("exclusions"))]
     missing = [row[0] for row in shipped if row[:2] in ALWAYS and row not in kept]
@@ -82,10 +88,11 @@ def _read(name: str) -> pd.DataFrame:
 
 
 def _rows(name: str, table: pd.DataFrame) -> list[dict[str, str]]:
-    missing = [column for column in _TABLES[name] if not isinstance(table, pd.DataFrame) or column not in table]
+    columns = list((_TABLES | _GIVEN)[name])
+    missing = [column for column in columns if not isinstance(table, pd.DataFrame) or column not in table]
     if missing:
-        raise ValueError(f"`rules[{name!r}]` must be a table with {', '.join(_TABLES[name])}; {missing} are missing.")
-    text = table[list(_TABLES[name])].astype(object).where(table[list(_TABLES[name])].notna(), "")
+        raise ValueError(f"`rules[{name!r}]` must be a table with {', '.join(columns)}; {missing} are missing.")
+    text = table[columns].astype(object).where(table[columns].notna(), "")
     rows = [{column: str(value).strip() for column, value in row.items()} for row in text.to_dict("records")]
     wrong = [row["days"] for row in rows if "days" in row and row["days"] and not row["days"].isdigit()]
     wrong += [row["looks_at"] for row in rows if "looks_at" in row and row["looks_at"] not in LOOKS_AT]

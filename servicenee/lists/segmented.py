@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.texts import LANGUAGES
+
 _SEGMENTS = ("segment", "segment_probability", "uncertain")
 
 
@@ -44,6 +46,11 @@ def _order(given: pd.Series, named: pd.Series, risk: pd.Series) -> dict[str, int
     return {name: at for at, name in enumerate(names)} | {"": len(names)}
 
 
-def segment_words(segments: pd.DataFrame | None) -> dict[str, dict]:
-    """Label and first step of each segment by language; a segment without words keeps its name."""
-    return {}
+def segment_words(names: list[dict[str, str]], offers: list[dict[str, str]]) -> dict[str, dict]:
+    """Label and first step of each segment by language: the first offer that belongs to one of its codes."""
+    words = {}
+    for row in names:
+        own = [offer for offer in offers if offer["code"] in row["codes"].split()]
+        step = {spoken: f"{own[0][f'offer_{spoken}']} ({own[0][f'by_whom_{spoken}']})" for spoken in LANGUAGES if own}
+        words[row["segment"]] = {"label": {spoken: row[f"name_{spoken}"] for spoken in LANGUAGES}, "first_step": step}
+    return words

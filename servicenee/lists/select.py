@@ -80,8 +80,9 @@ def choose(candidates: pd.DataFrame, terms: Terms) -> tuple[pd.DataFrame, pd.Dat
     chosen["own_base"] = chosen["group"].map(rates["scored"]) >= MIN_GROUP
     own_rate = chosen["group"].map(rates["base_rate"]).astype(np.float64)
     chosen["base_rate"] = own_rate.where(chosen["own_base"], able["risk"].mean())
+    turn = np.arange(len(chosen)) + len(chosen) * (chosen["listed_before"].to_numpy() & (terms.new == "first"))
     # The sample stands in order of person, for its reader must not see the model's view.
-    turn = np.where(chosen["role"] == REVIEW, chosen["position"], np.arange(len(chosen)))
+    turn = np.where(chosen["role"] == REVIEW, chosen["position"], turn)
     chosen = chosen.iloc[np.argsort(turn, kind="stable")]
     chosen["place"] = chosen.groupby(["group", "role"]).cumcount() + 1
     chosen["week"] = _weeks(chosen, terms.weeks, places if terms.cut == "unit" else None)
