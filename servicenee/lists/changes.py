@@ -32,7 +32,7 @@ def earlier_lists(previous, index_date: pd.Timestamp) -> pd.DataFrame:
     missing = [name for name in ("index_date", "person_id", "risk", "role") if name not in rows]
     if missing:
         raise ValueError(f"`previous` must be a SegmentList or what read_record gives; {missing} are missing.")
-    return rows[pd.to_datetime(rows["index_date"]) < index_date]
+    return rows[rows["index_date"].astype("datetime64[us]") < index_date]
 
 
 def last_list(earlier: pd.DataFrame) -> pd.DataFrame:

@@ -107,15 +107,16 @@ class SegmentList:
     @property
     def record_rows(self) -> pd.DataFrame:
         """Who was listed, held out or drawn for review: the rows of the record, but for the time of writing."""
+        placed = self.placed.sort_values(["group", "order_in_group"], kind="stable")
         return pd.DataFrame(
             {
                 "list_id": self.list_id,
                 "index_date": self.index_date.as_unit("us"),
-                "team": self.placed["group"].to_numpy(dtype=object),
-                "person_id": self.placed["person_id"].to_numpy(),
-                "risk": self.placed["risk"].to_numpy(),
-                "rank": self.placed["order_in_group"].to_numpy(),
-                "role": self.placed["role"].to_numpy(dtype=object),
+                "team": placed["group"].to_numpy(dtype=object),
+                "person_id": placed["person_id"].to_numpy(),
+                "risk": placed["risk"].to_numpy(),
+                "rank": placed["order_in_group"].to_numpy(),
+                "role": placed["role"].to_numpy(dtype=object),
                 "model": self.model,
                 "version": self.version,
                 "purpose": self.purpose,

@@ -23,6 +23,7 @@ from servicenee.lists.select import HELD_OUT, LISTED, REVIEW, choose, find_candi
 from servicenee.lists.terms import Terms, check_terms
 from servicenee.registers import Registers
 from servicenee.texts import LANGUAGES, format_horizon, text
+from servicenee.windows import kept_events
 
 
 def segment_list(
@@ -211,7 +212,14 @@ def _with_history(
 
 
 def _cohort(chosen: pd.DataFrame, registers: Registers, date: pd.Timestamp) -> Cohort:
-    return Cohort.from_frame(registers, pd.DataFrame({"person_id": chosen["person_id"], "index_date": date}))
+    """Rows of the chosen over registers with their events alone: each look at them would else go through all."""
+    cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": chosen["person_id"], "index_date": date}))
+    events = registers.event_columns
+    theirs = np.zeros(len(events.kind), dtype=bool)
+    for first, end in zip(events.first[cohort.person], events.first[cohort.person + 1], strict=True):
+        theirs[first:end] = True
+    few = registers.replaced(event_columns=kept_events(events, theirs))
+    return Cohort(few, cohort.person, cohort.index_day, cohort.attrition)
 
 
 def _people(
@@ -246,9 +254,12 @@ def _reasons(chosen: pd.DataFrame, sight: Sight, model) -> dict[object, tuple[Re
         return {}
     persons = cohort.index.get_level_values("person_id")
 
-    def records(features: list[str]) -> dict[str, pd.DataFrame]:
+    def records(features: list[str]) -> dict[str, dict]:
         found = latest_records(model.features, cohort, features)
-        return {feature: table.set_index(persons) for feature, table in found.items()}
+        return {
+            feature: dict(zip(persons, zip(table["date"], table["source"], strict=True), strict=True))
+            for feature, table in found.items()
+        }
 
     reasons = model.reasons(sight.registers, cohort.index, n_reasons=N_ASKED)
     hidden = is_hidden(model.feature_table, sight.rules["hidden_reasons"])

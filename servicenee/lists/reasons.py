@@ -1,7 +1,7 @@
 """Language-neutral reasons of the listed persons come in; those that may be shown go out, and become sentences."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -51,7 +51,7 @@ def choose_reasons(
 
     Left out: features marked in `hidden`, missing values (what nobody measured is no reason), features without a
     description, a second feature of the same records, facts that are written like the usual. `records` gives, for the
-    names of features, their latest records per person: ``{feature: DataFrame of date, source by person id}``.
+    names of features, the latest record of each person: ``{feature: {person id: (date, source)}}``.
     """
     facts = feature_table[~hidden.to_numpy()].set_index("feature").to_dict("index")
     known = reasons[reasons["feature"].isin(list(facts)) & reasons["value"].notna()]
@@ -84,11 +84,11 @@ def _is_telling(reason: Reason) -> bool:
     return _value(reason, reason.value, "fi") != _value(reason, reason.reference, "fi")
 
 
-def _dated(reason: Reason, person: object, found: dict[str, pd.DataFrame]) -> Reason:
+def _dated(reason: Reason, person: object, found: dict[str, dict]) -> Reason:
     if reason.feature not in found:
         return reason
-    record = found[reason.feature].loc[person]
-    return Reason(**{**reason.__dict__, "date": record["date"], "source": record["source"]})
+    date, source = found[reason.feature][person]
+    return replace(reason, date=date, source=source)
 
 
 def write_reason(reason: Reason, language: str) -> str:

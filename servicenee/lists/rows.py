@@ -103,7 +103,7 @@ def contact_language(spoken: str, interpreter: str, language: str) -> str:
     if interpreter == "needed":
         return f"{named}, {text('lists.interpreter.needed', language)}"
     if interpreter:
-        return f"{named}, {text('lists.interpreter.language', language, language=interpreter)}"
+        return f"{named}, {text('lists.interpreter.language', language, spoken=interpreter)}"
     if spoken and spoken not in _SPOKEN_HERE:
         return f"{named}, {text('lists.interpreter.ask', language)}"
     return named

@@ -128,7 +128,7 @@ def _roles(able: pd.DataFrame, places: dict[str, int], terms: Terms, cut: str) -
 def _cut(able: pd.DataFrame, rows: np.ndarray, places: int, held: np.ndarray, terms: Terms, role: np.ndarray) -> None:
     """Give the places of one unit, in order: persons held out use none, and are those the list would have reached."""
     open_rows = rows[~held[rows]]
-    if not places or not len(open_rows):
+    if not places or not len(rows):
         return
     later = np.zeros(len(able), dtype=np.int8)
     if terms.new == "first":

@@ -102,7 +102,7 @@ def test_four_reasons_strongest_first_from_different_records():
 
 
 def test_a_reason_names_the_date_and_source_of_its_latest_record():
-    latest = pd.DataFrame({"date": [pd.Timestamp("2023-03-05")], "source": ["emergency"]}, index=["a"])
+    latest = {"a": (pd.Timestamp("2023-03-05"), "emergency")}
     facts = table(feature("visits"))
     told = {
         language: write_reasons(reasons(("visits", 4.0, 0.0)), facts, language, lambda names: {"visits": latest})["a"]
