@@ -25,7 +25,6 @@ def find_exclusions(
     found: pd.DataFrame,
     registers: Registers,
     rules: list[dict[str, str]],
-    *,
     allowed: tuple[str, ...],
     decided: pd.DataFrame,
     outcome,

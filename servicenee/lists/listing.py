@@ -150,9 +150,7 @@ def segment_list(
     date = pd.Timestamp(scores.index.get_level_values("index_date")[0])
     earlier, decided = earlier_lists(previous, date), place_decisions(decisions, registers)
     candidates = _with_history(candidates, segments, earlier, date)
-    exclusions = find_exclusions(
-        candidates, registers, table["exclusions"], allowed=allowed, decided=decided.table, outcome=model.outcome
-    )
+    exclusions = find_exclusions(candidates, registers, table["exclusions"], allowed, decided.table, model.outcome)
     exclusions = mark_listed_before(candidates, exclusions, new)
     candidates["excluded"] = exclusions.of
     chosen, groups = choose(candidates, terms)
@@ -160,27 +158,23 @@ def segment_list(
     if purpose == "client_work":
         sight = Sight(_cohort(chosen, registers, date), allowed, table)
         people = _people(chosen, sight, model, by, last_list(earlier), decided.table)
-    return SegmentList(
-        people=people,
-        placed=chosen[list(PLACED)] if people else chosen[list(PLACED)].head(0),
-        groups=groups,
-        counts=_counts(candidates, exclusions, groups),
-        terms=terms,
-        report=Report(
-            outcomes={spoken: _outcome(model, spoken) for spoken in LANGUAGES},
-            exclusions=_exclusion_labels(table["exclusions"]),
-            unchecked=exclusions.unchecked,
-            segments=segment_words(table["segment_names"], table["offers"]),
-            hides_as_shipped=is_shipped("hidden_reasons", table["hidden_reasons"]),
-            sources=_looked_at(model),
-            previous_date=pd.NaT if not len(last_list(earlier)) else last_list(earlier)["index_date"].iloc[0],
-            returned=decided.returned,
-        ),
-        language=language,
-        model=str(model.name),
-        version=str(model.version),
-        index_date=date,
-        extract_date=registers.extract_date,
+    report = _report(model, table, exclusions, last_list(earlier), decided.returned)
+    counts = _counts(candidates, exclusions, groups)
+    placed = chosen[list(PLACED)] if people else chosen[list(PLACED)].head(0)
+    made = (str(model.name), str(model.version), date, registers.extract_date)
+    return SegmentList(people, placed, groups, counts, terms, report, language, *made)
+
+
+def _report(model, table: dict, exclusions: Exclusions, last: pd.DataFrame, returned: dict[str, int] | None) -> Report:
+    return Report(
+        outcomes={spoken: _outcome(model, spoken) for spoken in LANGUAGES},
+        exclusions=_exclusion_labels(table["exclusions"]),
+        unchecked=exclusions.unchecked,
+        segments=segment_words(table["segment_names"], table["offers"]),
+        hides_as_shipped=is_shipped("hidden_reasons", table["hidden_reasons"]),
+        sources=_looked_at(model),
+        previous_date=last["index_date"].iloc[0] if len(last) else pd.NaT,
+        returned=returned,
     )
 
 

@@ -62,10 +62,10 @@ def as_rules(given: Mapping[str, pd.DataFrame] | None) -> dict[str, list[dict[st
     unknown = [name for name in given if name not in (*_TABLES, *_GIVEN)]
     if unknown:
         raise ValueError(f"`rules` must name tables among {', '.join((*_TABLES, *_GIVEN))}; got {unknown}.")
-    made = {name: _rows(name, given.get(name, _read(name))) for name in _TABLES}
+    made = {name: _rows(name, given[name]) if name in given else _shipped(name) for name in _TABLES}
     made |= {name: _rows(name, given[name]) if name in given else [] for name in _GIVEN}
     kept = [tuple(row.values())[:4] for row in made["exclusions"]]
-    shipped = [tuple(row.values())[:4] for row in _rows("exclusions", _read("exclusions"))]
+    shipped = [tuple(row.values())[:4] for row in _shipped("exclusions")]
     missing = [row[0] for row in shipped if row[:2] in ALWAYS and row not in kept]
     if missing:
         raise ValueError(
@@ -78,7 +78,12 @@ def as_rules(given: Mapping[str, pd.DataFrame] | None) -> dict[str, list[dict[st
 def is_shipped(name: str, rows: list[dict[str, str]]) -> bool:
     """Whether a table holds every row of the shipped one, so that what the texts promise still holds."""
     kept = [tuple(row[column] for column in _TABLES[name]) for row in rows]
-    return all(tuple(row[column] for column in _TABLES[name]) in kept for row in _rows(name, _read(name)))
+    return all(tuple(row[column] for column in _TABLES[name]) in kept for row in _shipped(name))
+
+
+@cache
+def _shipped(name: str) -> list[dict[str, str]]:
+    return _rows(name, _read(name))
 
 
 @cache

@@ -77,9 +77,7 @@ def test_a_missing_value_is_no_reason():
 
 
 def test_an_age_in_the_usual_band_is_no_reason():
-    assert write_reasons(reasons(("age", 82.0, 80.0)), table(feature("age", measure="age")), "fi") == {
-        "a": []
-    }
+    assert write_reasons(reasons(("age", 82.0, 80.0)), table(feature("age", measure="age")), "fi") == {"a": []}
 
 
 def test_a_fact_equal_to_the_usual_is_no_reason():

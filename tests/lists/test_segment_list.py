@@ -25,9 +25,7 @@ def test_the_highest_risks_of_each_area_are_listed_in_order(listing):
     risk=st.lists(st.sampled_from([0.0, 0.1, 0.1 + 1e-14, 0.5, 1.0, np.nan]), min_size=12, max_size=12),
     capacity=st.integers(1, 7),
 )
-def test_capacity_is_kept_and_nobody_is_listed_without_a_risk(
-    risk, capacity, listing, make_county, make_scores
-):
+def test_capacity_is_kept_and_nobody_is_listed_without_a_risk(risk, capacity, listing, make_county, make_scores):
     registers = make_county(12)
     made = listing(registers, make_scores(registers, risk), capacity=capacity)
     assert made.rows["risk"].notna().all()

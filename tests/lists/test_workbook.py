@@ -90,9 +90,7 @@ def written(listing, tmp_path):
 
 
 def texts(sheet):
-    return "\n".join(
-        str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None
-    )
+    return "\n".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None)
 
 
 @pytest.mark.parametrize("language", ["fi", "sv", "en"])
