@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from servicenee.lists.document import SegmentList
 
 _FACTS = ("week", "age_band", "group", "area", "language", "services", "segment", "first_step")
-_LISTS = ("reasons", "changes", "care_gaps", "data_gaps")
+_LISTS = (("reasons",), ("changes", "care_gaps", "data_gaps"))  # left and right
 STYLE = """
 dl.cover dt { font-weight: 600; margin-top: .6rem; }
 dl.cover dd { margin: 0; max-width: 46rem; }
@@ -40,7 +40,9 @@ article.person dl.facts dd { margin: 0; }
 article.person ul { margin: .1rem 0 0; padding-left: 1.2rem; }
 article.person .beside { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
 article.person .fill { border-top: 1px solid var(--line); margin-top: .7rem; padding-top: .3rem; }
-article.person .fill span { display: inline-block; margin: .1rem 1rem .1rem 0; }
+article.person .fill h4 { display: inline; margin-right: .8rem; }
+article.person .fill .boxes { margin: .15rem 0; }
+article.person .fill span { display: inline-block; margin: 0 .8rem 0 0; }
 article.person .fill .write { display: flex; gap: 1.2rem; margin: .5rem 0 0; color: var(--quiet); }
 article.person .fill .write span { flex: 1; border-bottom: 1px solid var(--quiet); padding-bottom: 1.5rem; margin: 0; }
 article.person .fill .write span:last-child { flex: 3; }
@@ -113,7 +115,9 @@ def _card(listing: "SegmentList", record: dict, columns: list[str]) -> Html:
         for name in _FACTS
         if name in columns and str(record[name])
     )
-    lists = "".join(_sentences(listing, name, record[name]) for name in _LISTS if name in columns and record[name])
+    told = [[name for name in side if name in columns and record[name]] for side in _LISTS]
+    sides = ["".join(_sentences(listing, name, record[name]) for name in side) for side in told if side]
+    lists = "".join(f"<div>{side}</div>" for side in sides)
     return Html(
         f'<article class="person">{first}{reading}<dl class="facts">{facts}</dl><div class="beside">{lists}</div>'
         f'<div class="fill">{_to_fill(listing)}</div></article>'
@@ -122,7 +126,7 @@ def _card(listing: "SegmentList", record: dict, columns: list[str]) -> Html:
 
 def _sentences(listing: "SegmentList", name: str, value: str) -> str:
     sentences = [line.removeprefix("• ") for line in value.split("\n")]
-    return f"<div><h4>{escape(heading(name, listing.by, listing.language))}</h4>{bullet_list(sentences)}</div>"
+    return f"<h4>{escape(heading(name, listing.by, listing.language))}</h4>{bullet_list(sentences)}"
 
 
 def _to_fill(listing: "SegmentList") -> str:
@@ -132,7 +136,7 @@ def _to_fill(listing: "SegmentList") -> str:
     for field in ("decision", "coping"):
         boxes = "".join(f"<span>☐ {escape(choice)}</span>" for choice in choice_texts(field, language))
         label = text(f"lists.page.{field}", language)
-        parts.append(f"<h4>{escape(label)}</h4>{boxes}")
+        parts.append(f'<div class="boxes"><h4>{escape(label)}</h4>{boxes}</div>')
     labels = [text(f"lists.page.{name}", language) for name in ("decision_reason", "decision_date", "free_text")]
     lines = "".join(f"<span>{escape(label)}</span>" for label in labels)
     return "".join(parts) + f'<div class="write">{lines}</div>'
