@@ -35,7 +35,7 @@ article.person h3 { margin: 0 0 .3rem; font-size: 1.1rem; }
 article.person h4 { margin: .6rem 0 .1rem; font-size: .92rem; }
 article.person p.reading { font-size: 1.05rem; margin: .2rem 0 .5rem; }
 article.person dl.facts { display: flex; flex-wrap: wrap; gap: .1rem 1.6rem; margin: 0; }
-article.person dl.facts dt { color: var(--quiet); font-size: .85rem; }
+article.person dl.facts dt { color: var(--quiet); font-size: .9em; }
 article.person dl.facts dd { margin: 0; }
 article.person ul { margin: .1rem 0 0; padding-left: 1.2rem; }
 article.person .beside { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
@@ -46,7 +46,9 @@ article.person .fill span { display: inline-block; margin: 0 .8rem 0 0; }
 article.person .fill .write { display: flex; gap: 1.2rem; margin: .5rem 0 0; color: var(--quiet); }
 article.person .fill .write span { flex: 1; border-bottom: 1px solid var(--quiet); padding-bottom: 1.5rem; margin: 0; }
 article.person .fill .write span:last-child { flex: 3; }
-@media print { article.person { font-size: 9pt; padding: .4rem .8rem .6rem; margin: .6rem 0; }
+@media print { article.person { font-size: 8.5pt; line-height: 1.35; padding: .3rem .7rem .5rem; margin: .4rem 0; }
+  article.person h3, article.person p.reading { font-size: 10.5pt; margin: 0 0 .15rem; }
+  article.person h4 { font-size: 8.5pt; margin: .35rem 0 0; }
   section:has(article) { break-before: page; } }
 """
 
