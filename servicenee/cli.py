@@ -161,11 +161,13 @@ def _lists(arguments: argparse.Namespace) -> None:
     folder = arguments.protected
     if arguments.returned and folder is None:
         raise ValueError("--returned needs --protected, the folder where decisions are kept.")
+    if folder is not None:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in arguments.returned:
         decisions = read_decisions(path)
         decisions.store(folder)
-        _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}")
-        _say(*(f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()))
+        told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
+        _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
     listing = segment_list(
         pd.read_parquet(arguments.scores),
         read_registers(arguments.registers),
@@ -180,19 +182,20 @@ def _lists(arguments: argparse.Namespace) -> None:
         weeks=arguments.weeks,
         legal_basis=arguments.legal_basis,
     )
+    write = _writer(listing, Path(arguments.output).suffix)
     if folder is not None:
         # Before writing: a list that was handed out without a trace would be worse than a trace without a list.
         written = {"written_by": arguments.user, "written_for": arguments.output, "ground": arguments.ground}
         _say(f"recorded as {listing.record(folder, **written)}")
-    path = _write_list(listing, Path(arguments.output), arguments.key)
+    path = write(arguments.output, key=arguments.key)
     _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {path}")
 
 
-def _write_list(listing, path: Path, key: str | None) -> Path:
-    write = {".xlsx": listing.to_excel, ".html": listing.to_html, ".csv": listing.to_csv}.get(path.suffix.lower())
-    if write is None:
-        raise ValueError(f"the list must be a file ending in .xlsx, .html or .csv; got {path.suffix!r}.")
-    return write(path, key=key)
+def _writer(listing, ending: str):
+    writers = {".xlsx": listing.to_excel, ".html": listing.to_html, ".csv": listing.to_csv}
+    if ending.lower() not in writers:
+        raise ValueError(f"the list must be a file ending in .xlsx, .html or .csv; got {ending!r}.")
+    return writers[ending.lower()]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -160,7 +160,7 @@ def segment_list(
         people = _people(chosen, sight, model, by, last_list(earlier), decided.table)
     report = _report(model, table, exclusions, last_list(earlier), decided.returned)
     counts = _counts(candidates, exclusions, groups)
-    placed = chosen[list(PLACED)] if people else chosen[list(PLACED)].head(0)
+    placed = chosen[list(PLACED)] if purpose == "client_work" else chosen[list(PLACED)].head(0)
     made = (str(model.name), str(model.version), date, registers.extract_date)
     return SegmentList(people, placed, groups, counts, terms, report, language, *made)
 

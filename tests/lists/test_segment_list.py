@@ -29,6 +29,7 @@ def test_capacity_is_kept_and_nobody_is_listed_without_a_risk(risk, capacity, li
     registers = make_county(12)
     made = listing(registers, make_scores(registers, risk), capacity=capacity)
     assert made.rows["risk"].notna().all()
+    assert (made.rows["reasons"] != "").all(), "nobody is listed without a reason"
     assert made.rows.groupby("group").size().le(capacity).all()
     able = np.isfinite(risk)
     for group, own in (("Kokkola", able[0::2]), ("Veteli", able[1::2])):
