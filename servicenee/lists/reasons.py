@@ -99,7 +99,7 @@ def write_reason(reason: Reason, language: str) -> str:
     if not pd.isna(reason.reference):
         usual = _figure(reason.measure, reason.reference, language)
         beside.append(text("lists.reason.usual", language, reference=usual))
-    if reason.date is not pd.NaT and not pd.isna(reason.date):
+    if not pd.isna(reason.date):
         date, source = format_date(reason.date, language), source_name(reason.source, language)
         beside.append(text("lists.reason.record", language, date=date, source=source))
     value = f"{written} ({'; '.join(beside)})" if beside else written

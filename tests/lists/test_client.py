@@ -6,7 +6,7 @@ EXPECTED = {
     "fi": [
         "Miksi sinulle tarjotaan yhteydenottoa",
         "palvelutarpeesi voi kasvaa",
-        "Arvioitu asia: Ympärivuorokautisen hoivan alkaminen, seuraavat 12 kk.",
+        "Arvioitu asia: Ympärivuorokautisen hoivan alkaminen, seuraavat 12 kk</p>",
         "tämä koskee arviolta 60 sadasta",
         "Päivystyskäynnit: 4 (yleensä 0",
         "Arvio ei ole diagnoosi eikä päätös.",
