@@ -49,9 +49,9 @@ def _kinds(block: Block) -> list[tuple[Feature, np.ndarray]]:
     found = []
     for measure in block.measures:
         n_windows = len(measure.windows)
-        for number, place in enumerate(measure.places):
-            kinds = measure.group_of_kind == number
-            found += [(feature, kinds) for feature in block.features[place * n_windows : (place + 1) * n_windows]]
+        for number, kinds in enumerate(measure.groups):
+            filled = block.features[number * n_windows : (number + 1) * n_windows]
+            found += [(feature, kinds) for feature in filled]
     return found
 
 
