@@ -54,7 +54,7 @@ def _list_dates(list_ids: pd.Series) -> pd.Series:
 def _without_withdrawn(placed: pd.DataFrame) -> pd.DataFrame:
     """Leave out objections that were withdrawn later, or on the same day."""
     withdrawn = placed[placed["decision_reason"] == "objection_withdrawn"].groupby("position")["decision_date"].max()
-    until = placed["position"].map(withdrawn).astype("datetime64[us]")
+    until = withdrawn.reindex(placed["position"]).to_numpy(dtype="datetime64[us]")
     return placed[~((placed["decision_reason"] == "objected") & (placed["decision_date"] <= until))]
 
 

@@ -167,7 +167,7 @@ def _review_sample(able: pd.DataFrame, names: list[str], terms: Terms) -> np.nda
     drawn = []
     for name in names:
         rows = rest.index[rest["group"] == name].to_numpy()
-        drawn.append(random.permutation(rows)[: terms.n_review])
+        drawn.append(rows[random.permutation(len(rows))[: terms.n_review]])
     return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, dtype=int)
 
 
