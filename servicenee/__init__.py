@@ -74,7 +74,7 @@ _ROOMS = {
     "servicenee.persistence": ("save_model",),
     "servicenee.tracking": ("load_model", "log_model"),
     "servicenee.scoring": ("predict",),
-    "servicenee.lists": ("segment_list",),
+    "servicenee.lists": ("read_decisions", "segment_list"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
