@@ -52,6 +52,10 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
         How the default engines learn. "poisson": the mean at once; right for any amount whose mean is wanted, not
         only for counts. "two_part": the chance of any amount times the mean amount if there is any; for hours or days
         of a service that most persons do not have.
+    increasing : "auto", list of str or None, default="auto"
+        Columns of numbers that may only raise the prediction of boosted trees, which keeps noise out of the reasons.
+        "auto": those of our features that count use, medicines, conditions or loss of function (the rows of
+        ``need/increasing.csv``), by their names.
     random_state : int, RandomState or None, default=None
         Draws the folds; pass an integer for the same model every time.
 
@@ -112,9 +116,10 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
     [[2.7, 1.0, 4.0]]
     """
 
-    def __init__(self, estimator=None, *, loss="poisson", random_state=None):
+    def __init__(self, estimator=None, *, loss="poisson", increasing="auto", random_state=None):
         self.estimator = estimator
         self.loss = loss
+        self.increasing = increasing
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None, groups=None, exposure=None):
@@ -158,7 +163,7 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"`y` must hold an amount above 0; all {len(keep)} rows with a known amount have none.")
         self.n_rows_, self.n_events_ = len(keep), int((known.amount > 0).sum())
         self.effective_n_ = effective_sample_size(known.weights)
-        self.columns_ = learn_columns(X, known.persons)
+        self.columns_ = learn_columns(X, known.persons, self.increasing)
         self._learn(X, known)
         return self
 
