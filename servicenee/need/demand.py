@@ -85,8 +85,9 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
     Two estimands, according to `y`:
 
     * The labels table of an `Outcome`: the expected total in its window. Death ends the use of services, so the total
-      of somebody likely to die is smaller. Rows whose follow-up ended for another reason are left out and the others
-      weighted by the inverse probability of being followed (assumed: leaving does not depend on the use).
+      of somebody likely to die is smaller. Rows whose follow-up ended for another reason (status 3, also after first
+      visits) are left out and the others weighted by the inverse probability of being followed (assumed: leaving does
+      not depend on the use).
     * Amounts of at least 0, with `exposure` such as the days under observation: the expected amount per unit of
       exposure, times the exposure given to `predict`. ``fit(X, labels["value"], exposure=labels["exposure_days"])``
       and ``predict(X, exposure=np.full(len(X), 365.25))`` give visits per person-year alive.
