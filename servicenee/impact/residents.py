@@ -19,6 +19,7 @@ from servicenee.registers.tables import FAR_PAST, TextColumn
 TOO_FEW = "too few persons"
 NOT_COVERED = "not covered by the source"
 RATE_COLUMNS = ("indicator", "n_persons", "value", "error", "lower", "upper", "per", "note")
+_FEW_FOR_SPREAD = 10
 _BANDS = np.array([0, *range(5, 95, 5), 95])
 _SLOW_SOURCES = ("entitlement", "medication", "laboratory", "rai", "social")  # nothing here is counted from them
 
@@ -168,13 +169,15 @@ def standardised_rates(
     )
     weight = np.where(at_risk > 0, weights[None, :], 0.0)
     whole = weight.sum(axis=1, keepdims=True)
-    weight = np.divide(weight, whole, out=np.zeros(shape), where=whole > 0)
-    rate = np.divide(total, at_risk, out=np.zeros(shape), where=at_risk > 0)
+    weight = _ratio(weight, np.broadcast_to(whole, shape))
+    rate = _ratio(total, at_risk)
     residual = amount - rate.ravel()[cell] * exposure
     squares = np.bincount(cell, weights=residual**2, minlength=n_cells).reshape(shape)
-    # A stratum of one person shows no spread: its own amount stands in for it.
-    squares = np.where(n == 1, total**2, squares * np.divide(n, n - 1, out=np.ones(shape), where=n > 1))
-    share = np.divide(weight, at_risk, out=np.zeros(shape), where=at_risk > 0)
+    # A handful of persons shows too little of its own spread: there the stratum's spread in all groups counts.
+    free = np.maximum(n - 1, 0)
+    pooled = _ratio(squares.sum(axis=0), free.sum(axis=0))
+    squares = n * np.where(n < _FEW_FOR_SPREAD, pooled[None, :], _ratio(squares, free))
+    share = _ratio(weight, at_risk)
     value = np.where(whole[:, 0] > 0, (weight * rate).sum(axis=1), np.nan)
     return value, (share**2 * squares).sum(axis=1), share.max(axis=1)
 
@@ -195,6 +198,10 @@ def gamma_interval(
     upper[known] = gamma.ppf(0.975, mean**2 / spread, scale=spread / mean)
     lower[~np.isfinite(value)] = np.nan
     return lower, upper
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
 
 
 def standard_population() -> pd.DataFrame:
