@@ -165,8 +165,8 @@ def waiting_times(
     --------
     >>> import pandas as pd
     >>> from servicenee.impact import waiting_times
-    >>> requests = pd.DataFrame({"person_id": range(10), "requested": pd.to_datetime(["2025-01-01"] * 10),
-    ...              X
+    >>> requests = pd.DataFrame({"person_id": range(20), "requested": pd.to_datetime(["2025-01-01"] * 20),
+    ...                          "met": pd.to_datetime(["2025-01-05"] * 12 + ["2025-01-20"] * 8)})
     >>> waiting_times(requests, extract_date="2025-02-01", days=[3, 7])["share"].tolist()
     [0.0, 0.6]
     """

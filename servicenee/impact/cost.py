@@ -78,9 +78,9 @@ def service_cost(
     >>> cost["indicator"].tolist()[:2]
     ['cost.clinic', 'cost.digital']
     """
-    costs = _checked(unit_costs() if costs is None else costs)
+    costs = checked_costs(costs)
     rows = residents(registers, periods, by, min_age=min_age)
-    amounts = {level: _amount(rows, lines) for level, lines in costs.groupby("level", sort=True)}
+    amounts = {level: cost_amount(rows, lines) for level, lines in costs.groupby("level", sort=True)}
     amounts["all"] = sum(amounts.values())
     tables = []
     for level, amount in amounts.items():
@@ -102,7 +102,7 @@ def service_cost(
     return ordered(rows, [*tables, need_markers(rows, registers)])
 
 
-def _amount(rows: Residents, lines: pd.DataFrame) -> np.ndarray:
+def cost_amount(rows: Residents, lines: pd.DataFrame) -> np.ndarray:
     """Euros of every person-period, each line within its own dates."""
     total = np.zeros(len(rows))
     for row in lines.itertuples():
@@ -127,7 +127,9 @@ def _day(date) -> int:
     return int(np.datetime64(date, "D").astype(np.int64))
 
 
-def _checked(costs: pd.DataFrame) -> pd.DataFrame:
+def checked_costs(costs: pd.DataFrame | None) -> pd.DataFrame:
+    """The table of unit costs, or the shipped one, with every row usable."""
+    costs = unit_costs() if costs is None else costs
     missing = [name for name in _COLUMNS if name not in costs.columns]
     if missing:
         raise ValueError(f"`costs` must have the columns {', '.join(_COLUMNS)}; missing are {', '.join(missing)}.")

@@ -12,7 +12,8 @@ _Z = 1.959963984540054
 
 
 def guarantee_rates(rows: Residents, requests: pd.DataFrame, *, limit_days: int) -> pd.DataFrame:
-    """Share met within the limit, and share still open at the extract, of the requests of each period's persons."""
+    """Share met within the limit, and share still open at the extract, of the period's primary-care requests."""
+    requests = primary_care(requests)
     names = [name for name in rows.groups.columns if name != "period"]
     requested, persons = to_days(read_dates(requests, "requested"), FAR_PAST), rows.registers.persons
     tables = []
@@ -53,3 +54,10 @@ def _open(made: pd.DataFrame) -> pd.DataFrame:
         upper=(share + _Z * error).clip(upper=1),
         per=1.0,
     )
+
+
+def primary_care(requests: pd.DataFrame) -> pd.DataFrame:
+    """Requests to primary care; a table that names no service is about nothing else."""
+    if "service" not in requests.columns:
+        return requests
+    return requests[requests["service"].isna() | requests["service"].eq("primary_care")]

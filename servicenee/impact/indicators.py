@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 
 from servicenee.codes import as_codelist, load_codelist
+from servicenee.impact.cost import checked_costs, cost_amount
+from servicenee.impact.guarantee import guarantee_rates
+from servicenee.impact.home import home_days
+from servicenee.impact.levels import level_days, service_levels
 from servicenee.impact.measures import (
     chains_with,
     contacts,
@@ -18,11 +22,26 @@ from servicenee.impact.measures import (
     starts,
     stay_days,
 )
-from servicenee.impact.mix import DAYS_PER_YEAR, ordered
+from servicenee.impact.mix import DAYS_PER_YEAR, net_lighter, ordered
 from servicenee.impact.residents import Residents, blank_uncovered, rate_table, residents
 from servicenee.registers import Registers
 
-MEASURES = ("free_share", "point_share", "starts", "contacts", "stay_days", "episodes", "chains", "deaths")
+MEASURES = (
+    "free_share",
+    "point_share",
+    "starts",
+    "contacts",
+    "stay_days",
+    "episodes",
+    "chains",
+    "deaths",
+    "home_days",
+    "level_days",
+    "net_lighter_moves",
+    "cost",
+    "requests_met",
+)
+NO_REQUESTS = "no requests in the registers"
 EPISODE_GAP_DAYS = 90
 _SHARES = ("free_share", "point_share")
 _COLUMNS = ("indicator", "measure", "codes", "source", "diagnoses", "min_age", "per")
@@ -34,17 +53,19 @@ def indicator_definitions() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        indicator, measure, codes and diagnoses (prefixes, or the name of a code list), source, min_age, per, better
-        ("higher", "lower" or empty), target, then label and definition in Finnish, Swedish and English. Measures:
-        "point_share" (share in the stays on the last day), "free_share" (share not in them), "starts" (care chains
-        that begin), "stay_days", "contacts" (events), "episodes" (events at least 90 days apart), "chains" (care
-        chains with one of the diagnoses), "deaths".
+        indicator, measure, codes and diagnoses (prefixes, or the name of a code list), source, days, min_age, per,
+        better ("higher", "lower" or empty), target, decimals, then label and definition in Finnish, Swedish and
+        English. Measures: "point_share" (share in the stays on the last day), "free_share" (share not in them),
+        "starts" (care chains that begin), "stay_days", "contacts" (events), "episodes" (events at least 90 days
+        apart), "chains" (care chains with one of the diagnoses), "deaths", "home_days" (as `days_at_home`),
+        "level_days" (days on the levels that codes names), "net_lighter_moves", "cost" (by `unit_costs`),
+        "requests_met" (share of primary-care requests met within `days`).
 
     Examples
     --------
     >>> from servicenee.impact import indicator_definitions
     >>> indicator_definitions()["indicator"].head(2).tolist()
-    ['living_at_home_75', 'home_care_coverage_75']
+    ['met_within_7_days', 'met_within_14_days']
     """
     return _definitions().copy()
 
@@ -55,6 +76,7 @@ def indicator_rates(
     definitions: pd.DataFrame | None = None,
     periods=None,
     by: str | Iterable[str] | None = None,
+    costs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Give the indicators of the definitions for every period and group.
 
@@ -64,6 +86,8 @@ def indicator_rates(
         As for `service_mix`.
     definitions : DataFrame, optional
         Rows as of `indicator_definitions`, which is the default.
+    costs : DataFrame, optional
+        Unit costs; by default `unit_costs`.
 
     Returns
     -------
@@ -81,20 +105,22 @@ def indicator_rates(
     >>> from servicenee.impact import indicator_rates
     >>> rates = indicator_rates(make_registers(300, random_state=0), periods=[("2022-01-01", "2023-01-01")])
     >>> len(rates)
-    10
+    16
     """
-    definitions = _checked(_definitions() if definitions is None else definitions)
+    definitions, costs = _checked(_definitions() if definitions is None else definitions), checked_costs(costs)
     rows_of, tables = {}, []
     for row in definitions.itertuples():
         if row.min_age not in rows_of:
             rows_of[row.min_age] = residents(registers, periods, by, min_age=int(row.min_age))
         rows = rows_of[row.min_age]
-        amount, exposure = _measured(rows, row)
+        if row.measure == "requests_met":
+            tables.append(_requests_met(rows, row))
+            continue
+        amount, exposure = _measured(rows, row, costs)
         table = rate_table(rows, row.indicator, amount, exposure, per=row.per)
-        if row.measure in _SHARES:
+        if row.measure in (*_SHARES, "home_days"):
             table["upper"] = table["upper"].clip(upper=row.per)
-        sources = sources_of(registers, row.codes, tuple(row.source.split())) if row.codes else set()
-        tables.append(blank_uncovered(table, rows, sources))
+        tables.append(blank_uncovered(table, rows, _sources(registers, row)))
     return ordered(rows, tables)
 
 
@@ -151,10 +177,31 @@ def avoidable_admissions(
     return ordered(rows, tables)
 
 
-def _measured(rows: Residents, row) -> tuple[np.ndarray, np.ndarray]:
+def _requests_met(rows: Residents, row) -> pd.DataFrame:
+    """The care guarantee as an indicator; rows without numbers where there are no requests."""
+    requests = rows.registers.requests
+    if requests is None:
+        empty = dict.fromkeys(("n_persons", "value", "error", "lower", "upper"), np.nan)
+        return rows.groups.assign(indicator=row.indicator, **empty, per=float(row.per), note=NO_REQUESTS)
+    made = guarantee_rates(rows, requests, limit_days=int(row.days))
+    made = made[made["indicator"] != "still_waiting"].assign(indicator=row.indicator, per=float(row.per))
+    scaled = {name: made[name] * row.per for name in ("value", "error", "lower", "upper")}
+    return made.assign(**scaled)
+
+
+def _sources(registers: Registers, row) -> set[str]:
+    return sources_of(registers, row.codes, tuple(row.source.split())) if ":" in row.codes else set()
+
+
+def _measured(rows: Residents, row, costs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Amount and exposure of every person-period."""
-    codes = as_codelist(row.codes.split() if ":" in row.codes else row.codes) if row.codes else None
+    codes = as_codelist(row.codes.split()) if ":" in row.codes else None
     sources = tuple(row.source.split())
+    if row.measure == "home_days":
+        return home_days(rows), (rows.gone_day - rows.start_day).astype(np.float64)
+    if row.measure == "level_days":
+        days = level_days(rows, service_levels())
+        return sum(days[level] for level in row.codes.split()), rows.days
     if row.measure in _SHARES:
         inside, there = present(rows, codes)
         return (inside if row.measure == "point_share" else there - inside), there
@@ -165,6 +212,8 @@ def _measured(rows: Residents, row) -> tuple[np.ndarray, np.ndarray]:
         "episodes": lambda: episodes(rows, codes, sources, EPISODE_GAP_DAYS),
         "chains": lambda: chains_with(rows, codes, _diagnoses(row.diagnoses)),
         "deaths": lambda: deaths(rows),
+        "net_lighter_moves": lambda: net_lighter(rows),
+        "cost": lambda: cost_amount(rows, costs),
     }[row.measure]()
     return measured, rows.days / DAYS_PER_YEAR
 
@@ -185,10 +234,11 @@ def _checked(definitions: pd.DataFrame) -> pd.DataFrame:
     repeated = int(definitions["indicator"].duplicated().sum())
     if repeated or not len(definitions):
         raise ValueError(f"`definitions` must hold each indicator once, and at least one; {repeated} are repeated.")
-    return definitions.fillna({"codes": "", "source": "", "diagnoses": ""})
+    return definitions.fillna(dict.fromkeys(("codes", "source", "diagnoses", "better"), ""))
 
 
 @cache
 def _definitions() -> pd.DataFrame:
     with files("servicenee.impact").joinpath("indicators.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file).fillna({"codes": "", "source": "", "diagnoses": "", "better": ""})
+        text = dict.fromkeys(("codes", "source", "diagnoses", "better"), str)
+        return pd.read_csv(file, dtype=text).fillna(dict.fromkeys(text, ""))

@@ -78,9 +78,15 @@ def service_mix(
     moves = level_moves(rows, levels)
     for name in ("heavier", "lighter"):
         tables.append(rate_table(rows, f"moves.{name}", moves[name], years, per=100))
-    tables.append(_net(tables[-2], tables[-1]))
+    tables.append(rate_table(rows, "moves.net_lighter", moves["lighter"] - moves["heavier"], years, per=100))
     tables.append(need_markers(rows, registers))
     return ordered(rows, tables)
+
+
+def net_lighter(rows: Residents) -> np.ndarray:
+    """Moves to a lighter level minus moves to a heavier one, of every person-period."""
+    moves = level_moves(rows, service_levels())
+    return moves["lighter"] - moves["heavier"]
 
 
 def need_markers(rows: Residents, registers: Registers) -> pd.DataFrame:
@@ -107,24 +113,6 @@ def _sources(registers: Registers, used: pd.DataFrame) -> set[str]:
     for row in used.itertuples():
         found |= sources_of(registers, row.codes, tuple(row.source.split()))
     return found
-
-
-def _net(heavier: pd.DataFrame, lighter: pd.DataFrame) -> pd.DataFrame:
-    """Lighter minus heavier moves; the two are taken as independent, which makes the interval too wide, not too narrow.
-
-    A person moved to hospital moves back, so that the two go together.
-    """
-    error = np.hypot(heavier["error"], lighter["error"])
-    value = lighter["value"] - heavier["value"]
-    note = lighter["note"].where(lighter["note"] != "", heavier["note"])
-    return lighter.assign(
-        indicator="moves.net_lighter",
-        value=value,
-        error=error,
-        lower=value - 1.96 * error,
-        upper=value + 1.96 * error,
-        note=note,
-    )
 
 
 def _waiting_markers(rows: Residents, registers: Registers) -> pd.DataFrame:

@@ -132,9 +132,9 @@ def rate_table(
     value, variance, largest = standardised_rates(
         amount[used], exposure[used], group, stratum, n_groups=n_groups, weights=weights
     )
-    lower, upper = gamma_interval(value, variance, largest)
+    lower, upper = _interval(value, variance, largest, signed=bool((amount < 0).any()))
     n_persons = np.bincount(group, minlength=n_groups)
-    with_any = np.bincount(group, weights=amount[used] > 0, minlength=n_groups).astype(np.int64)
+    with_any = np.bincount(group, weights=amount[used] != 0, minlength=n_groups).astype(np.int64)
     hidden = _hidden(rows.groups, n_persons) | _hidden(rows.groups, with_any)
     estimates = {"value": value, "error": np.sqrt(variance), "lower": lower, "upper": upper}
     shown = {name: np.where(hidden, np.nan, per * column) for name, column in estimates.items()}
@@ -180,6 +180,14 @@ def standardised_rates(
     share = _ratio(weight, at_risk)
     value = np.where(whole[:, 0] > 0, (weight * rate).sum(axis=1), np.nan)
     return value, (share**2 * squares).sum(axis=1), share.max(axis=1)
+
+
+def _interval(value, variance, largest, *, signed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Gamma interval of counts; that of the normal distribution for balances, which may be negative."""
+    if not signed:
+        return gamma_interval(value, variance, largest)
+    width = 1.959963984540054 * np.sqrt(variance)
+    return value - width, value + width
 
 
 def gamma_interval(

@@ -59,8 +59,13 @@ def county_requests(people: People, events: Rows, exit_day: np.ndarray, calendar
     found = Requests(*(np.concatenate([getattr(part, name) for part in made]) for name in Requests.__annotations__))
     here = (found.requested >= people.entry_day[found.person]) & (found.requested < exit_day[found.person])
     found = found.where(here)
-    order = np.lexsort((found.service, found.requested, found.person))
-    return found.where(order)
+    order = np.lexsort((found.closed, found.met, found.service, found.requested, found.person))
+    found = found.where(order)
+    # One request a day for one service; a second one would be the same.
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in (found.person, found.requested, found.service):
+        same &= column[1:] == column[:-1]
+    return found.where(np.r_[True, ~same]) if len(order) else found
 
 
 def request_frame(parts: list[tuple[Requests, int]], ids: np.ndarray) -> pd.DataFrame:
