@@ -11,11 +11,13 @@ from servicenee.impact.indicators import avoidable_admissions, indicator_definit
 from servicenee.impact.levels import service_levels
 from servicenee.impact.mix import service_mix
 from servicenee.impact.panel import difference_in_differences
+from servicenee.impact.report import ImpactReport, impact_report
 from servicenee.impact.residents import last_years
 from servicenee.impact.series import interrupted_time_series
 
 __all__ = [
     "Comparison",
+    "ImpactReport",
     "avoidable_admissions",
     "care_guarantee",
     "care_limits",
@@ -23,6 +25,7 @@ __all__ = [
     "difference_in_differences",
     "effect_of_lists",
     "equity_gaps",
+    "impact_report",
     "indicator_definitions",
     "indicator_rates",
     "interrupted_time_series",

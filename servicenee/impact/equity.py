@@ -16,6 +16,8 @@ GAP_COLUMNS = (
     "indicator",
     "n_persons",
     "value",
+    "value_lower",
+    "value_upper",
     "reference",
     "gap",
     "lower",
@@ -43,8 +45,8 @@ def equity_gaps(
     Returns
     -------
     DataFrame
-        dimension (the column), group, period, indicator, n_persons, value, reference (the largest group), gap (value
-        minus that of the reference), lower and upper, clear (True: the interval leaves 0 out), note.
+        dimension (the column), group, period, indicator, n_persons, value with value_lower and value_upper, reference
+        (the largest group), gap (value minus that of the reference), lower and upper, clear (True: the interval leaves 0 out), note.
 
     Notes
     -----
@@ -92,6 +94,8 @@ def _against(rows: pd.DataFrame, name: str, largest, *, n_compared: int) -> pd.D
     return rows.assign(
         dimension=name,
         group=rows[name].astype(str),
+        value_lower=rows["lower"],
+        value_upper=rows["upper"],
         reference=str(rows.at[largest, name]) if largest is not None else "",
         gap=gap,
         lower=gap - width,

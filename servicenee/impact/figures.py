@@ -1,12 +1,14 @@
 """Impact tables in; matplotlib figures out, readable without colour, drawn without global state."""
 
 from functools import partial
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 
 from servicenee.evaluation.figures import BLUE, GREY, VERMILLION
 from servicenee.impact.comparison import Comparison
+from servicenee.impact.wording import label_text, level_text, period_text
 from servicenee.texts import format_number, text
 
 GREEN, YELLOW, SKY, PURPLE = "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
@@ -60,7 +62,7 @@ def plot_guarantee(months: pd.DataFrame, *, target: float | None = None, languag
         axis, x[-1], 100 * shown["realised_visits_share"].iloc[-1], _word("legend.realised", language), GREY
     )
     if target is not None:
-        axis.axhline(100 * target, color=VERMILLION, linewidth=1.6, linestyle=(0, (5, 2)))
+        axis.plot([x[0], x[-1]], [100 * target] * 2, color=VERMILLION, linewidth=1.6, linestyle=(0, (5, 2)))
         words = _word("legend.target", language, target=format_number(100 * target, language, decimals=0))
         axis.text(x[0], 100 * target + 1, words, color=VERMILLION, va="bottom", fontsize=10)
     _year_ticks(axis, x)
@@ -140,18 +142,19 @@ def plot_mix(mix: pd.DataFrame, *, language: str = "en"):
     fig = _figure(8.0, 1.5 + 0.62 * len(wide))
     if not np.isfinite(wide.to_numpy(np.float64)).any():
         return _nothing(fig, language)
+    names = [period_text(period, language) for period in wide.index]
     axis, left = fig.subplots(), np.zeros(len(wide))
     for indicator in wide.columns:
         level, width = indicator.partition(".")[2], wide[indicator].fillna(0).to_numpy()
         bars = axis.barh(
-            wide.index,
+            names,
             width,
             left=left,
             color=_LEVEL_COLORS.get(level, PURPLE),
             hatch=_LEVEL_HATCHES.get(level),
             edgecolor="white",
             linewidth=0.8,
-            label=_level(level, language),
+            label=level_text(level, language),
         )
         for bar, value in zip(bars, width, strict=True):
             if value > 0.06 * wide.sum(axis=1).max():
@@ -237,7 +240,7 @@ def plot_trends(rates: pd.DataFrame, definitions: pd.DataFrame, *, language: str
     n_rows = -(-len(definitions) // _PER_ROW)
     fig = _figure(10.0, 1.95 * n_rows)
     axes = fig.subplots(n_rows, _PER_ROW, squeeze=False).ravel()
-    periods = list(dict.fromkeys(rates["period"]))
+    periods = sorted(rates["period"].unique())
     for axis, row in zip(axes, definitions.itertuples(), strict=False):
         one = rates[rates["indicator"] == row.indicator].set_index("period").reindex(periods)
         _small_trend(axis, one, row, periods, language)
@@ -333,21 +336,16 @@ def _small_trend(axis, one: pd.DataFrame, row, periods: list[str], language: str
     axis.plot(x, value, color=BLUE, marker="o", markersize=4.5, linewidth=1.6)
     if pd.notna(row.target):
         axis.axhline(float(row.target), color=VERMILLION, linewidth=1.2, linestyle="--")
-    title = getattr(row, f"label_{language}")
-    axis.set_title("\n".join(_lines(title, 27)), loc="left", fontsize=8.5)
-    ends = [period[-7:] for period in periods]
-    axis.set_xticks([0, len(periods) - 1] if len(periods) > 1 else [0], [ends[0], ends[-1]] if len(ends) > 1 else ends)
+    title = label_text(row, language)
+    axis.set_title("\n".join(wrap(title, 27)), loc="left", fontsize=8.5)
+    ends = [period_text(period, language).split("–")[-1].split(" to ")[-1] for period in periods]
+    shown = sorted({0, len(periods) - 1})
+    axis.set_xticks(shown, [ends[place] for place in shown])
     axis.margins(x=0.12, y=0.25)
     axis.locator_params(axis="y", nbins=3)
     axis.tick_params(labelsize=8)
     _numbers(axis.yaxis, language)
     _plain(axis)
-
-
-def _lines(words: str, width: int) -> list[str]:
-    from textwrap import wrap
-
-    return wrap(words, width)
 
 
 def _figure(width: float, height: float):
@@ -361,14 +359,6 @@ def _figure(width: float, height: float):
 
 def _word(name: str, language: str, **values) -> str:
     return text(f"impact.{name}", language, **values)
-
-
-def _level(level: str, language: str) -> str:
-    """Name of a level; one that a county added speaks for itself."""
-    try:
-        return text(f"impact.level.{level}", language)
-    except KeyError:
-        return level
 
 
 def _nothing(fig, language: str):

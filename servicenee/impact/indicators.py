@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from servicenee.impact.measures import (
     stay_days,
 )
 from servicenee.impact.mix import DAYS_PER_YEAR, net_lighter, ordered
-from servicenee.impact.residents import Residents, blank_uncovered, rate_table, residents
+from servicenee.impact.residents import Residents, blank_uncovered, grouped, rate_table, residents
 from servicenee.registers import Registers
 
 MEASURES = (
@@ -107,20 +108,46 @@ def indicator_rates(
     >>> len(rates)
     16
     """
+    return rates_by(measure_indicators(registers, definitions=definitions, periods=periods, costs=costs), by)
+
+
+class Measured(NamedTuple):
+    """One indicator for every person-period: its definition, the rows, amount and exposure (None: of requests)."""
+
+    definition: tuple
+    rows: Residents
+    amount: np.ndarray | None
+    exposure: np.ndarray | None
+
+
+def measure_indicators(registers: Registers, *, definitions, periods, costs) -> list[Measured]:
+    """Everything that does not depend on the groups, so that many groupings cost little."""
     definitions, costs = _checked(_definitions() if definitions is None else definitions), checked_costs(costs)
-    rows_of, tables = {}, []
+    rows_of: dict[int, Residents] = {}
+    measured = []
     for row in definitions.itertuples():
         if row.min_age not in rows_of:
-            rows_of[row.min_age] = residents(registers, periods, by, min_age=int(row.min_age))
+            rows_of[row.min_age] = residents(registers, periods, None, min_age=int(row.min_age))
         rows = rows_of[row.min_age]
-        if row.measure == "requests_met":
+        pair = (None, None) if row.measure == "requests_met" else _measured(rows, row, costs)
+        measured.append(Measured(row, rows, *pair))
+    return measured
+
+
+def rates_by(measured: list[Measured], by: str | Iterable[str] | None) -> pd.DataFrame:
+    """Rates of measured indicators in the groups of some columns."""
+    tables, regrouped = [], {}
+    for row, plain, amount, exposure in measured:
+        if id(plain) not in regrouped:
+            regrouped[id(plain)] = grouped(plain, by)
+        rows = regrouped[id(plain)]
+        if amount is None:
             tables.append(_requests_met(rows, row))
             continue
-        amount, exposure = _measured(rows, row, costs)
         table = rate_table(rows, row.indicator, amount, exposure, per=row.per)
         if row.measure in (*_SHARES, "home_days"):
             table["upper"] = table["upper"].clip(upper=row.per)
-        tables.append(blank_uncovered(table, rows, _sources(registers, row)))
+        tables.append(blank_uncovered(table, rows, _sources(rows.registers, row)))
     return ordered(rows, tables)
 
 

@@ -1,7 +1,7 @@
 """Registers and periods in; person-periods with their exposure, and age-sex standardised rates of anything, out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -112,14 +112,23 @@ def residents(
         gone = np.where(persons.death_day <= persons.to_day, ends, gone)
         parts.append((kept, np.full(len(kept), number), start[kept], stop[kept], gone[kept], age[kept]))
     person, period, start, stop, gone, age = (np.concatenate(column) for column in zip(*parts, strict=True))
-    names = listed_columns(by)
-    keys = pd.DataFrame({name: _person_column(registers, name, person, age) for name in names}, index=range(len(person)))
-    labels = np.array([period_label(span) for span in spans], dtype=object)
-    keys["period"] = labels[period]
-    group, groups = group_codes(keys)
-    return Residents(
-        registers, tuple(spans), person, period, start, stop, gone, _strata(registers, person, age), group, groups
+    stratum = _strata(registers, person, age)
+    nobody = np.zeros(len(person), dtype=np.int64)
+    rows = Residents(registers, tuple(spans), person, period, start, stop, gone, stratum, nobody, pd.DataFrame())
+    return grouped(rows, by)
+
+
+def grouped(rows: Residents, by: str | Iterable[str] | None) -> Residents:
+    """The same rows in other groups."""
+    begins = np.array([span[0] for span in rows.periods])[rows.period]
+    age = completed_years(rows.registers.person_columns.birth_day[rows.person], begins)
+    keys = pd.DataFrame(
+        {name: _person_column(rows.registers, name, rows.person, age) for name in listed_columns(by)},
+        index=range(len(rows)),
     )
+    labels = np.array([period_label(span) for span in rows.periods], dtype=object)
+    group, groups = group_codes(keys.assign(period=labels[rows.period]))
+    return replace(rows, group=group, groups=groups)
 
 
 def rate_table(
