@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | check | train | predict | lists`."""
+"""The command line: `servicenee demo | check | train | predict | lists | impact`."""
 
 import argparse
 import logging
@@ -19,6 +19,7 @@ _COMMANDS = {
     "train": "fit a defined model, evaluate it, register it, write its card",
     "predict": "score everybody in a model's population",
     "lists": "an Excel list for a care coordinator from scores",
+    "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
 }
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
@@ -27,6 +28,7 @@ _EXAMPLES = {
     "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
     "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
     "protected/list.xlsx --purpose client_work",
+    "impact": "servicenee impact registers --output impact --language fi",
 }
 _MODEL = "folder of a saved model, or models:/NAME@ALIAS"
 _REGISTERS = "folder of registers (Parquet or CSV)"
@@ -171,6 +173,29 @@ def _lists(arguments: argparse.Namespace) -> None:
     _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {path}")
 
 
+def _impact(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from servicenee.impact import impact_report
+    from servicenee.registers import read_registers
+
+    LOG.info("reading %s", arguments.registers)
+    registers = read_registers(arguments.registers)
+    given = {
+        name: pd.read_csv(getattr(arguments, name)) if getattr(arguments, name) else None
+        for name in ("definitions", "costs")
+    }
+    LOG.info("measuring")
+    report = impact_report(registers, **given)
+    output = Path(arguments.output)
+    output.mkdir(parents=True, exist_ok=True)
+    LOG.info("writing the page and the workbook")
+    _say(
+        f"page     {report.to_html(output / 'impact.html', language=arguments.language)}",
+        f"workbook {report.to_excel(output / 'impact.xlsx', language=arguments.language)}",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="servicenee", description=_ABOUT, epilog="Every command explains itself: servicenee COMMAND --help"
@@ -215,6 +240,12 @@ def _parser() -> argparse.ArgumentParser:
     lists.add_argument("--capacity", type=int, help="most persons listed per group (default: 20)")
     lists.add_argument("--by", default="area", help="column of persons that divides the list (default: %(default)s)")
     _add_language(lists)
+    impact = _command(commands, "impact", _impact)
+    impact.add_argument("registers", help=_REGISTERS)
+    impact.add_argument("--output", default="impact", help="folder for the page and the workbook (default: %(default)s)")
+    impact.add_argument("--definitions", help="CSV of indicators, as servicenee.impact.indicator_definitions gives them")
+    impact.add_argument("--costs", help="CSV of unit costs, as servicenee.impact.unit_costs gives them")
+    _add_language(impact)
     return parser
 
 

@@ -14,7 +14,7 @@ import servicenee
 from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 
-COMMANDS = ("demo", "check", "train", "predict", "lists")
+COMMANDS = ("demo", "check", "train", "predict", "lists", "impact")
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +202,13 @@ def test_predict_and_lists_give_what_the_demo_gave(demo, tmp_path, capsys):
     assert re.search(r"^\d+ persons scored: ", told.out, re.MULTILINE)
     assert re.search(r"^\d+ persons listed: ", told.out, re.MULTILINE)
     assert told.err == "", "quiet"
+
+
+def test_impact_writes_a_page_and_a_workbook(demo, tmp_path, capsys):
+    assert main(["impact", str(demo / "registers"), "--output", str(tmp_path), "--language", "sv", "--quiet"]) == 0
+    assert "Effektindikatorer" in (tmp_path / "impact.html").read_text("utf-8")
+    assert "Vård inom 7 dygn" in pd.read_excel(tmp_path / "impact.xlsx", header=None).iloc[4, 0]
+    assert str(tmp_path / "impact.xlsx") in capsys.readouterr().out
 
 
 def test_train_registers_the_model_and_writes_card_and_measures(demo, tmp_path, capsys):

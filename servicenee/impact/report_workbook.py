@@ -2,6 +2,7 @@
 
 import io
 from datetime import datetime
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,7 @@ _STYLES = {
     "not_met": _CELL | {"text_wrap": True, "bg_color": "#F8D7C4"},
 }
 _A4, _HEADER_ROW = 9, 3
+_LINE_HEIGHT, _CHARACTERS = 12.8, 1.2  # points of a line; running characters in one unit of column width
 
 
 def workbook_bytes(report: "ImpactReport", language: str) -> bytes:
@@ -90,7 +92,6 @@ def _indicators(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, li
     ]  # fmt: skip
     columns = [
         ("indicator", "text", [label_text(row, language) for row in rows]),
-        ("period", "text", [period_text(label, language) for label in summary["period"]]),
         ("value", "number", summary["value"].tolist()),
         ("lower", "number", summary["lower"].tolist()),
         ("upper", "number", summary["upper"].tolist()),
@@ -100,9 +101,7 @@ def _indicators(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, li
         ("verdict", "text", [word(f"verdict.{key}", language) if key else "" for key in summary["verdict"]]),
         ("gap", "text", gap),
         ("difference", "number", summary["gap"].tolist()),
-        ("note", "text", [note_text(note, language) for note in summary["note"]]),
         ("definition", "text", [definition_text(row, language) for row in rows]),
-        ("data_date", "text", [format_date(report.extract_date, language)] * len(rows)),
     ]
     return _frame(columns, language)
 
@@ -195,11 +194,14 @@ def _write(book, styles: dict, name: str, frame: pd.DataFrame, kinds: list[str],
     sheet = book.add_worksheet(name[:31])
     sheet.hide_gridlines(2)
     sheet.write_string(0, 0, f"{word('title', language)}: {name}", styles["title"])
-    sheet.write_string(1, 0, f"{word('head.data_date', language)}: {format_date(report.extract_date, language)}", styles["subtitle"])
+    sheet.write_string(1, 0, _dates(report, language), styles["subtitle"])
+    widths = [_width(frame[head], head, kind) for head, kind in zip(frame.columns, kinds, strict=True)]
     for at, head in enumerate(frame.columns):
-        sheet.set_column(at, at, _width(frame[head], head, kinds[at]))
+        sheet.set_column(at, at, widths[at])
         sheet.write_string(_HEADER_ROW, at, head, styles["header"])
+    sheet.set_row(_HEADER_ROW, _height(frame.columns, widths))
     for row, values in enumerate(frame.itertuples(index=False), start=_HEADER_ROW + 1):
+        sheet.set_row(row, _height(values, widths))
         for at, value in enumerate(values):
             _write_cell(sheet, (row, at), value, kinds[at], styles, language)
     last = _HEADER_ROW + len(frame)
@@ -210,6 +212,12 @@ def _write(book, styles: dict, name: str, frame: pd.DataFrame, kinds: list[str],
     sheet.set_paper(_A4)
     sheet.fit_to_pages(1, 0)
     return sheet
+
+
+def _dates(report, language: str) -> str:
+    """The latest period and the date of the data."""
+    period = period_text(str(report.tables["summary"]["period"].max()), language)
+    return f"{period} · {word('head.data_date', language)}: {format_date(report.extract_date, language)}"
 
 
 def _write_cell(sheet, cell: tuple[int, int], value, kind: str, styles: dict, language: str) -> None:
@@ -228,13 +236,23 @@ def _write_cell(sheet, cell: tuple[int, int], value, kind: str, styles: dict, la
 def _width(values: pd.Series, head: str, kind: str) -> float:
     """Wide enough for the words, never wider than a page bears."""
     if kind not in ("text", "met"):
-        return 11
+        return 10.5
     longest = max([len(head), *(len(value) for value in values)])
-    return float(min(max(longest, 9) + 1, 46))
+    return float(54 if longest > 100 else min(max(longest, 9) + 1, 32))
+
+
+def _height(values, widths: list[float]) -> float:
+    """Height in points of a row that shows all its wrapped text."""
+    lines = [
+        max(1, len(wrap(value, max(int(width * _CHARACTERS), 1))))
+        for value, width in zip(values, widths, strict=True)
+        if isinstance(value, str)
+    ]
+    return _LINE_HEIGHT * max(lines, default=1) + 3
 
 
 def _add_chart(book, sheet, name: str, frame: pd.DataFrame, language: str) -> None:
-    """The share by month as a chart of the workbook itself, beside the table."""
+    """The share by month as a chart of the workbook itself, below the table."""
     first, last = _HEADER_ROW + 1, _HEADER_ROW + len(frame)
     chart = book.add_chart({"type": "line"})
     for column, color, dash in ((2, "#0072B2", "solid"), (5, "#595959", "dash")):
@@ -250,4 +268,4 @@ def _add_chart(book, sheet, name: str, frame: pd.DataFrame, language: str) -> No
     chart.set_title({"name": word("figure.guarantee", language), "name_font": {"size": 12}})
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 720, "height": 360})
-    sheet.insert_chart(_HEADER_ROW, len(frame.columns) + 1, chart)
+    sheet.insert_chart(last + 2, 0, chart)

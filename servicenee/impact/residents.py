@@ -182,10 +182,13 @@ def standardised_rates(
     rate = _ratio(total, at_risk)
     residual = amount - rate.ravel()[cell] * exposure
     squares = np.bincount(cell, weights=residual**2, minlength=n_cells).reshape(shape)
-    # A handful of persons shows too little of its own spread: there the stratum's spread in all groups counts.
+    # A handful of persons, or of persons with anything to count, shows too little of its own spread (none at all
+    # where nothing happened by luck): there the stratum's spread in all groups counts.
+    with_any = np.bincount(cell, weights=amount != 0, minlength=n_cells).reshape(shape)
+    few = (n < _FEW_FOR_SPREAD) | (with_any < _FEW_FOR_SPREAD)
     free = np.maximum(n - 1, 0)
     pooled = _ratio(squares.sum(axis=0), free.sum(axis=0))
-    squares = n * np.where(n < _FEW_FOR_SPREAD, pooled[None, :], _ratio(squares, free))
+    squares = n * np.where(few, pooled[None, :], _ratio(squares, free))
     share = _ratio(weight, at_risk)
     value = np.where(whole[:, 0] > 0, (weight * rate).sum(axis=1), np.nan)
     return value, (share**2 * squares).sum(axis=1), share.max(axis=1)
