@@ -161,7 +161,7 @@ def _service(requests: pd.DataFrame) -> np.ndarray:
 
 def _keys(requests, persons, place, requested, age, columns: list[str]) -> pd.DataFrame:
     known = {
-        "month": lambda: requested.astype("datetime64[D]").astype("datetime64[M]").astype(str).astype(object),
+        "month": lambda: _months(requested),
         "age_band": lambda: age_band(age),
     }
     made = {}
@@ -178,3 +178,9 @@ def _keys(requests, persons, place, requested, age, columns: list[str]) -> pd.Da
                 "Give `persons` for columns such as area or sex."
             )
     return pd.DataFrame(made, index=range(len(requests)))
+
+
+def _months(day: np.ndarray) -> np.ndarray:
+    """Month of every day as ISO text."""
+    months, place = np.unique(day.astype("datetime64[D]").astype("datetime64[M]"), return_inverse=True)
+    return months.astype(str).astype(object)[place]
