@@ -65,7 +65,8 @@ def level_moves(rows: Residents, levels: pd.DataFrame) -> dict[str, np.ndarray]:
         for name, day in (("heavier", start), ("lighter", end)):
             found[name].append(_pair(at, day))
     # A move over two levels begins two chains on one day, and is one move.
-    return {name: _moves_within(rows, np.unique(np.concatenate(pairs))) for name, pairs in found.items() if pairs}
+    nothing = np.zeros(0, dtype=np.int64)
+    return {name: _moves_within(rows, np.unique(np.concatenate([nothing, *pairs]))) for name, pairs in found.items()}
 
 
 def _level_spans(registers: Registers, levels: pd.DataFrame, first_day: int) -> StayColumns:

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from servicenee._checks import check_count
-from servicenee.impact.comparison import Z, Comparison
+from servicenee.impact.comparison import Comparison
 
 FEWEST_BEFORE, FEWEST_AFTER = 24, 6
 _HARMONICS = 2
 _MONTHS = 12
+_LAGS = {"maxlags": 3, "use_correction": True}
 
 
 def interrupted_time_series(
@@ -44,8 +46,9 @@ def interrupted_time_series(
     -----
     Segmented regression: level, slope, two harmonics of the year, change of level and of slope at the start. With a
     control the log of the ratio of the two rates is modelled by least squares, so that whatever hit both areas drops
-    out; without one, counts by a Poisson model with the log of exposure as offset. Errors are Newey-West over three
-    months, because neighbouring months are alike.
+    out; without one, counts by a Poisson model with the log of exposure as offset. Errors are the larger of Newey-West
+    over three months, because neighbouring months are alike, and the plain ones, because Newey-West is too small in
+    series as short as these.
 
     References
     ----------
@@ -77,19 +80,20 @@ def interrupted_time_series(
     step = ((months.year - first.year) * _MONTHS + months.month - first.month).to_numpy(np.float64)[kept]
     design, names = _design(step, after)
     if control is None:
-        fit, observed = _poisson(design, count[kept], exposure[kept])
+        fit, plain, observed = _poisson(design, count[kept], exposure[kept])
     else:
         other_months, other_count, other_exposure = _read(control, "control")
         if not other_months.equals(months):
             raise ValueError("`control` must hold the same months as `series`.")
-        fit, observed = _ratio(design, (count, exposure), (other_count, other_exposure), kept)
+        fit, plain, observed = _ratio(design, (count, exposure), (other_count, other_exposure), kept)
     contrast = design[after][:, -2:].mean(axis=0)
     change = float(contrast @ fit.params[-2:])
-    error = float(np.sqrt(contrast @ np.asarray(fit.cov_params())[-2:, -2:] @ contrast))
+    error = max(float(np.sqrt(contrast @ np.asarray(one)[-2:, -2:] @ contrast)) for one in (fit.cov_params(), plain))
+    width = float(t.ppf(0.975, len(design) - design.shape[1])) * error
     expected = observed / np.exp(design[:, -2:] @ fit.params[-2:])
     coefficients = pd.DataFrame({"term": names, "estimate": fit.params, "error": fit.bse})
     fitted = pd.DataFrame({"month": months[kept], "observed": observed, "expected_without": np.where(after, expected, np.nan)})
-    bounds = tuple(float(np.exp(change + sign * Z * error)) for sign in (-1, 1))
+    bounds = (float(np.exp(change - width)), float(np.exp(change + width)))
     n = int(after.sum()), len(after) if control is not None else 0
     tables = {"coefficients": coefficients, "fitted": fitted}
     if control is None:
@@ -125,10 +129,8 @@ def _design(step: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, list[str]]
 def _poisson(design: np.ndarray, count: np.ndarray, exposure: np.ndarray):
     from statsmodels.api import GLM, families
 
-    fit = GLM(count, design, family=families.Poisson(), offset=np.log(exposure)).fit(
-        cov_type="HAC", cov_kwds={"maxlags": 3}
-    )
-    return fit, count / exposure
+    model = GLM(count, design, family=families.Poisson(), offset=np.log(exposure))
+    return model.fit(cov_type="HAC", cov_kwds=_LAGS), model.fit(scale="X2").cov_params(), count / exposure
 
 
 def _ratio(design: np.ndarray, mine: tuple, other: tuple, kept: np.ndarray):
@@ -136,5 +138,5 @@ def _ratio(design: np.ndarray, mine: tuple, other: tuple, kept: np.ndarray):
     from statsmodels.api import OLS
 
     logs = [np.log((count[kept] + 0.5) / exposure[kept]) for count, exposure in (mine, other)]
-    fit = OLS(logs[0] - logs[1], design).fit(cov_type="HAC", cov_kwds={"maxlags": 3})
-    return fit, np.exp(logs[0] - logs[1])
+    model = OLS(logs[0] - logs[1], design)
+    return model.fit(cov_type="HAC", cov_kwds=_LAGS), model.fit().cov_params(), np.exp(logs[0] - logs[1])
