@@ -238,8 +238,10 @@ def plot_trends(rates: pd.DataFrame, definitions: pd.DataFrame, *, language: str
     True
     """
     n_rows = -(-len(definitions) // _PER_ROW)
-    fig = _figure(10.0, 1.95 * n_rows)
-    axes = fig.subplots(n_rows, _PER_ROW, squeeze=False).ravel()
+    fig = _figure(10.0, 1.95 * n_rows, layout="none")
+    # Sixteen small pictures: placed by hand, because finding their places takes longer than drawing them.
+    margins = {"left": 0.05, "right": 0.985, "top": 1 - 0.45 / (1.95 * n_rows), "bottom": 0.3 / (1.95 * n_rows)}
+    axes = fig.subplots(n_rows, _PER_ROW, squeeze=False, gridspec_kw=margins | {"wspace": 0.3, "hspace": 0.75}).ravel()
     periods = sorted(rates["period"].unique())
     for axis, row in zip(axes, definitions.itertuples(), strict=False):
         one = rates[rates["indicator"] == row.indicator].set_index("period").reindex(periods)
@@ -341,18 +343,19 @@ def _small_trend(axis, one: pd.DataFrame, row, periods: list[str], language: str
     ends = [period_text(period, language).split("–")[-1].split(" to ")[-1] for period in periods]
     shown = sorted({0, len(periods) - 1})
     axis.set_xticks(shown, [ends[place] for place in shown])
-    axis.margins(x=0.12, y=0.25)
+    axis.set_xlim(-0.4, len(periods) - 0.6)
+    axis.margins(y=0.25)
     axis.locator_params(axis="y", nbins=3)
     axis.tick_params(labelsize=8)
     _numbers(axis.yaxis, language)
     _plain(axis)
 
 
-def _figure(width: float, height: float):
+def _figure(width: float, height: float, *, layout: str = "constrained"):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    fig = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(fig)
     return fig
 

@@ -210,7 +210,7 @@ def gamma_interval(
     `largest` is the largest weight of a single count; it widens the upper bound for what was rare by luck.
     """
     value, variance, largest = (np.asarray(column, dtype=np.float64) for column in (value, variance, largest))
-    lower, upper = np.zeros(value.shape), np.full(value.shape, np.nan)
+    lower, upper = np.where(variance > 0, 0.0, value), np.full(value.shape, np.nan)
     some = (value > 0) & (variance > 0)
     lower[some] = gamma.ppf(0.025, value[some] ** 2 / variance[some], scale=variance[some] / value[some])
     known = np.isfinite(value) & (largest > 0)
