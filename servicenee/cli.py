@@ -242,9 +242,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_language(lists)
     impact = _command(commands, "impact", _impact)
     impact.add_argument("registers", help=_REGISTERS)
-    impact.add_argument("--output", default="impact", help="folder for the page and the workbook (default: %(default)s)")
-    impact.add_argument("--definitions", help="CSV of indicators, as servicenee.impact.indicator_definitions gives them")
-    impact.add_argument("--costs", help="CSV of unit costs, as servicenee.impact.unit_costs gives them")
+    impact.add_argument("--output", default="impact", help="folder for page and workbook (default: %(default)s)")
+    impact.add_argument("--definitions", help="CSV of indicators, as impact.indicator_definitions gives them")
+    impact.add_argument("--costs", help="CSV of unit costs, as impact.unit_costs gives them")
     _add_language(impact)
     return parser
 

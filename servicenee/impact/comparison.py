@@ -55,7 +55,7 @@ class Comparison:
 
     @property
     def kind(self) -> str:
-        """"effect" or "description"."""
+        """ "effect" or "description"."""
         return EFFECT if self.design in _DESIGNS_WITH_CONTROLS and self.n_controls > 0 else DESCRIPTION
 
     @property

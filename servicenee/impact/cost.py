@@ -85,7 +85,9 @@ def service_cost(
     tables = []
     for level, amount in amounts.items():
         lines = costs if level == "all" else costs[costs["level"] == level]
-        sources = set().union(*(sources_of(registers, row.codes, tuple(row.source.split())) for row in lines.itertuples()))
+        sources = set().union(
+            *(sources_of(registers, row.codes, tuple(row.source.split())) for row in lines.itertuples())
+        )
         made = [
             rate_table(rows, f"cost.{level}", amount, rows.days / DAYS_PER_YEAR, per=1),
             rate_table(

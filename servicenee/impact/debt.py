@@ -80,7 +80,9 @@ def service_debt(
         raise ValueError("`requests` must hold at least one usable request; got none.")
     extract = np.datetime64(int(waits.requested_day[0] + waits.followed_days[0]), "D")
     span = _reference(reference, extract)
-    months = np.arange(np.datetime64(int(waits.requested_day.min()), "D").astype("datetime64[M]"), extract.astype("M8[M]"))
+    months = np.arange(
+        np.datetime64(int(waits.requested_day.min()), "D").astype("datetime64[M]"), extract.astype("M8[M]")
+    )
     if not len(months) or span[0] < months[0]:
         raise ValueError(f"`reference` must begin in or after the first month with requests; that is {months[:1]}.")
     group, groups = group_codes(waits.keys)

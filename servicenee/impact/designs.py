@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from servicenee.impact.comparison import Z, Comparison
+from servicenee.impact.comparison import Comparison, Z
 
 CALIPER = 0.2  # standard deviations of the logit of the propensity
 LARGEST_IMBALANCE = 0.1  # standardised difference

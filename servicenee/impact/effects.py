@@ -111,7 +111,7 @@ def effect_of_lists(
 
 
 def prior_use(outcome: Outcome | str, cohort: Cohort, days: int) -> np.ndarray:
-    """Events or stays of the outcome begun in the days before each index date; NaN-free, days at home count as stays."""
+    """Events or stays of the outcome begun in the days before each index date; hospital stays for days at home."""
     definition = Outcome(["stay:inpatient"]).definition if outcome == DAYS_AT_HOME else _outcome(outcome).definition
     count, stop = np.zeros(len(cohort)), cohort.index_day.astype(np.int64)
     for columns, time, unit in (
@@ -124,7 +124,12 @@ def prior_use(outcome: Outcome | str, cohort: Cohort, days: int) -> np.ndarray:
         if definition.source:
             chosen &= columns.kinds["source"].isin(definition.source).to_numpy()
         at, _ = rows_between(
-            columns.first, getattr(columns, time), chosen[columns.kind], cohort.person, (stop - days) * unit, stop * unit
+            columns.first,
+            getattr(columns, time),
+            chosen[columns.kind],
+            cohort.person,
+            (stop - days) * unit,
+            stop * unit,
         )
         count += np.bincount(at, minlength=len(cohort))
     return count

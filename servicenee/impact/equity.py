@@ -46,7 +46,8 @@ def equity_gaps(
     -------
     DataFrame
         dimension (the column), group, period, indicator, n_persons, value with value_lower and value_upper, reference
-        (the largest group), gap (value minus that of the reference), lower and upper, clear (True: the interval leaves 0 out), note.
+        (the largest group), gap (value minus that of the reference), lower and upper, clear (True: the interval
+        leaves 0 out), note.
 
     Notes
     -----

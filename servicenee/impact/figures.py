@@ -58,9 +58,7 @@ def plot_guarantee(months: pd.DataFrame, *, target: float | None = None, languag
     axis.plot(x, 100 * shown["share"], color=BLUE, linewidth=2.2, marker="o", markersize=4)
     axis.plot(x, 100 * shown["realised_visits_share"], color=GREY, linewidth=1.6, linestyle="--")
     _write_at_end(axis, x[-1], 100 * shown["share"].iloc[-1], _word("legend.share", language), BLUE)
-    _write_at_end(
-        axis, x[-1], 100 * shown["realised_visits_share"].iloc[-1], _word("legend.realised", language), GREY
-    )
+    _write_at_end(axis, x[-1], 100 * shown["realised_visits_share"].iloc[-1], _word("legend.realised", language), GREY)
     if target is not None:
         axis.plot([x[0], x[-1]], [100 * target] * 2, color=VERMILLION, linewidth=1.6, linestyle=(0, (5, 2)))
         words = _word("legend.target", language, target=format_number(100 * target, language, decimals=0))
@@ -101,15 +99,29 @@ def plot_waiting(curve: pd.DataFrame, *, language: str = "en"):
         return _nothing(fig, language)
     axis, day = fig.subplots(), shown["day"].to_numpy(np.float64)
     met, closed = 100 * shown["share"], 100 * shown["closed_unmet_share"]
-    layers = (("met", 0 * met, met, BLUE), ("closed", met, met + closed, YELLOW), ("waiting", met + closed, 100, "#D9DDE3"))
+    layers = (
+        ("met", 0 * met, met, BLUE),
+        ("closed", met, met + closed, YELLOW),
+        ("waiting", met + closed, 100, "#D9DDE3"),
+    )
     for name, low, high, color in layers:
-        axis.fill_between(day, low, high, color=color, linewidth=0, step="post", alpha=0.85, label=_word(f"legend.{name}", language))
+        axis.fill_between(
+            day, low, high, color=color, linewidth=0, step="post", alpha=0.85, label=_word(f"legend.{name}", language)
+        )
     for limit in (7, 14):
         if limit <= day[-1]:
             height = float(met[shown["day"] == limit].iloc[0])
             axis.plot([limit, limit], [0, height], color="white", linewidth=1.4)
-            axis.text(limit + 0.25, height / 2, f"{format_number(height, language, decimals=0)} %", color="white", fontweight="bold")
-    axis.set(xlim=(day[0], day[-1]), ylim=(0, 100), xlabel=_word("axis.days", language), ylabel=_word("axis.share", language))
+            axis.text(
+                limit + 0.25,
+                height / 2,
+                f"{format_number(height, language, decimals=0)} %",
+                color="white",
+                fontweight="bold",
+            )
+    axis.set(
+        xlim=(day[0], day[-1]), ylim=(0, 100), xlabel=_word("axis.days", language), ylabel=_word("axis.share", language)
+    )
     axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3)
     axis.spines[["top", "right"]].set_visible(False)
     return fig
@@ -205,7 +217,9 @@ def plot_equity(gaps: pd.DataFrame, county: float, *, labels: list[str], languag
     # One tiny group with a wide interval must not flatten all others.
     low, high = known["value"].min(), known["value"].max()
     reach = max(high - low, 1e-9)
-    axis.set_xlim(max(known["value_lower"].min(), low - 1.5 * reach), min(known["value_upper"].max(), high + 1.5 * reach))
+    axis.set_xlim(
+        max(known["value_lower"].min(), low - 1.5 * reach), min(known["value_upper"].max(), high + 1.5 * reach)
+    )
     axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=9)
     _numbers(axis.xaxis, language)
     _plain(axis)
@@ -281,7 +295,9 @@ def plot_debt(debt: pd.DataFrame, *, language: str = "en"):
         one = debt[debt["measure"] == measure].sort_values("month")
         x = _month_numbers(one["month"].dt.strftime("%Y-%m"))
         axis.fill_between(x, one["lower"], one["upper"], color="#D9DDE3", linewidth=0)
-        axis.plot(x, one["expected"], color=GREY, linewidth=1.4, linestyle="--", label=_word("legend.expected", language))
+        axis.plot(
+            x, one["expected"], color=GREY, linewidth=1.4, linestyle="--", label=_word("legend.expected", language)
+        )
         axis.plot(x, one["observed"], color=BLUE, linewidth=2, label=_word("legend.observed", language))
         axis.set_title(_word(f"axis.{measure}", language), loc="left", fontsize=10)
         axis.set_ylim(0, None)

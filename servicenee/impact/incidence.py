@@ -1,4 +1,4 @@
-"""Days waited and what ended the wait, by group, in; the share met by every day (Aalen-Johansen) and its variance out."""
+"""Days waited and what ended the wait in; the share met by every day (Aalen-Johansen) and its error out."""
 
 from dataclasses import dataclass
 

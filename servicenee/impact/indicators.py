@@ -1,4 +1,4 @@
-"""Registers and definitions as rows of data in; indicators by period and group, standardised and with intervals, out."""
+"""Registers and definitions as rows of data in; standardised indicators by period and group out."""
 
 from collections.abc import Iterable
 from functools import cache

@@ -88,9 +88,7 @@ def _level_spans(registers: Registers, levels: pd.DataFrame, first_day: int) -> 
     level = np.concatenate([np.full(len(part[0]), part[3], dtype=np.int32) for part in parts])
     order = np.lexsort((start, person))
     first = np.searchsorted(person[order], np.arange(len(registers.person_columns) + 1))
-    return replace(
-        registers.stay_columns, first=first, start_day=start[order], end_day=end[order], kind=level[order]
-    )
+    return replace(registers.stay_columns, first=first, start_day=start[order], end_day=end[order], kind=level[order])
 
 
 def _heavy_weeks(registers, codes, sources, hours: float, first_day: int) -> tuple[np.ndarray, ...]:

@@ -1,9 +1,9 @@
-"""A panel of units over time, some of which started something, in; the average difference it made, by time since, out."""
+"""A panel of units over time, some of which started something, in; the difference it made, by time since, out."""
 
 import numpy as np
 import pandas as pd
 
-from servicenee.impact.comparison import Z, Comparison
+from servicenee.impact.comparison import Comparison, Z
 
 FEW_UNITS = 40
 _PERMUTATIONS = 199

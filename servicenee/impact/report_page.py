@@ -146,7 +146,11 @@ def _access(report: "ImpactReport", drawn: dict, language: str) -> list[str]:
     tables = report.tables
     if "months" not in tables:
         return [note(word("note.no_requests", language))]
-    blocks = [note(word("note.access", language)), _shown(drawn, "guarantee", language), _shown(drawn, "waiting", language)]
+    blocks = [
+        note(word("note.access", language)),
+        _shown(drawn, "guarantee", language),
+        _shown(drawn, "waiting", language),
+    ]
     blocks.append(access_table(tables["months"].tail(_LAST_MONTHS), "month", language))
     if "areas" in tables:
         blocks.append(access_table(tables["areas"], "area", language))
@@ -203,7 +207,9 @@ def period_table(rates: pd.DataFrame, language: str) -> Html:
         decimals = _decimals(one["value"])
         values = [number(value, language, decimals) for value in one["value"]]
         last = one.iloc[-1]
-        lines.append((row_text(indicator, language), *values, interval(last["lower"], last["upper"], language, decimals)))
+        lines.append(
+            (row_text(indicator, language), *values, interval(last["lower"], last["upper"], language, decimals))
+        )
     heads = [period_text(label, language) for label in periods]
     names = [word("head.level", language), *heads, word("head.interval", language)]
     return table(pd.DataFrame(lines, columns=names), language=language, numbers=names[1:])

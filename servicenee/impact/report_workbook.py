@@ -264,7 +264,9 @@ def _add_chart(book, sheet, name: str, frame: pd.DataFrame, language: str) -> No
                 "line": {"color": color, "width": 2.25, "dash_type": dash},
             }
         )
-    chart.set_y_axis({"min": 0, "max": 1, "num_format": "0 %", "major_gridlines": {"visible": True, "line": {"color": "#E3E6EA"}}})
+    chart.set_y_axis(
+        {"min": 0, "max": 1, "num_format": "0 %", "major_gridlines": {"visible": True, "line": {"color": "#E3E6EA"}}}
+    )
     chart.set_title({"name": word("figure.guarantee", language), "name_font": {"size": 12}})
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 720, "height": 360})

@@ -95,9 +95,7 @@ def complete_until(registers: Registers) -> int:
     return int((np.minimum(coverage.to_day[used], registers.extract_day - coverage.lag_days[used])).min())
 
 
-def residents(
-    registers: Registers, periods, by: str | Iterable[str] | None, *, min_age: int = 65
-) -> Residents:
+def residents(registers: Registers, periods, by: str | Iterable[str] | None, *, min_age: int = 65) -> Residents:
     """Everybody of at least `min_age` on the first day of each period, for the days they lived in the area."""
     check_count("min_age", min_age, minimum=0)
     spans = _spans(registers, periods)
@@ -202,9 +200,7 @@ def _interval(value, variance, largest, *, signed: bool) -> tuple[np.ndarray, np
     return value - width, value + width
 
 
-def gamma_interval(
-    value: np.ndarray, variance: np.ndarray, largest: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def gamma_interval(value: np.ndarray, variance: np.ndarray, largest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of a weighted sum of counts (Fay and Feuer, Stat Med 1997;16:791-801); exact for one Poisson count.
 
     `largest` is the largest weight of a single count; it widens the upper bound for what was rare by luck.

@@ -61,7 +61,7 @@ def interrupted_time_series(
     >>> months = pd.date_range("2020-01-01", periods=48, freq="MS")
     >>> rate = np.where(months >= "2023-01-01", 80, 100) + 10 * np.sin(np.arange(48))
     >>> series = pd.DataFrame({"month": months, "count": rate.round(), "exposure": 1000.0})
-    >>> control = pd.DataFrame({"month": months, "count": (100 + 10 * np.sin(np.arange(48))).round(), "exposure": 1000.0})
+    >>> control = series.assign(count=(100 + 10 * np.sin(np.arange(48))).round())
     >>> found = interrupted_time_series(series, start="2023-01-01", control=control)
     >>> found.kind, round(found.estimate, 1)
     ('effect', 0.8)
@@ -92,7 +92,9 @@ def interrupted_time_series(
     width = float(t.ppf(0.975, len(design) - design.shape[1])) * error
     expected = observed / np.exp(design[:, -2:] @ fit.params[-2:])
     coefficients = pd.DataFrame({"term": names, "estimate": fit.params, "error": fit.bse})
-    fitted = pd.DataFrame({"month": months[kept], "observed": observed, "expected_without": np.where(after, expected, np.nan)})
+    fitted = pd.DataFrame(
+        {"month": months[kept], "observed": observed, "expected_without": np.where(after, expected, np.nan)}
+    )
     bounds = (float(np.exp(change - width)), float(np.exp(change + width)))
     n = int(after.sum()), len(after) if control is not None else 0
     tables = {"coefficients": coefficients, "fitted": fitted}
@@ -113,7 +115,9 @@ def _read(frame: pd.DataFrame, name: str) -> tuple[pd.DatetimeIndex, np.ndarray,
         raise ValueError(f"`{name}.month` must be consecutive months, each once; got {len(months)} rows with breaks.")
     wrong = int((~(count >= 0) | ~(exposure > 0)).sum())
     if wrong:
-        raise ValueError(f"`{name}` must have counts of at least 0 and exposure above 0; {wrong} of {len(count)} differ.")
+        raise ValueError(
+            f"`{name}` must have counts of at least 0 and exposure above 0; {wrong} of {len(count)} differ."
+        )
     return months, count, exposure
 
 

@@ -62,7 +62,9 @@ def group_text(dimension: str, group: str, language: str) -> str:
     key = {
         "sex": f"common.sex.{group}",
         "language": f"common.language.{group}",
-        "living_alone": {"0": "common.no", "1": "common.yes", "False": "common.no", "True": "common.yes"}.get(group, ""),
+        "living_alone": {"0": "common.no", "1": "common.yes", "False": "common.no", "True": "common.yes"}.get(
+            group, ""
+        ),
     }.get(dimension, "")
     return _known(key, group, language)
 

@@ -44,9 +44,7 @@ def county_requests(people: People, events: Rows, exit_day: np.ndarray, calendar
     """
     made = []
     for service, source in enumerate(("primary_care", "outpatient")):
-        visits = events.where(
-            (events.kind == kind_of(source, "contact", "visit")) & (events.day < calendar.extract)
-        )
+        visits = events.where((events.kind == kind_of(source, "contact", "visit")) & (events.day < calendar.extract))
         horizon = min(8 * int(_MEAN_WAIT_DAYS[service]), calendar.extract - calendar.start)
         recent = visits.day >= calendar.extract - horizon
         person = np.concatenate([visits.person, visits.person[recent]])

@@ -76,7 +76,12 @@ def _planted_county(seed, *, n_persons=5_000, listed_share=0.15, hold_out=0.0, a
     spared = (role == "listed") & (rng.random(n_persons) < avoided)
     ids = np.array([f"p{number:05d}" for number in range(n_persons)], dtype=object)
     persons = pd.DataFrame(
-        {"person_id": ids, "birth_date": pd.Timestamp("1945-01-01"), "sex": "female", "team": [f"team {t}" for t in team]}
+        {
+            "person_id": ids,
+            "birth_date": pd.Timestamp("1945-01-01"),
+            "sex": "female",
+            "team": [f"team {t}" for t in team],
+        }
     )
     events = pd.concat(
         [
@@ -106,9 +111,7 @@ def _roles(rng, risk, team, share, hold_out, by_staff):
 
 def _contacts(rng, ids, code, start):
     time = start + pd.to_timedelta(rng.integers(365, size=len(ids)), unit="D")
-    return pd.DataFrame(
-        {"person_id": ids, "time": time, "source": "contacts", "code_system": "contact", "code": code}
-    )
+    return pd.DataFrame({"person_id": ids, "time": time, "source": "contacts", "code_system": "contact", "code": code})
 
 
 @pytest.fixture

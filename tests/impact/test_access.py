@@ -84,9 +84,7 @@ def test_aalen_johansen_and_its_error_as_in_statsmodels_and_r():
         assert error == pytest.approx(theirs.cinc_se[0][at], rel=1e-3)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1, 3, 4])), min_size=1, max_size=60), st.integers(0, 25)
-)
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1, 3, 4])), min_size=1, max_size=60), st.integers(0, 25))
 def test_the_share_is_that_of_weighted_known_outcomes(rows, limit):
     """Two ways to one number: Aalen-Johansen, and censoring weights on those whose outcome is known."""
     days, status = (np.array(column) for column in zip(*rows, strict=True))
@@ -164,7 +162,9 @@ def test_the_law_depends_on_date_and_age(requested, born, days):
 
 
 def test_specialist_care_has_its_own_limits():
-    asked = requests(*[("2025-02-01", "2025-03-01", None)] * 10, service=["specialist_assessment", "specialist_care"] * 5)
+    asked = requests(
+        *[("2025-02-01", "2025-03-01", None)] * 10, service=["specialist_assessment", "specialist_care"] * 5
+    )
     persons = pd.DataFrame({"person_id": range(10), "birth_date": pd.Timestamp("1950-01-01")})
     table = care_guarantee(asked, limit_days="law", extract_date="2025-12-01", persons=persons, by="service")
     assert table[["service", "limit_days", "share"]].to_numpy().tolist() == [
@@ -184,9 +184,7 @@ def test_assessment_coverage_is_told_where_the_column_is():
 
 def test_groups_come_from_requests_persons_month_and_age():
     asked = requests(*[("2025-01-01", "2025-01-03", None)] * 20, service="primary_care")
-    persons = pd.DataFrame(
-        {"person_id": range(20), "area": ["A", "B"] * 10, "birth_date": pd.Timestamp("1945-01-01")}
-    )
+    persons = pd.DataFrame({"person_id": range(20), "area": ["A", "B"] * 10, "birth_date": pd.Timestamp("1945-01-01")})
     table = care_guarantee(asked, extract_date=EXTRACT, by=["area", "month", "age_band", "service"], persons=persons)
     assert table[["area", "month", "age_band", "service", "n"]].to_numpy().tolist() == [
         ["A", "2025-01", "75–84", "primary_care", 10.0],

@@ -76,7 +76,12 @@ def test_small_counts_are_hidden():
 
 @pytest.mark.parametrize(
     "reference",
-    [("2022-01-01", "2022-06-01"), ("2022-01-15", "2023-01-15"), ("2023-01-01", "2024-01-01"), ("2021-01-01", "2022-06-01")],
+    [
+        ("2022-01-01", "2022-06-01"),
+        ("2022-01-15", "2023-01-15"),
+        ("2023-01-01", "2024-01-01"),
+        ("2021-01-01", "2022-06-01"),
+    ],
     ids=["too short", "broken months", "after the extract", "before the first request"],
 )
 def test_a_reference_that_cannot_serve_is_refused(reference):

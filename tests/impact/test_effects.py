@@ -111,7 +111,9 @@ def test_days_at_home_can_be_the_outcome():
     registers = make_registers(1_500, random_state=0)
     ids = Population(65).at(registers, "2022-01-01").frame["person_id"].to_numpy()
     rng = np.random.default_rng(1)
-    scores = pd.DataFrame({"person_id": ids, "index_date": pd.Timestamp("2022-01-01"), "risk": rng.random(len(ids)) / 2})
+    scores = pd.DataFrame(
+        {"person_id": ids, "index_date": pd.Timestamp("2022-01-01"), "risk": rng.random(len(ids)) / 2}
+    )
     record = scores.nlargest(300, "risk").assign(team="all", role=rng.choice(["listed", "held_out"], 300))
     found = effect_of_lists(record, scores, registers, outcome="days_at_home")
     assert found.design == "hold_out"
@@ -134,7 +136,9 @@ def test_the_description_shows_regression_to_the_mean():
     """People chosen for a bad year have a better one next, list or no list."""
     registers = make_registers(3_000, random_state=3)
     here = Population(70, min_history_days=1_500).at(registers, "2022-01-01").frame
-    visits = registers.events[registers.events["source"].eq("emergency") & registers.events["code_system"].eq("contact")]
+    visits = registers.events[
+        registers.events["source"].eq("emergency") & registers.events["code_system"].eq("contact")
+    ]
     last = visits[visits["time"].between("2021-01-01", "2021-12-31")].groupby("person_id").size()
     used = here["person_id"].map(last).fillna(0)
     scores = pd.DataFrame(

@@ -65,7 +65,13 @@ def test_access_improves_in_the_synthetic_county_and_misses_its_target(report):
 
 
 WORDS = {
-    "fi": ("Vaikuttavuusmittaristo", "Hoitoon 7 vuorokaudessa", "tavoite 80", "Tiedot 1.1.2024 asti", "erotusten erotus"),
+    "fi": (
+        "Vaikuttavuusmittaristo",
+        "Hoitoon 7 vuorokaudessa",
+        "tavoite 80",
+        "Tiedot 1.1.2024 asti",
+        "erotusten erotus",
+    ),
     "sv": ("Effektindikatorer", "Vård inom 7 dygn", "mål 80", "Uppgifter till 1.1.2024", "skillnad i skillnader"),
     "en": ("Impact indicators", "Care within 7 days", "target 80", "Data up to 1 January 2024", "difference in diff"),
 }
@@ -137,7 +143,7 @@ def test_a_countys_own_rows_are_shown_under_their_own_names(registers_of, tmp_pa
 
 
 def test_only_xlsx_is_written(report, tmp_path):
-    with pytest.raises(ValueError, match="`path` must end in .xlsx"):
+    with pytest.raises(ValueError, match=r"`path` must end in \.xlsx"):
         report.to_excel(tmp_path / "book.xls")
     assert list(tmp_path.iterdir()) == []
 

@@ -47,7 +47,8 @@ def per_1000(days: float, of: float = 365) -> float:
          "light_home_care", 25),
         ({"events": [("2023-05-01", "emergency", "visit"), ("2023-05-01", "primary_care", "visit")]}, "hospital", 1),
         ({"events": [("2023-05-01", "primary_care", "visit"), ("2023-05-01", "primary_care", "remote")]}, "clinic", 1),
-        ({"events": [("2023-05-01", "primary_care", "remote"), ("2024-01-01", "primary_care", "remote")]}, "digital", 1),
+        ({"events": [("2023-05-01", "primary_care", "remote"), ("2024-01-01", "primary_care", "remote")]},
+         "digital", 1),
         ({"events": [("2023-05-01", "home_care", "home_visit", 2.0), ("2023-05-07", "home_care", "home_visit", 2.0)]},
          "heavy_home_care", 7),
         ({"events": [("2023-05-07", "home_care", "home_visit", 2.0), ("2023-05-08", "home_care", "home_visit", 2.0)]},
@@ -111,8 +112,8 @@ def test_markers_of_unmet_need_stand_beside_the_mix(registers_of):
     [
         ({}, 365, 365),
         (HOSPITAL, 355, 355),
-        ({"stays": [("2023-03-01", "2023-03-11", "inpatient_unplanned"), ("2023-03-05", "2023-03-21", "interval_care")]},
-         345, 345),
+        ({"stays": [("2023-03-01", "2023-03-11", "inpatient_unplanned"),
+                    ("2023-03-05", "2023-03-21", "interval_care")]}, 345, 345),
         ({"stays": [("2023-01-01", None, "home_care")]}, 365, 365),
         ({"death_date": "2023-07-02"}, 182, 365),
         ({"registered_to": "2023-07-02"}, 365, 365),
@@ -213,8 +214,10 @@ def test_a_transfer_is_one_avoidable_admission(registers_of):
 
 
 def test_a_county_adds_an_indicator_as_a_row(registers_of):
-    row = indicator_definitions().head(1).assign(
-        indicator="strokes", measure="episodes", codes="ICD-10:I63", source="inpatient", min_age=65, per=1000
+    row = (
+        indicator_definitions()
+        .head(1)
+        .assign(indicator="strokes", measure="episodes", codes="ICD-10:I63", source="inpatient", min_age=65, per=1000)
     )
     person = {"events": [("2023-05-01", "inpatient", "I639")]}
     table = indicator_rates(registers_of(person), definitions=row, periods=YEAR)
@@ -242,7 +245,9 @@ def test_the_last_years_end_where_reporting_is_complete(registers_of):
     coverage = pd.DataFrame({"source": ["inpatient"], "reporting_lag_days": [60]})
     registers = registers_of(HOSPITAL, coverage=coverage, extract_date="2024-03-10")
     assert last_years(registers, n_periods=1) == [("2023-01-01", "2024-01-01")]
-    with pytest.raises(ValueError, match="`periods` must be completely reported, which the registers are until 2024-01-10"):
+    with pytest.raises(
+        ValueError, match="`periods` must be completely reported, which the registers are until 2024-01-10"
+    ):
         days_at_home(registers, periods=[("2023-02-01", "2024-02-01")])
 
 

@@ -35,9 +35,7 @@ def test_value_and_error_as_in_statsmodels():
     exposure = rng.uniform(0.3, 1, size=600)
     amount = rng.poisson(np.array([0.5, 1, 2])[stratum] * rng.gamma(1, size=600) * exposure).astype(float)
     weights = np.array([5.0, 3.0, 2.0])
-    value, variance, _ = standardised_rates(
-        amount, exposure, np.zeros(600, int), stratum, n_groups=1, weights=weights
-    )
+    value, variance, _ = standardised_rates(amount, exposure, np.zeros(600, int), stratum, n_groups=1, weights=weights)
     design = (stratum[:, None] == np.arange(3)).astype(float)
     fit = GLM(amount, design, family=families.Poisson(), offset=np.log(exposure)).fit(cov_type="HC0")
     rates, share = np.exp(fit.params), weights / weights.sum()
@@ -71,7 +69,8 @@ def test_a_person_with_many_events_is_one_person():
     spread = (np.arange(400) % 4 == 0).astype(float)
     heaped = 10 * (np.arange(400) % 40 == 0).astype(float)
     (first, narrow, _), (second, wide, _) = (
-        standardised_rates(amount, exposure, group, group, n_groups=1, weights=np.ones(1)) for amount in (spread, heaped)
+        standardised_rates(amount, exposure, group, group, n_groups=1, weights=np.ones(1))
+        for amount in (spread, heaped)
     )
     assert first[0] == second[0] == 0.25
     assert wide[0] > 10 * narrow[0]
