@@ -5,15 +5,17 @@ import pandas as pd
 
 from servicenee.impact.access import care_guarantee
 from servicenee.impact.residents import RATE_COLUMNS, Residents, period_label
+from servicenee.registers import Registers
 from servicenee.registers.reading import read_dates, to_days
 from servicenee.registers.tables import FAR_PAST
 
+SOURCE = "primary_care"
 _Z = 1.959963984540054
 
 
 def guarantee_rates(rows: Residents, requests: pd.DataFrame, *, limit_days: int) -> pd.DataFrame:
     """Share met within the limit, and share still open at the extract, of the period's primary-care requests."""
-    requests = primary_care(requests)
+    requests, until = primary_care(requests, rows.registers)
     names = [name for name in rows.groups.columns if name != "period"]
     requested, persons = to_days(read_dates(requests, "requested"), FAR_PAST), rows.registers.persons
     tables = []
@@ -25,7 +27,7 @@ def guarantee_rates(rows: Residents, requests: pd.DataFrame, *, limit_days: int)
         made = care_guarantee(
             within,
             limit_days=limit_days,
-            extract_date=rows.registers.extract_date,
+            extract_date=until,
             by=names or None,
             persons=persons,
         ).assign(period=period_label((begins, ends)))
@@ -56,8 +58,19 @@ def _open(made: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def primary_care(requests: pd.DataFrame) -> pd.DataFrame:
-    """Requests to primary care; a table that names no service is about nothing else."""
-    if "service" not in requests.columns:
-        return requests
-    return requests[requests["service"].isna() | requests["service"].eq("primary_care")]
+def primary_care(requests: pd.DataFrame, registers: Registers) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """Non-urgent requests to primary care, and the day until which contacts have been reported completely.
+
+    A table that names no service, or no urgency, is about nothing else. A contact not yet reported is not one that
+    did not happen: requests are followed to the extract date minus the reporting lag of primary care.
+    """
+    coverage = registers.coverage_columns
+    lag = int(coverage.lag_days[coverage.source.index(SOURCE)]) if SOURCE in coverage.source else 0
+    until = registers.extract_date - pd.Timedelta(days=lag)
+    kept = pd.Series(True, index=requests.index)
+    if "service" in requests.columns:
+        kept &= requests["service"].isna() | requests["service"].eq(SOURCE)
+    if "urgency" in requests.columns:
+        kept &= requests["urgency"].isna() | requests["urgency"].ne("urgent")
+    late = to_days(read_dates(requests, "requested"), FAR_PAST) >= registers.extract_day - lag
+    return requests[kept & ~late], until

@@ -173,16 +173,18 @@ def impact_report(
 
 
 def _access_tables(registers: Registers, reference: tuple | None) -> dict[str, pd.DataFrame]:
-    requests = primary_care(registers.requests)
-    shared = {"extract_date": registers.extract_date, "persons": registers.persons}
+    requests, until = primary_care(registers.requests, registers)
+    if not len(requests):
+        return {}
+    shared = {"extract_date": until, "persons": registers.persons}
     months = care_guarantee(requests, limit_days=GUARANTEE_DAYS, by="month", **shared)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ServiceneeWarning)
-        last_year = requests[requests["requested"] >= registers.extract_date - pd.DateOffset(years=1)]
+        last_year = requests[requests["requested"] >= until - pd.DateOffset(years=1)]
         made = {"months": months, "curve": waiting_times(last_year, days=CURVE_DAYS, **shared)}
         if "area" in registers.persons.columns:
             made["areas"] = care_guarantee(last_year, limit_days=GUARANTEE_DAYS, by="area", **shared)
-        reference = _default_reference(months, registers.extract_date) if reference is None else reference
+        reference = _default_reference(months, until) if reference is None else reference
         if reference is not None:
             made["debt"] = service_debt(requests, reference=reference, **shared)
     return made

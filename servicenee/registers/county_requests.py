@@ -10,6 +10,7 @@ from servicenee.registers.county_people import NEVER, People
 from servicenee.registers.county_rows import Rows, kind_of
 
 SERVICES = ("primary_care", "specialist_care")
+_DAY_BITS = 20  # days up to NEVER
 _YEARS = 3  # requests are recorded in the years before the extract only
 _ASKED_SHARE = (0.35, 0.5)  # of the visits; the others are planned follow-up
 _SAME_DAYS_SHARE, _SAME_DAYS = 0.3, 3  # of the requests in primary care, met within days whatever the queue
@@ -36,24 +37,37 @@ class Requests:
         return Requests(*(column[kept] for column in self.__dict__.values()))
 
 
-def county_requests(people: People, events: Rows, exit_day: np.ndarray, calendar: Calendar, rng) -> Requests:
+def county_requests(
+    people: People, events: Rows, reported: Rows, exit_day: np.ndarray, calendar: Calendar, rng
+) -> Requests:
     """The requests of some persons: each visit that was asked for, those withdrawn on the way, and the queue.
 
     A queue at the extract is made of visits still to come: those of the last months are repeated after the extract,
-    or requests would thin out towards it and waits would look short.
+    or requests would thin out towards it and waits would look short. A visit that happened but has not been reported
+    leaves its request open, as in a real extract.
     """
     made = []
     for service, source in enumerate(("primary_care", "outpatient")):
-        visits = events.where((events.kind == kind_of(source, "contact", "visit")) & (events.day < calendar.extract))
+        kind = kind_of(source, "contact", "visit")
+        happened = np.unique(_visit_days(events, kind, calendar))
         horizon = min(8 * int(_MEAN_WAIT_DAYS[service]), calendar.extract - calendar.start)
-        recent = visits.day >= calendar.extract - horizon
-        person = np.concatenate([visits.person, visits.person[recent]])
-        day = np.concatenate([visits.day, visits.day[recent] + horizon]).astype(np.int64)
+        person, day = happened >> _DAY_BITS, happened & (2**_DAY_BITS - 1)
+        recent = day >= calendar.extract - horizon
+        person, day = np.r_[person, person[recent]], np.r_[day, day[recent] + horizon]
         asked = rng.random(len(person)) < _ASKED_SHARE[service]
         person, day = person[asked], day[asked]
         requested = day - _waits(people, person, day, service, calendar, rng)
         withdrawn = requested + 1 + rng.exponential(1 / _WITHDRAWN_PER_DAY[service], len(day)).astype(np.int64)
-        made.append(_followed(person, requested, day, withdrawn, service, calendar))
+        told = np.isin((person << _DAY_BITS) + day, _visit_days(reported, kind, calendar))
+        everything = Requests(
+            person,
+            requested,
+            np.full(len(person), service),
+            np.where(told & (day <= withdrawn), day, NEVER),
+            np.where((withdrawn < day) & (withdrawn < calendar.extract), withdrawn, NEVER),
+        )
+        first = max(calendar.start, calendar.extract - 365 * _YEARS)
+        made.append(everything.where((requested >= first) & (requested < calendar.extract)))
     found = Requests(*(np.concatenate([getattr(part, name) for part in made]) for name in Requests.__annotations__))
     here = (found.requested >= people.entry_day[found.person]) & (found.requested < exit_day[found.person])
     found = found.where(here)
@@ -64,6 +78,12 @@ def county_requests(people: People, events: Rows, exit_day: np.ndarray, calendar
     for column in (found.person, found.requested, found.service):
         same &= column[1:] == column[:-1]
     return found.where(np.r_[True, ~same]) if len(order) else found
+
+
+def _visit_days(events: Rows, kind: int, calendar: Calendar) -> np.ndarray:
+    """Person and day of the visits before the extract, packed into one number each."""
+    visits = events.where((events.kind == kind) & (events.day < calendar.extract))
+    return (visits.person.astype(np.int64) << _DAY_BITS) + visits.day
 
 
 def request_frame(parts: list[tuple[Requests, int]], ids: np.ndarray) -> pd.DataFrame:
@@ -99,15 +119,6 @@ def _waits(people: People, person: np.ndarray, day: np.ndarray, service: int, ca
     waits = rng.gamma(_WAIT_SHAPE, np.exp(log_mean) / _WAIT_SHAPE)
     soon = (rng.random(len(person)) < _SAME_DAYS_SHARE) & (service == 0)
     return np.where(soon, rng.integers(0, _SAME_DAYS + 1, len(person)), waits).astype(np.int64)
-
-
-def _followed(person, requested, day, withdrawn, service: int, calendar: Calendar) -> Requests:
-    """What the extract knows of requests made in the last years."""
-    known = (requested >= max(calendar.start, calendar.extract - 365 * _YEARS)) & (requested < calendar.extract)
-    met = np.where((day <= withdrawn) & (day < calendar.extract), day, NEVER)
-    closed = np.where((withdrawn < day) & (withdrawn < calendar.extract), withdrawn, NEVER)
-    everything = Requests(person, requested, np.full(len(person), service), met, closed)
-    return everything.where(known)
 
 
 def _dates(days: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def _block(
         fates,
         reported,
         _reported_stays(stays, calendar, coverage, reporting),
-        county_requests(people, events, fates.exit_day, calendar, asking),
+        county_requests(people, events, reported, fates.exit_day, calendar, asking),
     )
 
 
