@@ -10,6 +10,7 @@ from scipy.stats import beta
 
 from servicenee._checks import check_choice, check_days
 from servicenee.disclosure import suppress
+from servicenee.impact.comparison import Z
 from servicenee.impact.groups import group_codes, listed_columns
 from servicenee.impact.incidence import Incidence, cumulative_incidence, share_error
 from servicenee.impact.waiting import Waits, read_waits
@@ -18,7 +19,6 @@ from servicenee.outcomes import CENSORED, EVENT, OTHER_EVENT
 SMALLEST_FOLLOWED_SHARE = 0.5  # of the requests of a group, made at least the limit before the extract
 LONGEST_WAIT_DAYS = 400  # quantiles of longer waits are not told apart
 NOT_FOLLOWED, TOO_FEW = "too little follow-up", "too few persons"
-_Z = 1.959963984540054
 _GUARANTEE_COLUMNS = (
     "limit_days",
     "n",
@@ -198,7 +198,7 @@ def share_interval(share: np.ndarray, error: np.ndarray, n: np.ndarray) -> tuple
     """95 % interval of shares on the logit scale; exact (Clopper-Pearson) where the share is 0 or 1."""
     inside = (share > 0) & (share < 1)
     middle = np.where(inside, share, 0.5)
-    width = _Z * error / (middle * (1 - middle))
+    width = Z * error / (middle * (1 - middle))
     logit = np.log(middle) - np.log1p(-middle)
     with np.errstate(over="ignore"):
         lower, upper = 1 / (1 + np.exp(width - logit)), 1 / (1 + np.exp(-width - logit))

@@ -9,7 +9,7 @@ from servicenee.html import note, page, table
 from servicenee.texts import format_number, text
 
 EFFECT, DESCRIPTION = "effect", "description"
-Z = 1.959963984540054
+Z = 1.959963984540054  # 97.5 % point of the normal distribution
 _DESIGNS_WITH_CONTROLS = (
     "hold_out",
     "discontinuity",
@@ -68,8 +68,9 @@ class Comparison:
         """One paragraph a reader may quote."""
         if self.kind == DESCRIPTION:
             return text("impact.comparison.description", language, outcome=self.outcome, n=self.n_listed)
+        decimals = _decimals(self.upper - self.lower)
         numbers = {
-            name: format_number(value, language, decimals=_decimals(value, self.upper - self.lower))
+            name: format_number(value, language, decimals=decimals)
             for name, value in (("estimate", self.estimate), ("lower", self.lower), ("upper", self.upper))
         }
         clear = text(f"impact.comparison.{'clear' if self.is_clear else 'unclear'}", language)
@@ -105,7 +106,6 @@ class Comparison:
         return f"<p><b>{self!r}</b></p>{rows}"
 
 
-def _decimals(value: float, width: float) -> int:
-    """As many decimals as the interval is worth."""
-    scale = min(abs(width), max(abs(value), 1e-6)) if np.isfinite(width) else 1.0
-    return int(np.clip(2 - np.floor(np.log10(max(scale, 1e-6))), 0, 4))
+def _decimals(width: float) -> int:
+    """As many decimals as the interval is worth: two digits of its width."""
+    return int(np.clip(1 - np.floor(np.log10(width)), 0, 4)) if np.isfinite(width) and width > 0 else 2

@@ -7,6 +7,7 @@ import pandas as pd
 
 from servicenee._checks import check_dates
 from servicenee.disclosure import is_small
+from servicenee.impact.comparison import Z
 from servicenee.impact.groups import group_codes, listed_columns
 from servicenee.impact.waiting import Waits, read_waits
 from servicenee.outcomes import CENSORED, EVENT
@@ -141,7 +142,7 @@ def _compared(counts: np.ndarray, name: str, months: np.ndarray, span: tuple) ->
     total, base = (np.bincount(calendar[inside], weights=one[inside], minlength=12) for one in (counts, exposure))
     years = np.bincount(calendar[inside], minlength=12)[calendar]
     expected = (total / base)[calendar] * exposure
-    width = 1.959963984540054 * np.sqrt(expected * (1 + 1 / years))
+    width = Z * np.sqrt(expected * (1 + 1 / years))
     hidden = is_small(counts)
     observed = np.where(hidden, np.nan, counts)
     difference = observed - expected

@@ -8,8 +8,8 @@ import pandas as pd
 
 from servicenee.evaluation.figures import BLUE, GREY, VERMILLION
 from servicenee.impact.comparison import Comparison
-from servicenee.impact.wording import label_text, level_text, period_text
-from servicenee.texts import format_number, text
+from servicenee.impact.wording import label_text, level_text, period_text, word
+from servicenee.texts import format_number
 
 GREEN, YELLOW, SKY, PURPLE = "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 _LEVEL_COLORS = {
@@ -57,14 +57,14 @@ def plot_guarantee(months: pd.DataFrame, *, target: float | None = None, languag
     axis.fill_between(x, 100 * shown["lower"], 100 * shown["upper"], color=BLUE, alpha=0.18, linewidth=0)
     axis.plot(x, 100 * shown["share"], color=BLUE, linewidth=2.2, marker="o", markersize=4)
     axis.plot(x, 100 * shown["realised_visits_share"], color=GREY, linewidth=1.6, linestyle="--")
-    _write_at_end(axis, x[-1], 100 * shown["share"].iloc[-1], _word("legend.share", language), BLUE)
-    _write_at_end(axis, x[-1], 100 * shown["realised_visits_share"].iloc[-1], _word("legend.realised", language), GREY)
+    _write_at_end(axis, x[-1], 100 * shown["share"].iloc[-1], word("legend.share", language), BLUE)
+    _write_at_end(axis, x[-1], 100 * shown["realised_visits_share"].iloc[-1], word("legend.realised", language), GREY)
     if target is not None:
         axis.plot([x[0], x[-1]], [100 * target] * 2, color=VERMILLION, linewidth=1.6, linestyle=(0, (5, 2)))
-        words = _word("legend.target", language, target=format_number(100 * target, language, decimals=0))
+        words = word("legend.target", language, target=format_number(100 * target, language, decimals=0))
         axis.text(x[0], 100 * target + 1, words, color=VERMILLION, va="bottom", fontsize=10)
     _year_ticks(axis, x)
-    axis.set(ylim=(0, 100), xlim=(x[0] - 0.5, x[-1] + 0.22 * (x[-1] - x[0]) + 2), ylabel=_word("axis.share", language))
+    axis.set(ylim=(0, 100), xlim=(x[0] - 0.5, x[-1] + 0.22 * (x[-1] - x[0]) + 2), ylabel=word("axis.share", language))
     _numbers(axis.yaxis, language)
     _plain(axis)
     return fig
@@ -106,7 +106,7 @@ def plot_waiting(curve: pd.DataFrame, *, language: str = "en"):
     )
     for name, low, high, color in layers:
         axis.fill_between(
-            day, low, high, color=color, linewidth=0, step="post", alpha=0.85, label=_word(f"legend.{name}", language)
+            day, low, high, color=color, linewidth=0, step="post", alpha=0.85, label=word(f"legend.{name}", language)
         )
     for limit in (7, 14):
         if limit <= day[-1]:
@@ -120,7 +120,7 @@ def plot_waiting(curve: pd.DataFrame, *, language: str = "en"):
                 fontweight="bold",
             )
     axis.set(
-        xlim=(day[0], day[-1]), ylim=(0, 100), xlabel=_word("axis.days", language), ylabel=_word("axis.share", language)
+        xlim=(day[0], day[-1]), ylim=(0, 100), xlabel=word("axis.days", language), ylabel=word("axis.share", language)
     )
     axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3)
     axis.spines[["top", "right"]].set_visible(False)
@@ -176,7 +176,7 @@ def plot_mix(mix: pd.DataFrame, *, language: str = "en"):
                           bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.2})  # fmt: skip
         left += width
     axis.invert_yaxis()
-    axis.set_xlabel(_word("axis.per_1000", language))
+    axis.set_xlabel(word("axis.per_1000", language))
     _numbers(axis.xaxis, language)
     axis.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, fontsize=9)
     _plain(axis)
@@ -206,7 +206,7 @@ def plot_equity(gaps: pd.DataFrame, county: float, *, labels: list[str], languag
         return _nothing(fig, language)
     axis, y = fig.subplots(), np.arange(len(gaps), dtype=np.float64)
     y += np.cumsum(np.r_[0, gaps["dimension"].to_numpy()[1:] != gaps["dimension"].to_numpy()[:-1]]) * 0.6
-    axis.axvline(county, color=GREY, linewidth=1.2, label=_word("legend.county", language))
+    axis.axvline(county, color=GREY, linewidth=1.2, label=word("legend.county", language))
     axis.hlines(y, gaps["value_lower"], gaps["value_upper"], color=BLUE, linewidth=1.8)
     clear = gaps["clear"].to_numpy(dtype=bool)
     for chosen, face in ((clear, BLUE), (~clear, "white")):
@@ -296,10 +296,10 @@ def plot_debt(debt: pd.DataFrame, *, language: str = "en"):
         x = _month_numbers(one["month"].dt.strftime("%Y-%m"))
         axis.fill_between(x, one["lower"], one["upper"], color="#D9DDE3", linewidth=0)
         axis.plot(
-            x, one["expected"], color=GREY, linewidth=1.4, linestyle="--", label=_word("legend.expected", language)
+            x, one["expected"], color=GREY, linewidth=1.4, linestyle="--", label=word("legend.expected", language)
         )
-        axis.plot(x, one["observed"], color=BLUE, linewidth=2, label=_word("legend.observed", language))
-        axis.set_title(_word(f"axis.{measure}", language), loc="left", fontsize=10)
+        axis.plot(x, one["observed"], color=BLUE, linewidth=2, label=word("legend.observed", language))
+        axis.set_title(word(f"axis.{measure}", language), loc="left", fontsize=10)
         axis.set_ylim(0, None)
         _numbers(axis.yaxis, language)
         _plain(axis)
@@ -341,7 +341,7 @@ def plot_event_study(comparison: Comparison, *, language: str = "en"):
         part = study[chosen]
         axis.vlines(part["since_start"], part["lower"], part["upper"], color=BLUE, linewidth=1.8)
         axis.plot(part["since_start"], part["estimate"], "o", color=BLUE, markerfacecolor=face, markersize=7)
-    axis.set(xlabel=_word("axis.since_start", language), ylabel=_word("axis.difference", language))
+    axis.set(xlabel=word("axis.since_start", language), ylabel=word("axis.difference", language))
     axis.set_xticks(study["since_start"])
     _numbers(axis.yaxis, language)
     _plain(axis)
@@ -376,12 +376,8 @@ def _figure(width: float, height: float, *, layout: str = "constrained"):
     return fig
 
 
-def _word(name: str, language: str, **values) -> str:
-    return text(f"impact.{name}", language, **values)
-
-
 def _nothing(fig, language: str):
-    fig.text(0.5, 0.5, _word("figure.empty", language), ha="center", va="center", color=GREY)
+    fig.text(0.5, 0.5, word("figure.empty", language), ha="center", va="center", color=GREY)
     return fig
 
 

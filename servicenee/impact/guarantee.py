@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 
 from servicenee.impact.access import care_guarantee
+from servicenee.impact.comparison import Z
 from servicenee.impact.residents import RATE_COLUMNS, Residents, period_label
 from servicenee.registers import Registers
 from servicenee.registers.reading import read_dates, to_days
 from servicenee.registers.tables import FAR_PAST
 
 SOURCE = "primary_care"
-_Z = 1.959963984540054
 
 
 def guarantee_rates(rows: Residents, requests: pd.DataFrame, *, limit_days: int) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def guarantee_rates(rows: Residents, requests: pd.DataFrame, *, limit_days: int)
 
 def _met(made: pd.DataFrame, limit_days: int) -> pd.DataFrame:
     # The interval is symmetric on the logit scale; its half width serves comparisons between groups.
-    error = (made["upper"] - made["lower"]) / (2 * _Z)
+    error = (made["upper"] - made["lower"]) / (2 * Z)
     return made.assign(
         indicator=f"met_within_{limit_days}_days", n_persons=made["n"], value=made["share"], error=error, per=1.0
     )
@@ -52,8 +52,8 @@ def _open(made: pd.DataFrame) -> pd.DataFrame:
         n_persons=made["n"],
         value=share,
         error=error,
-        lower=(share - _Z * error).clip(lower=0),
-        upper=(share + _Z * error).clip(upper=1),
+        lower=(share - Z * error).clip(lower=0),
+        upper=(share + Z * error).clip(upper=1),
         per=1.0,
     )
 

@@ -207,10 +207,10 @@ def avoidable_admissions(
 def _requests_met(rows: Residents, row) -> pd.DataFrame:
     """The care guarantee as an indicator; rows without numbers where there are no requests."""
     requests = rows.registers.requests
-    if requests is None:
+    made = None if requests is None else guarantee_rates(rows, requests, limit_days=int(row.days))
+    if made is None or made.empty:
         empty = dict.fromkeys(("n_persons", "value", "error", "lower", "upper"), np.nan)
         return rows.groups.assign(indicator=row.indicator, **empty, per=float(row.per), note=NO_REQUESTS)
-    made = guarantee_rates(rows, requests, limit_days=int(row.days))
     made = made[made["indicator"] != "still_waiting"].assign(indicator=row.indicator, per=float(row.per))
     scaled = {name: made[name] * row.per for name in ("value", "error", "lower", "upper")}
     return made.assign(**scaled)

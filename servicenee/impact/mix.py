@@ -98,8 +98,9 @@ def need_markers(rows: Residents, registers: Registers) -> pd.DataFrame:
         blank_uncovered(visits, rows, sources_of(registers, *_EMERGENCY)),
         rate_table(rows, "marker.deaths", deaths(rows), years, per=1000),
     ]
-    if registers.requests is not None:
-        tables.append(_waiting_markers(rows, registers))
+    waiting = None if registers.requests is None else _waiting_markers(rows, registers)
+    if waiting is not None and len(waiting):
+        tables.append(waiting)
     return pd.concat(tables, ignore_index=True)
 
 

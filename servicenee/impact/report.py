@@ -13,7 +13,7 @@ from servicenee._checks import check_choice
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.impact import figures as drawing
 from servicenee.impact.access import care_guarantee, waiting_times
-from servicenee.impact.comparison import Comparison
+from servicenee.impact.comparison import Comparison, Z
 from servicenee.impact.cost import service_cost
 from servicenee.impact.debt import service_debt
 from servicenee.impact.equity import equity_gaps
@@ -31,7 +31,6 @@ TARGET_INDICATOR = "met_within_7_days"
 CURVE_DAYS = tuple(range(61))
 _FILLING_MONTHS = 3  # until requests made before the first recorded one have left the queue
 _DIMENSIONS = ("sex", "age_band", "language", "urban_rural", "living_alone", "income", "area")
-Z = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)

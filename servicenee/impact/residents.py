@@ -12,6 +12,7 @@ from scipy.stats import gamma
 from servicenee._checks import check_count, check_dates
 from servicenee.cohort import completed_years
 from servicenee.disclosure import suppress
+from servicenee.impact.comparison import Z
 from servicenee.impact.groups import age_band, group_codes, listed_columns
 from servicenee.registers import Registers
 from servicenee.registers.tables import FAR_PAST, TextColumn
@@ -196,7 +197,7 @@ def _interval(value, variance, largest, *, signed: bool) -> tuple[np.ndarray, np
     """Gamma interval of counts; that of the normal distribution for balances, which may be negative."""
     if not signed:
         return gamma_interval(value, variance, largest)
-    width = 1.959963984540054 * np.sqrt(variance)
+    width = Z * np.sqrt(variance)
     return value - width, value + width
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee import EventCounts, FeatureSet, Outcome, Population, make_registers
+from servicenee import EventCounts, FeatureSet, Outcome, Population
 from servicenee.impact import effect_of_lists
 from servicenee.impact.comparison import Comparison
 
@@ -107,8 +107,8 @@ def test_persons_on_several_lists_do_not_narrow_the_interval(planted_county):
     assert both.n_listed == once.n_listed
 
 
-def test_days_at_home_can_be_the_outcome():
-    registers = make_registers(1_500, random_state=0)
+def test_days_at_home_can_be_the_outcome(county):
+    registers = county
     ids = Population(65).at(registers, "2022-01-01").frame["person_id"].to_numpy()
     rng = np.random.default_rng(1)
     scores = pd.DataFrame(
@@ -132,9 +132,9 @@ def test_without_controls_the_word_effect_cannot_be_produced(planted_county):
             assert not CLAIMS.search(words), words
 
 
-def test_the_description_shows_regression_to_the_mean():
+def test_the_description_shows_regression_to_the_mean(county):
     """People chosen for a bad year have a better one next, list or no list."""
-    registers = make_registers(3_000, random_state=3)
+    registers = county
     here = Population(70, min_history_days=1_500).at(registers, "2022-01-01").frame
     visits = registers.events[
         registers.events["source"].eq("emergency") & registers.events["code_system"].eq("contact")
@@ -144,7 +144,7 @@ def test_the_description_shows_regression_to_the_mean():
     scores = pd.DataFrame(
         {"person_id": here["person_id"], "index_date": pd.Timestamp("2022-01-01"), "risk": 0.05 + 0.01 * used}
     )
-    record = scores.nlargest(150, "risk").assign(team="all", role="listed")
+    record = scores.nlargest(90, "risk").assign(team="all", role="listed")
     found = effect_of_lists(record, scores, registers, outcome="emergency_visit", design="before_after")
     table = found.tables["before_after"].set_index("persons")
     for row in ("listed", "same_rule_before_there_was_a_list"):
