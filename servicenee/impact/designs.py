@@ -170,8 +170,9 @@ def _bandwidth(running: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
         noise += float(np.var(y[inside])) if inside.sum() > 1 else float(np.var(y))
         if side.sum() >= 10:
             curvature += (2 * np.polyfit(running[side], y[side], 2, w=np.sqrt(weight[side]))[0]) ** 2
-    # The regularisation of Imbens and Kalyanaraman: curvature that is mostly noise must not pass for none.
-    floor = 2160 * noise / (max(near.sum(), 1) * pilot**4) / 100
+    # Curvature that is mostly noise must not pass for none. The form of Imbens and Kalyanaraman's regularisation, at a
+    # twentieth of its size: on simulated lists that kept 95-97 of 100 intervals right, theirs 97-98 at a third wider.
+    floor = 108 * noise / (max(near.sum(), 1) * pilot**4)
     bandwidth = _KERNEL_CONSTANT * (noise / (density * (curvature + floor) * n)) ** 0.2 * n**-0.05
     narrowest = max(_side_reach(running, running >= 0), _side_reach(-running, running < 0))
     return float(np.clip(bandwidth, narrowest, np.max(np.abs(running))))
