@@ -107,5 +107,5 @@ class Comparison:
 
 
 def _decimals(width: float) -> int:
-    """As many decimals as the interval is worth: two digits of its width."""
-    return int(np.clip(1 - np.floor(np.log10(width)), 0, 4)) if np.isfinite(width) and width > 0 else 2
+    """As many decimals as the interval is worth: three digits of its width."""
+    return int(np.clip(2 - np.floor(np.log10(width)), 0, 4)) if np.isfinite(width) and width > 0 else 2
