@@ -240,13 +240,16 @@ def _parser() -> argparse.ArgumentParser:
     lists.add_argument("--capacity", type=int, help="most persons listed per group (default: 20)")
     lists.add_argument("--by", default="area", help="column of persons that divides the list (default: %(default)s)")
     _add_language(lists)
-    impact = _command(commands, "impact", _impact)
+    _add_impact_arguments(_command(commands, "impact", _impact))
+    return parser
+
+
+def _add_impact_arguments(impact: argparse.ArgumentParser) -> None:
     impact.add_argument("registers", help=_REGISTERS)
     impact.add_argument("--output", default="impact", help="folder for page and workbook (default: %(default)s)")
     impact.add_argument("--definitions", help="CSV of indicators, as impact.indicator_definitions gives them")
     impact.add_argument("--costs", help="CSV of unit costs, as impact.unit_costs gives them")
     _add_language(impact)
-    return parser
 
 
 def _command(commands, name: str, run) -> argparse.ArgumentParser:
