@@ -112,7 +112,11 @@ def effect_of_lists(
 
 def prior_use(outcome: Outcome | str, cohort: Cohort, days: int) -> np.ndarray:
     """Events or stays of the outcome begun in the days before each index date; hospital stays for days at home."""
-    definition = Outcome(["stay:inpatient"]).definition if outcome == DAYS_AT_HOME else _outcome(outcome).definition
+    definition = (
+        Outcome(["stay:inpatient"], label_type="use").definition
+        if outcome == DAYS_AT_HOME
+        else _outcome(outcome).definition
+    )
     count, stop = np.zeros(len(cohort)), cohort.index_day.astype(np.int64)
     for columns, time, unit in (
         (cohort.registers.event_columns, "minute", MINUTES_PER_DAY),

@@ -96,6 +96,6 @@ def days_at_home_after(cohort: Cohort, *, horizon_days: int = DAYS) -> pd.DataFr
     >>> float(days_at_home_after(cohort)["value"].max())
     365.0
     """
-    away = Outcome(list(AWAY), kind="days", horizon_days=horizon_days).label(cohort)
+    away = Outcome(list(AWAY), kind="days", horizon_days=horizon_days, label_type="use").label(cohort)
     home = away["exposure_days"] - away["value"]
     return away.assign(value=home.clip(lower=0))

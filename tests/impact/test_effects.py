@@ -10,7 +10,7 @@ from servicenee import EventCounts, FeatureSet, Outcome, Population
 from servicenee.impact import effect_of_lists
 from servicenee.impact.comparison import Comparison
 
-OUTCOME = Outcome(["contact:=emergency"], horizon_days=365)
+OUTCOME = Outcome(["contact:=emergency"], horizon_days=365, label_type="use")
 FEATURES = FeatureSet(
     [
         ("before", EventCounts(["contact:=emergency"], lookback_days=365)),
