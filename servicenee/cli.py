@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | check | train | predict | lists`."""
+"""The command line: `servicenee demo | check | train | predict | lists | impact`."""
 
 import argparse
 import logging
@@ -19,6 +19,7 @@ _COMMANDS = {
     "train": "fit a defined model, evaluate it, register it, write its card",
     "predict": "score everybody in a model's population",
     "lists": "a list for a care coordinator from scores, and what came back of the last one",
+    "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
 }
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
@@ -27,6 +28,7 @@ _EXAMPLES = {
     "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
     "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
     'protected/list.xlsx --purpose client_work --legal-basis "section of law, decision of the controller"',
+    "impact": "servicenee impact registers --output impact --language fi",
 }
 _MODEL = "folder of a saved model, or models:/NAME@ALIAS"
 _REGISTERS = "folder of registers (Parquet or CSV)"
@@ -198,6 +200,29 @@ def _writer(listing, ending: str):
     return writers[ending.lower()]
 
 
+def _impact(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from servicenee.impact import impact_report
+    from servicenee.registers import read_registers
+
+    LOG.info("reading %s", arguments.registers)
+    registers = read_registers(arguments.registers)
+    given = {
+        name: pd.read_csv(getattr(arguments, name)) if getattr(arguments, name) else None
+        for name in ("definitions", "costs")
+    }
+    LOG.info("measuring")
+    report = impact_report(registers, **given)
+    output = Path(arguments.output)
+    output.mkdir(parents=True, exist_ok=True)
+    LOG.info("writing the page and the workbook")
+    _say(
+        f"page     {report.to_html(output / 'impact.html', language=arguments.language)}",
+        f"workbook {report.to_excel(output / 'impact.xlsx', language=arguments.language)}",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="servicenee", description=_ABOUT, epilog="Every command explains itself: servicenee COMMAND --help"
@@ -240,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         "--purpose", required=True, choices=("client_work", "knowledge_management"), help="persons, or counts only"
     )
     _add_list_options(lists)
+    _add_impact_arguments(_command(commands, "impact", _impact))
     return parser
 
 
@@ -259,6 +285,14 @@ def _add_list_options(lists: argparse.ArgumentParser) -> None:
     lists.add_argument("--ground", default="", help="task or section of law, for the log of access (with --protected)")
     lists.add_argument("--key", help="file with person_id and name, read only while writing")
     _add_language(lists)
+
+
+def _add_impact_arguments(impact: argparse.ArgumentParser) -> None:
+    impact.add_argument("registers", help=_REGISTERS)
+    impact.add_argument("--output", default="impact", help="folder for page and workbook (default: %(default)s)")
+    impact.add_argument("--definitions", help="CSV of indicators, as impact.indicator_definitions gives them")
+    impact.add_argument("--costs", help="CSV of unit costs, as impact.unit_costs gives them")
+    _add_language(impact)
 
 
 def _command(commands, name: str, run) -> argparse.ArgumentParser:

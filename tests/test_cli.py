@@ -15,7 +15,7 @@ import servicenee
 from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 
-COMMANDS = ("demo", "check", "train", "predict", "lists")
+COMMANDS = ("demo", "check", "train", "predict", "lists", "impact")
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +230,13 @@ def test_a_list_is_recorded_comes_back_and_the_next_one_knows(demo, tmp_path, ca
     assert "Left out: already known or current services are enough: fewer than 5" in page
     assert "was on the list of 1 November 2023" in page
     assert main(["lists", model, registers, scores, second, *common]) == 1, "the same list is recorded once"
+
+
+def test_impact_writes_a_page_and_a_workbook(demo, tmp_path, capsys):
+    assert main(["impact", str(demo / "registers"), "--output", str(tmp_path), "--language", "sv", "--quiet"]) == 0
+    assert "Effektindikatorer" in (tmp_path / "impact.html").read_text("utf-8")
+    assert "Vård inom 7 dygn" in pd.read_excel(tmp_path / "impact.xlsx", header=None).iloc[4, 0]
+    assert str(tmp_path / "impact.xlsx") in capsys.readouterr().out
 
 
 def test_train_registers_the_model_and_writes_card_and_measures(demo, tmp_path, capsys):
