@@ -89,7 +89,7 @@ def _against(rows: pd.DataFrame, name: str, largest, *, n_compared: int) -> pd.D
     gap, error = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     if largest is not None:
         gap = (rows["value"] - rows.at[largest, "value"]).to_numpy()
-        error = np.hypot(rows["error"], rows.at[largest, "error"]).to_numpy()
+        error = np.hypot(rows["error"].to_numpy(), rows.at[largest, "error"])
         error[rows.index.get_loc(largest)] = 0.0
     width = norm.ppf(1 - 0.025 / n_compared) * error
     return rows.assign(
