@@ -9,7 +9,8 @@ import servicenee as sn
 
 BUILDERS = {
     "count": sn.EventCounts, "any": sn.AnyEvent, "since": sn.DaysSince, "distinct": sn.DistinctCodes,
-    "sum": sn.EventSums, "mean": sn.EventMeans, "min": sn.EventMinima, "max": sn.EventMaxima, "last": sn.LatestValue, "slope": sn.ValueTrend,
+    "sum": sn.EventSums, "mean": sn.EventMeans, "min": sn.EventMinima, "max": sn.EventMaxima,
+    "last": sn.LatestValue, "slope": sn.ValueTrend,
 }  # fmt: skip
 wanted = {name: GROUPS if name in statistics("gp", "full") else VALUED for name in BUILDERS}
 
