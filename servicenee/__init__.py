@@ -56,6 +56,13 @@ _ROOMS = {
     ),
     "servicenee.evaluation": ("Evaluation", "evaluate", "known_outcomes"),
     "servicenee.need": ("NeedClassifier",),
+    "servicenee.segments": (
+        "LatentClassSegmenter",
+        "RuleSegmenter",
+        "segment_profile",
+        "segment_stability",
+        "segment_transitions",
+    ),
     "servicenee.model": ("NeedModel",),
     "servicenee.persistence": ("save_model",),
     "servicenee.tracking": ("load_model", "log_model"),

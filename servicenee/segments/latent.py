@@ -1,4 +1,4 @@
-"""Conditions, categories, counts and scale values come in; segments with probabilities go out: latent class analysis."""
+"""Conditions, categories, counts and scale values come in; segments with probabilities go out: latent classes."""
 
 import hashlib
 import warnings

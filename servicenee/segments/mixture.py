@@ -1,7 +1,7 @@
 """Distinct rows with their numbers come in; the latent class model of highest likelihood goes out, by EM in numpy.
 
-Every distribution here is an exponential family, so a column is its sufficient statistics, a segment the means of these,
-and both steps of EM are one matrix product each.
+Every distribution here is an exponential family, so a column is its sufficient statistics, a segment the means of
+these, and both steps of EM are one matrix product each.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Design:
-    """Rows as the likelihood needs them: statistics (n_statistics + n_observed, n_rows), how many persons each row is."""
+    """Rows as the likelihood needs them: statistics, shape (n_statistics + n_observed, n_rows), and persons per row."""
 
     layout: Layout
     statistics: np.ndarray

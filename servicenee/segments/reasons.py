@@ -40,7 +40,10 @@ def _table(design, columns, overall, gain, index, n_reasons) -> pd.DataFrame:
     rows, ranks = np.nonzero(ranked.T > 1e-9)
     chosen = order[ranks, rows]
     starts = np.cumsum([0, *[column.n_statistics for column in columns]])
-    values = [_value(columns[n], design.statistics[starts[n] : starts[n + 1], row]) for n, row in zip(chosen, rows)]
+    values = [
+        _value(columns[n], design.statistics[starts[n] : starts[n + 1], row])
+        for n, row in zip(chosen, rows, strict=True)
+    ]
     references = [_reference(columns[n], overall[starts[n] : starts[n + 1]]) for n in chosen]
     return pd.DataFrame(
         {
