@@ -20,6 +20,13 @@ from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
 from servicenee.registers import Registers
+from servicenee.segments import (
+    COMPARED_BY,
+    LatentClassSegmenter,
+    RuleSegmenter,
+    SegmentEvaluation,
+    evaluate_segments,
+)
 
 RISK_DECIMALS = 12
 _AGE_BANDS = (0, 65, 75, 85)
@@ -38,9 +45,9 @@ class Training:
     n_rows, n_persons : int
         Rows (person and index date) and persons.
     n_events : int or None
-        Rows with the event; None if they are 1 to 4.
+        Rows with the event; None if they are 1 to 4, and of segments.
     base_rate : float or None
-        Event rate, weighted for censoring; None if there are 1 to 4 events.
+        Event rate, weighted for censoring; None if there are 1 to 4 events, and of segments.
     digest : str
         Fingerprint of features and labels without ids: the same data gives the same one.
     """
@@ -63,11 +70,11 @@ class NeedModel:
         Who is scored.
     features : FeatureSet or builder
         What was known on the index date.
-    estimator : NeedClassifier
-        Learns the risk; it is cloned. Any scikit-learn classifier fits inside, as in
+    estimator : NeedClassifier, LatentClassSegmenter or RuleSegmenter
+        Learns the risk, or the segments; it is cloned. Any scikit-learn classifier fits inside, as in
         ``NeedClassifier(LogisticRegression())``.
-    outcome : Outcome
-        What is predicted.
+    outcome : Outcome, optional
+        What is predicted; None for segmenters.
     name : str, default="need"
         Name in scores, lists and the registry.
     version : str, optional
@@ -131,10 +138,13 @@ class NeedModel:
         """
         self._check()
         cohort = self.population.at(registers, index_dates)
-        labels = self._label(cohort)
+        labels = None if self.is_segmenter else self._label(cohort)
         X = self.features.fit_transform(cohort)
         persons = cohort.person
-        estimator = clone(self.estimator).fit(X, labels, groups=persons)
+        if labels is None:
+            estimator = clone(self.estimator).fit(X)
+        else:
+            estimator = clone(self.estimator).fit(X, labels, groups=persons)
         facts = _training(X, labels, persons, registers.extract_date)
         return self.with_fit(estimator, facts, self.features.describe(registers))
 
@@ -145,8 +155,8 @@ class NeedModel:
         *,
         by: str | Iterable[str] | None = None,
         capacity: int | float | None = None,
-    ) -> Evaluation:
-        """Judge the risks on later index dates, whose outcomes training has not seen.
+    ) -> Evaluation | SegmentEvaluation:
+        """Judge the risks on later index dates, whose outcomes training has not seen; or the segments on a later one.
 
         Parameters
         ----------
@@ -161,7 +171,9 @@ class NeedModel:
 
         Returns
         -------
-        Evaluation
+        Evaluation or SegmentEvaluation
+            Of segments: profile, names, drift and transitions since training, and how unplanned admissions of the
+            next year differ, if that year has been observed; `by` and `capacity` do not apply.
 
         Raises
         ------
@@ -169,6 +181,8 @@ class NeedModel:
             If an index date lies before the end of the outcome windows of training.
         """
         self._check_fitted()
+        if self.is_segmenter:
+            return self._evaluate_segments(registers, index_dates)
         self._check_later(index_dates)
         cohort = self.population.at(registers, index_dates)
         labels = self._label(cohort)
@@ -189,11 +203,13 @@ class NeedModel:
         -------
         DataFrame, index (person_id, index_date)
             risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in order of
-            person); model; version. Persons outside the population, and those whose risk the estimator cannot tell,
-            are not in the table.
+            person); model; version. Of segments: segment, segment_probability, uncertain; model; version. Persons
+            outside the population, and those whose risk the estimator cannot tell, are not in the table.
         """
         self._check_fitted()
         cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
+        if self.is_segmenter:
+            return self._segments(cohort)
         risk = self._risk(self.transform(cohort)) if len(cohort) else np.empty(0)
         known = np.isfinite(risk)
         if not known.all():
@@ -283,6 +299,11 @@ class NeedModel:
         return self
 
     @property
+    def is_segmenter(self) -> bool:
+        """Whether the model gives segments rather than risks."""
+        return isinstance(self.estimator, LatentClassSegmenter | RuleSegmenter)
+
+    @property
     def is_fitted(self) -> bool:
         """Whether the model can score."""
         return hasattr(self, "estimator_")
@@ -291,14 +312,14 @@ class NeedModel:
         for name, value, expected in (
             ("population", self.population, Population),
             ("features", self.features, Builder),
-            ("outcome", self.outcome, Outcome),
+            ("outcome", self.outcome, type(None) if self.is_segmenter else Outcome),
         ):
             if not isinstance(value, expected):
                 raise TypeError(f"`{name}` must be of class {expected.__name__}; got {type(value).__name__}.")
         if not hasattr(self.estimator, "explain"):
             raise TypeError(
-                f"`estimator` must be a NeedClassifier; got {type(self.estimator).__name__}. Put a scikit-learn "
-                "classifier inside one: NeedClassifier(estimator)."
+                f"`estimator` must be a NeedClassifier or a segmenter; got {type(self.estimator).__name__}. Put a "
+                "scikit-learn classifier inside one: NeedClassifier(estimator)."
             )
 
     def _check_fitted(self) -> None:
@@ -335,6 +356,26 @@ class NeedModel:
                 )
         return labels
 
+    def _segments(self, cohort: Cohort) -> pd.DataFrame:
+        if not len(cohort):
+            empty = {"segment": object, "segment_probability": np.float64, "uncertain": bool}
+            segments = pd.DataFrame({name: np.empty(0, dtype) for name, dtype in empty.items()}, index=cohort.index)
+        else:
+            segments = self.estimator_.assign(self.transform(cohort))
+        names = {"model": self.name, "version": self.version}
+        return segments.assign(**{key: np.full(len(cohort), name, dtype=object) for key, name in names.items()})
+
+    def _evaluate_segments(self, registers: Registers, index_dates) -> SegmentEvaluation:
+        date, last = check_dates("index_dates", index_dates)[-1], np.datetime64(max(self.training_.index_dates))
+        if date <= last:
+            raise LeakageError(f"`index_dates` must lie after {last}, the last of training; got {date}.")
+        then, now = (self.population.at(registers, str(day)) for day in (last, date))
+        outcome = Outcome(COMPARED_BY)
+        labels = outcome.label(now) if date <= latest_index_date(outcome, registers) else None
+        before = self.estimator_.segment_probabilities(self.transform(then)) if len(then) else None
+        facts = {"before": before, "labels": labels, "outcome": outcome}
+        return evaluate_segments(self.estimator_, now, self.transform(now), **facts)
+
     def _risk(self, X: pd.DataFrame) -> np.ndarray:
         return np.asarray(self.estimator_.predict_proba(X)[:, 1], dtype=np.float64)
 
@@ -361,13 +402,13 @@ class NeedModel:
         return f"<p><b>{escape(repr(self))}</b></p><table>{cells}</table>"
 
 
-def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extract_date: pd.Timestamp) -> Training:
-    known = known_outcomes(labels)
-    n_events = int((labels["status"] == EVENT).sum())
-    rate = float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
+def _training(
+    X: pd.DataFrame, labels: pd.DataFrame | None, persons: np.ndarray, extract_date: pd.Timestamp
+) -> Training:
+    n_events, rate = (None, None) if labels is None else _events(labels)
     dates = np.unique(X.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
     digest = hashlib.sha256("\n".join(X.columns).encode())
-    for table in (X, labels):
+    for table in (X,) if labels is None else (X, labels):
         for name in table.columns:
             digest.update(table[name].to_numpy(dtype=np.float64).tobytes())
     return Training(
@@ -375,10 +416,19 @@ def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extrac
         extract_date=f"{extract_date:%Y-%m-%d}",
         n_rows=len(X),
         n_persons=len(np.unique(persons)),
-        n_events=None if is_small(n_events) else n_events,
-        base_rate=None if is_small(n_events) else rate,
+        n_events=n_events,
+        base_rate=rate,
         digest=digest.hexdigest()[:16],
     )
+
+
+def _events(labels: pd.DataFrame) -> tuple[int | None, float | None]:
+    """Number of events and their rate, weighted for censoring; None for 1 to 4 events."""
+    known = known_outcomes(labels)
+    n_events = int((labels["status"] == EVENT).sum())
+    if is_small(n_events):
+        return None, None
+    return n_events, float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
 
 
 def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:

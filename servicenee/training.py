@@ -16,10 +16,12 @@ from servicenee.evaluation.card import PROMPT
 from servicenee.exceptions import ModelError
 from servicenee.index_dates import yearly_dates
 from servicenee.model import NeedModel
+from servicenee.outcomes import Outcome
 from servicenee.registers import Registers
+from servicenee.segments import COMPARED_BY, SegmentEvaluation
 
 LOG = logging.getLogger("servicenee")
-_TABLES = ("metrics", "capacity", "calibration", "subgroups")
+_TABLES = ("metrics", "capacity", "calibration", "subgroups", "names", "stability", "drift", "separation", "explained")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Trained:
     Attributes
     ----------
     model : NeedModel
-    evaluation : Evaluation
+    evaluation : Evaluation or SegmentEvaluation
     evaluation_date : str
         Later than the outcome windows of training.
     words : dict of str to str
@@ -37,7 +39,7 @@ class Trained:
     """
 
     model: NeedModel
-    evaluation: Evaluation
+    evaluation: Evaluation | SegmentEvaluation
     evaluation_date: str
     words: dict[str, str]
 
@@ -86,7 +88,10 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     """
     names = _run(find_definition(definition))
     model = names["define"]()
-    dates, later = yearly_dates(model.population, model.outcome, registers)
+    dates, later = yearly_dates(model.population, model.outcome or Outcome(COMPARED_BY), registers)
+    if model.is_segmenter:
+        # A person counts once: rows of one person repeat each other, and BIC would find too many segments.
+        dates = dates[-1:]
     LOG.info("training %s on %s", model.name, ", ".join(dates))
     model.fit(registers, dates)
     LOG.info("evaluating on %s", later)
@@ -141,7 +146,7 @@ def measures(trained: Trained, about: str) -> dict:
         "model": trained.model.name,
         "version": trained.model.version,
         "about": about,
-        "engine": trained.model.estimator_.engine_,
+        "engine": getattr(trained.model.estimator_, "engine_", type(trained.model.estimator_).__name__),
         "n_features": len(trained.model.feature_table),
         "training": vars(trained.model.training_),
         "evaluation": {
@@ -195,8 +200,9 @@ def _section(section: str, trained: Trained, about: str) -> str:
 def _facts(model: NeedModel) -> str:
     facts = model.training_
     events = "fewer than 5" if facts.n_events is None else f"{facts.n_events:,}"
+    of_events = "" if model.is_segmenter else f" with {events} events"
     return (
-        f"Trained on {facts.n_rows:,} rows of {facts.n_persons:,} persons with {events} events, index dates "
+        f"Trained on {facts.n_rows:,} rows of {facts.n_persons:,} persons{of_events}, index dates "
         f"{', '.join(facts.index_dates)}, extract of {facts.extract_date}, {len(model.feature_table)} features."
     )
 

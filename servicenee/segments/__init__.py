@@ -3,6 +3,7 @@
 from servicenee.segments.actions import action_sheet, care_gaps_by_segment, load_offers, risk_by_segment
 from servicenee.segments.areas import segments_by_area
 from servicenee.segments.drift import segment_drift
+from servicenee.segments.evaluation import COMPARED_BY, SegmentEvaluation, evaluate_segments, profile_features
 from servicenee.segments.figures import plot_areas, plot_profile, plot_sizes, plot_stability, plot_transitions
 from servicenee.segments.latent import LatentClassSegmenter
 from servicenee.segments.names import name_segments, names_for_rename, scheme_names
@@ -15,10 +16,13 @@ from servicenee.segments.stability import segment_stability
 from servicenee.segments.transitions import held_segments, segment_transitions
 
 __all__ = [
+    "COMPARED_BY",
     "LatentClassSegmenter",
     "RuleSegmenter",
+    "SegmentEvaluation",
     "action_sheet",
     "care_gaps_by_segment",
+    "evaluate_segments",
     "explained_deviance",
     "held_segments",
     "load_offers",
@@ -31,6 +35,7 @@ __all__ = [
     "plot_sizes",
     "plot_stability",
     "plot_transitions",
+    "profile_features",
     "risk_by_segment",
     "scheme_features",
     "scheme_names",

@@ -139,8 +139,9 @@ def _condition_labels() -> Mapping[str, Mapping[str, str]]:
 
 
 def _joined(parts: list[str]) -> str:
-    """Only the first word begins with a capital, unless the word is an abbreviation."""
-    return ", ".join([parts[0], *(_lower(part) for part in parts[1:])])
+    """Without what stands in parentheses; only the first word begins with a capital, unless it is an abbreviation."""
+    short = [re.sub(r"\s*\([^)]*\)", "", part) for part in parts]
+    return ", ".join([short[0], *(_lower(part) for part in short[1:])])
 
 
 def _lower(part: str) -> str:

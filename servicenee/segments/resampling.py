@@ -34,7 +34,7 @@ def resampled_overlap(
 
 
 def stability_table(overlaps: np.ndarray, segments: tuple[str, ...]) -> pd.DataFrame:
-    """One row per segment: mean overlap, share of resamples that lost it and found it, verdict; none without resamples."""
+    """One row per segment: mean overlap, share of resamples that lost and that found it, verdict; or no rows."""
     if not len(overlaps):
         return pd.DataFrame(columns=STABILITY_COLUMNS)
     jaccard = overlaps.mean(axis=0)
