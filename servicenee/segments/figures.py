@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.segments.names import feature_label
-from servicenee.segments.profile import wide_profile
+from servicenee.segments.profile import is_numbered, wide_profile
 from servicenee.segments.resampling import ACCEPT, REJECT
 from servicenee.texts import format_number, text
 
@@ -41,7 +41,7 @@ def plot_sizes(profile: pd.DataFrame, names: Mapping[str, str] | None = None, *,
     1
     """
     sizes = profile[profile["statistic"] == "size"]
-    fig = _figure(7.4, 0.5 * len(sizes) + 1.2)
+    fig = _figure(7.4, 0.55 * len(sizes) + 1.0)
     ax = fig.subplots()
     places = np.arange(len(sizes))
     share = 100 * sizes["value"].to_numpy()
@@ -95,20 +95,18 @@ def plot_profile(
     spread = (value.max(axis=1) - value.min(axis=1)).fillna(-1.0)
     chosen = spread.sort_values(ascending=False, kind="stable").index[:_MOST_FEATURES]
     rows = overall.loc[chosen].sort_values(ascending=False, kind="stable").index
-    fig = _figure(0.9 * value.shape[1] + 4.6, 0.3 * len(rows) + 2.2)
+    fig = _figure(_width(value.columns, names) + 3.6, 0.3 * len(rows) + 1.6)
     ax = fig.subplots()
-    shade = np.log2(np.clip(ratio.loc[rows].to_numpy(), 0.25, 4.0))
-    image = ax.imshow(np.ma.masked_invalid(shade), cmap="PuOr_r", vmin=-2, vmax=2, aspect="auto")
+    shade = np.log2(np.clip(ratio.loc[rows].to_numpy(), 1.0, 4.0))
+    image = ax.imshow(np.ma.masked_invalid(shade), cmap="Oranges", vmin=0, vmax=2.6, aspect="auto")
     for (row, column), share in np.ndenumerate(value.loc[rows].to_numpy()):
         shown = "–" if np.isnan(share) else format_number(100 * share, language, decimals=0)
-        dark = abs(np.nan_to_num(shade[row, column])) > 1.4
-        ax.text(column, row, shown, ha="center", va="center", fontsize=8.5, color="white" if dark else "black")
-    ax.set_xticks(range(value.shape[1]), [_titled(segment, names, "\n") for segment in value.columns])
+        ax.text(column, row, shown, ha="center", va="center", fontsize=9)
+    _columns(ax, value.columns, {}, names)
     ax.set_yticks(range(len(rows)), [feature_label(name, language, labels) for name in rows])
     ax.tick_params(length=0, labelsize=9)
-    ax.xaxis.set_ticks_position("top")
-    bar = fig.colorbar(image, ax=ax, shrink=0.6, ticks=[-2, -1, 0, 1, 2])
-    bar.ax.set_yticklabels(["≤ ¼", "½", "1", "2", "≥ 4"])
+    bar = fig.colorbar(image, ax=ax, shrink=0.6, ticks=[0, 1, 2], boundaries=np.linspace(0, 2, 41))
+    bar.ax.set_yticklabels(["≤ 1", "2", "≥ 4"])
     bar.set_label(text("segments.axis.ratio", language))
     return fig
 
@@ -149,12 +147,13 @@ def plot_stability(stability: pd.DataFrame, names: Mapping[str, str] | None = No
         shown = (
             f"{format_number(row.jaccard, language, decimals=2)}  {text(f'segments.verdict.{row.verdict}', language)}"
         )
-        ax.text(row.jaccard + 0.025, place, shown, va="center", fontsize=9)
+        ax.text(1.03, place, shown, va="center", fontsize=9)
     for limit in (REJECT, ACCEPT):
         ax.axvline(limit, color=GREY, linestyle="--", linewidth=1, zorder=0)
     ax.set_yticks(places, [_titled(segment, names) for segment in stability["segment"]])
-    ax.set(xlim=(0, 1.3), ylim=(len(stability) - 0.5, -0.5), xlabel=text("segments.axis.jaccard", language))
-    ax.set_xticks([0, 0.25, 0.5, 0.6, 0.75, 1.0], [format_number(x, language) for x in (0, 0.25, 0.5, 0.6, 0.75, 1)])
+    ax.set(xlim=(0, 1.0), ylim=(len(stability) - 0.5, -0.5), xlabel=text("segments.axis.jaccard", language))
+    ticks = (0, 0.25, REJECT, ACCEPT, 1)
+    ax.set_xticks(ticks, [format_number(tick, language) for tick in ticks])
     _plain(ax)
     return fig
 
@@ -221,7 +220,7 @@ def plot_areas(areas: pd.DataFrame, names: Mapping[str, str] | None = None, *, l
 
 def _matrix(share: pd.DataFrame, words: Mapping[str, str], names, language: str, titles: tuple[str, str]):
     """Shares as shaded cells with their figures in per cent."""
-    fig = _figure(0.95 * share.shape[1] + 4.2, 0.36 * share.shape[0] + 1.9)
+    fig = _figure(_width(share.columns, names) + 3.6, 0.36 * share.shape[0] + 1.5)
     ax = fig.subplots()
     values = share.to_numpy()
     ax.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=max(np.nanmax(values), 0.01), aspect="auto")
@@ -230,22 +229,32 @@ def _matrix(share: pd.DataFrame, words: Mapping[str, str], names, language: str,
         shown = "–" if np.isnan(value) else format_number(100 * value, language, decimals=0)
         colour = "white" if np.nan_to_num(value) > limit else "black"
         ax.text(column, row, shown, ha="center", va="center", fontsize=9, color=colour)
-    ax.set_xticks(range(share.shape[1]), [words.get(name) or _titled(name, names, "\n") for name in share.columns])
+    _columns(ax, share.columns, words, names)
     ax.set_yticks(range(share.shape[0]), [words.get(name) or _titled(name, names) for name in share.index])
     ax.set(xlabel=text(titles[0], language), ylabel=text(titles[1], language))
-    ax.xaxis.set_label_position("top")
-    ax.xaxis.set_ticks_position("top")
     ax.tick_params(length=0, labelsize=9)
     return fig
 
 
-def _titled(segment: str, names: Mapping[str, str] | None, between: str = "  ") -> str:
-    """Code and name of a segment; a long name is broken into lines where it stands above a column."""
+def _columns(ax, segments: pd.Index, words: Mapping[str, str], names: Mapping[str, str] | None) -> None:
+    """Headings of columns, above: the code of a numbered segment, whose name the rows or the first figure tell."""
+    heads = [words.get(name) or (name if is_numbered(name) else (names or {}).get(name, name)) for name in segments]
+    ax.set_xticks(range(len(heads)), [_wrapped(head, 16) for head in heads])
+    ax.xaxis.set_label_position("top")
+    ax.xaxis.set_ticks_position("top")
+
+
+def _width(segments: pd.Index, names: Mapping[str, str] | None) -> float:
+    """Inches for the columns: names of schemes need more room than codes."""
+    return sum(0.8 if is_numbered(name) or name in _STATES else 1.35 for name in segments)
+
+
+def _titled(segment: str, names: Mapping[str, str] | None) -> str:
+    """Code and name of a numbered segment, the name of another; in lines that fit beside a figure."""
     name = (names or {}).get(segment)
     if not name:
         return str(segment)
-    shown = name if between != "\n" else _wrapped(name, 13)
-    return f"{segment}{between}{shown}" if len(segment) <= 3 else shown
+    return _wrapped(f"{segment}  {name}" if is_numbered(segment) else name, 44)
 
 
 def _wrapped(words: str, width: int) -> str:

@@ -112,7 +112,8 @@ def feature_label(feature: str, language: str, labels: Mapping[str, Mapping[str,
     ('Diabetes', 'LDL')
     """
     given = (labels or {}).get(feature, {}).get(language)
-    return given or _condition_labels().get(_code(feature), {}).get(language) or feature.replace("_", " ")
+    shipped = _condition_labels().get(_code(feature), {}).get(language)
+    return given or shipped or feature[:1].upper() + feature[1:].replace("_", " ")
 
 
 def _name(segment: str, shares: pd.DataFrame, labels: Mapping) -> list[str]:

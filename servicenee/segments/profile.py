@@ -89,7 +89,7 @@ def segment_series(segments: pd.DataFrame | pd.Series) -> pd.Series:
 
 def natural_order(names) -> list[str]:
     """S1, S2, ..., S10 in the order of their numbers, other names in theirs."""
-    return sorted(names, key=lambda name: (not _numbered(name), int(name[1:]) if _numbered(name) else 0, str(name)))
+    return sorted(names, key=lambda name: (not is_numbered(name), int(name[1:]) if is_numbered(name) else 0, str(name)))
 
 
 def wide_profile(profile: pd.DataFrame, column: str = "value") -> pd.DataFrame:
@@ -108,13 +108,14 @@ def wide_profile(profile: pd.DataFrame, column: str = "value") -> pd.DataFrame:
     return wide.loc[profile["feature"].unique(), profile["segment"].unique()]
 
 
-def _numbered(name: str) -> bool:
+def is_numbered(name: str) -> bool:
+    """Whether a segment is called S1, S2 and so on."""
     return len(name) > 1 and name[0] == "S" and name[1:].isdigit()
 
 
 def _by_size(names: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Numbered segments in the order of their numbers, others from the largest."""
-    if all(_numbered(name) for name in names):
+    if all(is_numbered(name) for name in names):
         return np.array([list(names).index(name) for name in natural_order(names)])
     return np.lexsort((names, -np.bincount(codes, minlength=len(names))))
 

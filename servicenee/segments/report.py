@@ -10,9 +10,12 @@ from servicenee._checks import check_choice
 from servicenee.html import figure, note, page, table, value_text
 from servicenee.segments.figures import plot_areas, plot_profile, plot_sizes, plot_stability, plot_transitions
 from servicenee.segments.names import feature_label
+from servicenee.segments.profile import is_numbered
 from servicenee.texts import LANGUAGES, text
 
 PARTS = ("profile", "names", "stability", "separation", "transitions", "drift", "actions", "care_gaps", "areas")
+# The county fills these in.
+_IF_FILLED = ("capacity_per_month", "months_to_meet")
 _BETWEEN = "\u00a0–\u2060\u00a0"
 
 
@@ -107,7 +110,7 @@ def _counts(values: pd.Series, language: str) -> list[str]:
 
 
 def _titles(segments: pd.Series, names: Mapping[str, str]) -> list[str]:
-    return [f"{segment} {names[segment]}" if len(segment) <= 3 else names.get(segment, segment) for segment in segments]
+    return [f"{key} {names.get(key, '')}".strip() if is_numbered(key) else names.get(key, key) for key in segments]
 
 
 def _sizes(profile: pd.DataFrame, names, language: str) -> list[str]:
@@ -192,6 +195,7 @@ def _drift(drift: pd.DataFrame, names, language: str) -> list[str]:
 
 def _actions(actions: pd.DataFrame, names, language: str) -> list[str]:
     columns = ("segment", "n", "offer", "for_whom", "by_whom", "capacity_per_month", "months_to_meet")
+    columns = tuple(name for name in columns if name not in _IF_FILLED or actions[name].notna().any())
     shown = actions.assign(segment=_titles(actions["segment"], names), n=_counts(actions["n"], language))
     numbers = [_word("head.n", language)]
     return [_shown(shown, columns, language, digits=0, numbers=numbers), _word("read.actions", language)]

@@ -56,10 +56,10 @@ class RuleSegmenter(BaseEstimator):
     >>> import pandas as pd
     >>> from servicenee import RuleSegmenter
     >>> X = pd.DataFrame({"n_chronic_conditions_1825d": [4, 0, 3], "stay_count_inpatient_unplanned_365d": [0, 0, 0]})
-    >>> RuleSegmenter("suuntima").fit(X).predict(X).tolist()
+    >>> RuleSegmenter("suuntima").fit(X).assign(X)["segment"].tolist()
     ['burden_high', 'burden_low', 'burden_high']
     >>> X["coping_assessed"] = [1, None, 0]
-    >>> RuleSegmenter("suuntima").fit(X).predict(X).tolist()
+    >>> RuleSegmenter("suuntima").fit(X).assign(X)["segment"].tolist()
     ['collaboration', 'burden_low', 'network']
     """
 
@@ -96,7 +96,7 @@ class RuleSegmenter(BaseEstimator):
         return self
 
     def predict(self, X):
-        """Give every row's segment.
+        """Give the number of every row's segment: its place in `segments_`.
 
         Parameters
         ----------
@@ -105,14 +105,14 @@ class RuleSegmenter(BaseEstimator):
 
         Returns
         -------
-        ndarray of str, shape (n_rows,)
+        ndarray of int, shape (n_rows,)
         """
         check_is_fitted(self)
         places, _ = self._fire(*self._read(X, reset=False))
-        return np.array(self.segments_, dtype=object)[self._codes()[places]]
+        return self._codes()[places]
 
     def fit_predict(self, X, y=None):
-        """Check the rules and give every row's segment.
+        """Check the rules and give the number of every row's segment.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class RuleSegmenter(BaseEstimator):
 
         Returns
         -------
-        ndarray of str, shape (n_rows,)
+        ndarray of int, shape (n_rows,)
         """
         return self.fit(X).predict(X)
 
@@ -157,8 +157,7 @@ class RuleSegmenter(BaseEstimator):
         -------
         DataFrame, index of X
         """
-        segments = self.predict(X)
-        codes = pd.Index(self.segments_).get_indexer(segments)
+        codes = self.predict(X)
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame(np.eye(len(self.segments_))[codes], index=index, columns=list(self.segments_))
 
