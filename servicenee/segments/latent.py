@@ -27,7 +27,7 @@ from servicenee.segments.mixture import (
 from servicenee.segments.names import segment_keys, with_renamed
 from servicenee.segments.patterns import distinct_rows
 from servicenee.segments.reasons import column_reasons
-from servicenee.segments.resampling import resampled_overlap, stability_table
+from servicenee.segments.resampling import ACCEPT, REJECT, resampled_overlap, stability_table
 
 ROWS_PER_PART = 16_384
 _RACE_PERSONS = 10_000
@@ -430,11 +430,11 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
 
     def _warn_of_weak_segments(self) -> None:
         table = stability_table(self.overlaps_, segment_keys(self.n_segments_))
-        weak = [f"{row.segment} ({row.jaccard:.2f})" for row in table.itertuples() if row.verdict == "reject"]
+        weak = [f"{row.segment} ({row.jaccard:.2f})" for row in table.itertuples() if row.verdict != "accept"]
         if weak:
             _warn(
-                f"{len(weak)} of {self.n_segments_} segments are not found again in resamples (Jaccard below 0.6): "
-                f"{', '.join(weak)}. Do not act on them; try fewer segments or more persons."
+                f"{len(weak)} of {self.n_segments_} segments are not surely found again in resamples (Jaccard below "
+                f"{ACCEPT}): {', '.join(weak)}. Do not act on those below {REJECT}; try fewer segments or more persons."
             )
 
     def _design(self, values: np.ndarray) -> Design:

@@ -150,8 +150,8 @@ def as_rules(scheme) -> tuple[Rule, ...]:
     lacking = [name for name in ("order", "segment", "feature") if name not in rows.columns]
     if lacking or not len(rows):
         raise ValueError(
-            f"`scheme` must be rows with order, segment and feature; got {'no rows' if not lacking else rows.columns}."
-            f" Start from load_scheme(name), one of {', '.join(shipped_schemes())}."
+            "`scheme` must be rows with order, segment and feature; got "
+            f"{'rows without ' + name_some(lacking) if len(rows) else 'no rows'}. Start from load_scheme(name)."
         )
     rules = tuple(_rule(int(order), part) for order, part in rows.groupby("order", sort=True))
     if any(not rule.clauses for rule in rules[:-1]):
