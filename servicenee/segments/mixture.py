@@ -18,6 +18,7 @@ _FIRST_ROUNDS = 25
 _FINALISTS = 3
 _RACE_TOL = 1e-7
 _LEAST_LEAP = 1.001
+_SAME_SHARES = 0.02
 
 
 @dataclass(frozen=True)
@@ -222,11 +223,21 @@ def race(
     n_rounds = _FIRST_ROUNDS
     while True:
         running = [climb(design, overall, start, max_iter=n_rounds, tol=_RACE_TOL) for start in running]
-        running.sort(key=lambda mixture: -mixture.objective)
+        running = _distinct(sorted(running, key=lambda mixture: -mixture.objective))
         if len(running) <= _FINALISTS:
             return running
         running = running[: max(_FINALISTS, (len(running) + 1) // 2)]
         n_rounds *= 2
+
+
+def _distinct(running: list[Mixture]) -> list[Mixture]:
+    """Of starts that climb to the same summit, told by their shares, the highest only: the others find nothing new."""
+    kept: list[Mixture] = []
+    for mixture in running:
+        shares = np.sort(mixture.shares)
+        if all(np.abs(shares - np.sort(other.shares)).max() > _SAME_SHARES for other in kept):
+            kept.append(mixture)
+    return kept
 
 
 def _round(design: Design, overall: np.ndarray, parameters: tuple[np.ndarray, np.ndarray]):

@@ -12,7 +12,7 @@ from servicenee.texts import LANGUAGES, text
 NAME_COLUMNS = ["segment", "codes", "name_fi", "name_sv", "name_en"]
 LEAST_PREVALENCE = 0.10
 MOST_CODES = 3
-_CONDITION = re.compile(r"^(?:probable_)?condition_(.+?)_(?:\d+d(?:_skip\d+d)?|all)$")
+_CONDITION = re.compile(r"^(?:(?:probable_)?condition|any)_(.+?)_(?:\d+d(?:_skip\d+d)?|ever)$")
 
 
 def name_segments(profile: pd.DataFrame, labels: Mapping[str, Mapping[str, str]] | None = None) -> pd.DataFrame:

@@ -183,7 +183,9 @@ def _hidden(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
 
 
 def _explained(X: np.ndarray, y: np.ndarray, weights: np.ndarray, persons: np.ndarray) -> float:
-    """Share of the null deviance explained on held-out persons."""
+    """Share of the null deviance explained on held-out persons; 0 without anything to explain it by."""
+    if not X.shape[1]:
+        return 0.0
     y = y.astype(np.intp)
     deviance, null = 0.0, 0.0
     for train, test in GroupKFold(_FOLDS).split(X, y, persons):

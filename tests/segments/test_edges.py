@@ -101,7 +101,7 @@ def test_parameters_are_checked(two_kinds, parameter, value, message):
 def test_ten_million_condition_flags():
     rng = np.random.default_rng(0)
     ill = rng.random(250_000) < 0.3
-    flags = rng.random((250_000, 40)) < np.where(ill[:, np.newaxis], 0.2, 0.05)
+    flags = rng.random((250_000, 40)) < np.where(ill[:, np.newaxis], 0.25, 0.05)
     X = pd.DataFrame(flags.astype(np.float32), columns=[f"c{j}" for j in range(40)])
     segmenter = LatentClassSegmenter(2, n_starts=3, random_state=0).fit(X)
     assert segmenter.segment_shares_[1] == pytest.approx(0.3, abs=0.01)

@@ -185,3 +185,5 @@ def test_segments_are_judged_beyond_age_and_sex(next_year):
     assert not real.loc["both", "descriptive_only"]
     assert none.loc["both", "added"] < 0.005
     assert none.loc["both", "descriptive_only"]
+    alone = explained_deviance(pd.Series("S1", index=labels.index), labels, noise).set_index("model")
+    assert alone.loc["segments", "explained"] == 0.0
