@@ -232,7 +232,8 @@ def _names(segmenter: LatentClassSegmenter | RuleSegmenter, profile: pd.DataFram
     names = names[names["segment"].isin(present)].reset_index(drop=True)
     for language in LANGUAGES:
         given = {key: words[language] for key, words in segmenter.segment_names_.items() if language in words}
-        names[f"name_{language}"] = names["segment"].map(given).fillna(names[f"name_{language}"])
+        column = f"name_{language}"
+        names[column] = [given.get(key, name) for key, name in zip(names["segment"], names[column], strict=True)]
     return names
 
 
