@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | train | predict | lists`."""
+"""The command line: `servicenee demo | check | train | predict | lists`."""
 
 import argparse
 import logging
@@ -15,12 +15,14 @@ LOG = logging.getLogger("servicenee")
 _ABOUT = "Register extracts in; calibrated service-need risks and lists out."
 _COMMANDS = {
     "demo": "a synthetic county from registers to a list and a page, in under a minute",
+    "check": "the quality of registers: faults, weeks without rows, coverage, delays, codes",
     "train": "fit a defined model, evaluate it, register it, write its card",
     "predict": "score everybody in a model's population",
     "lists": "an Excel list for a care coordinator from scores",
 }
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
+    "check": "servicenee check registers --output quality.html",
     "train": "servicenee train models/home_care_start_12m registers --alias champion",
     "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
     "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
@@ -82,6 +84,42 @@ def _demo(arguments: argparse.Namespace) -> None:
     )
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    from servicenee.exceptions import RegisterError
+    from servicenee.registers import check_registers, register_report, register_summary
+    from servicenee.registers.signals import OUTAGE
+
+    read = _reader_of(Path(arguments.registers))
+    LOG.info("reading %s", arguments.registers)
+    refused = None
+    try:
+        registers = read(arguments.registers)
+    except RegisterError as error:  # show what can be shown of registers that nothing else would take
+        refused, registers = error, read(arguments.registers, tolerance=1.0)
+    LOG.info("checking")
+    _say(register_summary(registers, language=arguments.language))
+    if arguments.output is not None:
+        _say(f"open {register_report(registers, arguments.output, language=arguments.language)}")
+    if refused is not None:
+        raise refused
+    if not arguments.force and OUTAGE in set(check_registers(registers)["fault"]):
+        raise ValueError(
+            "the last complete week of a source has under 60 % of its usual rows. Find out whether the feed has "
+            "stopped before computing risks, or use --force."
+        )
+
+
+def _reader_of(folder: Path):
+    """What reads a folder, by the names of its files: OMOP tables, a Finnish delivery, else registers of our own."""
+    from servicenee.registers import read_hilmo, read_omop, read_registers
+    from servicenee.registers.delivery import table_of
+
+    names = [file.name for file in folder.glob("*.*")]
+    if any(name.lower().startswith("person.") for name in names):
+        return read_omop
+    return read_hilmo if any(table_of(name) == "vaesto" for name in names) else read_registers
+
+
 def _train(arguments: argparse.Namespace) -> None:
     from servicenee.registers import read_registers
     from servicenee.tracking import configure, log_model
@@ -90,7 +128,7 @@ def _train(arguments: argparse.Namespace) -> None:
     folder = find_definition(arguments.definition)
     LOG.info("reading %s", arguments.registers)
     registers = read_registers(arguments.registers)
-    trained = train(folder, registers, capacity=arguments.capacity)
+    trained = train(folder, registers, capacity=arguments.capacity, refits=arguments.refits)
     LOG.info("logging to MLflow")
     if arguments.mlruns is not None:
         configure(arguments.mlruns)
@@ -143,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", default="servicenee-demo", help="folder for everything (default: %(default)s)")
     demo.add_argument("--persons", type=int, default=20_000, help="size of the county (default: %(default)s)")
     _add_language(demo)
+    _add_check_arguments(_command(commands, "check", _check))
     train = _command(commands, "train", _train)
     train.add_argument("definition", help="folder with a definition.py, or the name of a shipped one")
     train.add_argument("registers", help=_REGISTERS)
@@ -150,6 +189,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--mlruns", help="folder of the MLflow store (default: what is configured, else mlruns)")
     train.add_argument("--experiment", help="MLflow experiment (default: the name of the definition)")
     train.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
+    train.add_argument(
+        "--refits",
+        nargs="+",
+        default=(),
+        help="models to compare with: baselines, without_past_use, learning_curve, areas",
+    )
     train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
     train.add_argument("--about", default="", help="one sentence on the registers, for the card")
     predict = _command(commands, "predict", _predict)
@@ -185,6 +230,15 @@ def _command(commands, name: str, run) -> argparse.ArgumentParser:
     command.set_defaults(run=run)
     command.add_argument("--quiet", action="store_true", help="no progress and no notes; errors only")
     return command
+
+
+def _add_check_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "registers", help=f"{_REGISTERS}, in our own format, as OMOP CDM tables or as a Finnish delivery"
+    )
+    command.add_argument("--output", help="HTML page to write (default: none)")
+    command.add_argument("--force", action="store_true", help="end with 0 even if a feed seems to have stopped")
+    _add_language(command)
 
 
 def _add_language(command: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from servicenee._checks import check_dates, check_days
 from servicenee.codes import Codelist, as_codelist
 from servicenee.registers import Registers
+from servicenee.registers.reading import holds_dates, person_positions, read_dates
 from servicenee.registers.tables import FAR_PAST, TextColumn, to_dates
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
@@ -67,7 +68,7 @@ class Cohort:
             if name not in frame.columns:
                 raise ValueError(f"`frame` must have the column {name}; got {list(frame.columns)}.")
         ids = registers.person_columns.ids
-        known = pd.Index(registers.person_ids(np.arange(len(ids)))).get_indexer(pd.Index(frame["person_id"]))
+        known = person_positions(frame[["person_id"]].infer_objects(), ids)
         stamps = _calendar_dates(frame["index_date"])
         faults = {
             "persons that are not in the registers": known < 0,
@@ -326,7 +327,7 @@ def _any_of(
         chosen = codelist.matches_kinds(columns.kinds)
         nothing_to_see = window.lookback_days == 0 and statistic == "any" and measure is measure_events
         if chosen.any() and not nothing_to_see:
-            wanted = Measure(statistic, chosen.astype(np.int32) - 1, (None,), (window,), (0,))
+            wanted = Measure(statistic, chosen[np.newaxis], (None,), (window,))
             out = np.empty((1, len(person)), dtype=np.float32)
             measure(columns, registers.coverage_columns, person, day, [(0, wanted)], out)
             found |= out[0] > 0
@@ -337,6 +338,8 @@ def _calendar_dates(column: pd.Series) -> np.ndarray:
     """Dates without their time of day; NaT where they are missing, unreadable or in a time zone."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return np.full(len(column), np.datetime64("NaT", "us"))
+    if holds_dates(column):
+        return read_dates(column.to_frame("date"), "date").astype("datetime64[D]")
     dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=False)
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         return np.full(len(column), np.datetime64("NaT", "us"))

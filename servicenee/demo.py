@@ -13,7 +13,7 @@ from servicenee import __version__
 from servicenee._checks import check_choice, check_count
 from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation import auc
-from servicenee.evaluation.report import metrics_html
+from servicenee.evaluation.sections import metrics_html
 from servicenee.html import Html, figure, note, page, table, tiles, value_text
 from servicenee.lists import SegmentList, segment_list
 from servicenee.lists.cover import summary_table

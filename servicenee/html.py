@@ -27,11 +27,11 @@ p.note { border-left: 4px solid var(--accent); background: var(--pale); padding:
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--quiet); padding: 0 0 .4rem; }
-th, td { padding: .35rem .8rem .35rem .1rem; text-align: left; vertical-align: top;
+th, td { padding: .35rem .6rem .35rem .1rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tbody th { font-weight: 600; }
-.number { text-align: right; white-space: nowrap; padding-left: .8rem; padding-right: .2rem; }
+.number { text-align: right; padding-left: .6rem; padding-right: .2rem; }
 .number + th, .number + td:not(.number) { padding-left: 1.2rem; }
 figure { margin: 1rem 0; }
 figure img { width: 100%; max-width: 46rem; height: auto; }
@@ -52,7 +52,7 @@ footer { color: var(--quiet); font-size: .88rem; padding-top: 1.5rem; padding-bo
   thead { display: table-header-group; }
   .wide { overflow: visible; }
   table { font-size: 8.5pt; }
-  .number { white-space: normal; padding-left: .4rem; }
+  .number { padding-left: .4rem; }
 }
 """
 

@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -12,24 +13,20 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from servicenee._checks import check_count, check_dates, name_some
-from servicenee.cohort import Cohort, Population, completed_years
+from servicenee.cohort import Cohort, Population
 from servicenee.disclosure import is_small
-from servicenee.evaluation import Evaluation, evaluate, known_outcomes
+from servicenee.evaluation import DemandEvaluation, Evaluation, known_outcomes, with_strata
+from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
+from servicenee.need import NeedClassifier
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
+from servicenee.refitting import evaluate_model, evaluate_segmenter, recalibrated_classifier
 from servicenee.registers import Registers
-from servicenee.segments import (
-    COMPARED_BY,
-    LatentClassSegmenter,
-    RuleSegmenter,
-    SegmentEvaluation,
-    evaluate_segments,
-)
+from servicenee.segments import LatentClassSegmenter, RuleSegmenter, SegmentEvaluation
 
 RISK_DECIMALS = 12
-_AGE_BANDS = (0, 65, 75, 85)
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,9 @@ class NeedModel:
         Who is scored.
     features : FeatureSet or builder
         What was known on the index date.
-    estimator : NeedClassifier, LatentClassSegmenter or RuleSegmenter
-        Learns the risk, or the segments; it is cloned. Any scikit-learn classifier fits inside, as in
-        ``NeedClassifier(LogisticRegression())``.
+    estimator : NeedClassifier, DemandRegressor, RiskCurve, LatentClassSegmenter or RuleSegmenter
+        Learns the risk, the amount, the risk by several horizons or the segments; it is cloned. Any scikit-learn
+        estimator fits inside the first three, as in ``NeedClassifier(LogisticRegression())``.
     outcome : Outcome, optional
         What is predicted; None for segmenters.
     name : str, default="need"
@@ -155,8 +152,9 @@ class NeedModel:
         *,
         by: str | Iterable[str] | None = None,
         capacity: int | float | None = None,
-    ) -> Evaluation | SegmentEvaluation:
-        """Judge the risks on later index dates, whose outcomes training has not seen; or the segments on a later one.
+        refits: str | Iterable[str] = (),
+    ) -> Evaluation | DemandEvaluation | SegmentEvaluation:
+        """Judge risks or amounts on later dates, whose outcomes training has not seen; or segments on a later one.
 
         Parameters
         ----------
@@ -164,16 +162,21 @@ class NeedModel:
         index_dates : date, ISO text or list of them
             At or after the end of the last outcome window of training.
         by : str or list of str, optional
-            Groups to look at one by one: columns of the persons table such as "sex", "area" or "language", and
-            "age_band".
+            Groups to look at one by one: columns of the persons table such as "sex", "area" or "language", "age_band",
+            and two together as "sex:age_band". With groups, markers of need are compared at equal risk.
         capacity : int or float, optional
             Persons the service can act on at each index date, a count or a fraction; by default 5 %.
+        refits : str or list of str, default=()
+            Models to fit on the training dates of these registers for comparison: "baselines" (age and sex; last
+            year's use), "without_past_use", "learning_curve", "areas" (each area judged by a model that has not seen
+            it). The last two fit the model several times. Amounts and segments have none.
 
         Returns
         -------
-        Evaluation or SegmentEvaluation
-            Of segments: profile, names, drift and transitions since training, and how unplanned admissions of the
-            next year differ, if that year has been observed; `by` and `capacity` do not apply.
+        Evaluation, DemandEvaluation or SegmentEvaluation
+            Of risks, of expected amounts, or of segments: profile, names, drift and transitions since training, and
+            how unplanned admissions of the next year differ, if that year has been observed; `by` and `capacity` do
+            not apply.
 
         Raises
         ------
@@ -182,16 +185,45 @@ class NeedModel:
         """
         self._check_fitted()
         if self.is_segmenter:
-            return self._evaluate_segments(registers, index_dates)
+            return evaluate_segmenter(self, registers, index_dates, refits=refits)
         self._check_later(index_dates)
-        cohort = self.population.at(registers, index_dates)
-        labels = self._label(cohort)
-        risk = pd.Series(self._risk(self.transform(cohort)), index=labels.index)
-        groups = None if by is None else _groups(cohort, [by] if isinstance(by, str) else list(by))
-        return evaluate(labels, risk, by=groups, capacity=capacity)
+        later = self._rows(registers, index_dates)
+        training = partial(self._rows, registers, self.training_.index_dates)
+        return evaluate_model(self, later, training, by=by, capacity=capacity, refits=refits)
+
+    def recalibrate(self, registers: Registers, index_dates, *, method: str = "auto") -> "NeedModel":
+        """Give the model changed no more than it takes to be right in a new place, such as another county.
+
+        Parameters
+        ----------
+        registers : Registers
+            Of the new place.
+        index_dates : date, ISO text or list of them
+            Their outcome windows must have been observed.
+        method : {"auto", "none", "intercept", "logistic", "refit"}, default="auto"
+            "auto": the smallest change that a closed test does not reject (see `evaluation.recalibrate`). "refit": the
+            model learns anew from these registers.
+
+        Returns
+        -------
+        NeedModel
+            A new one; its version names the method. Judge it on later index dates.
+        """
+        self._check_fitted()
+        if not isinstance(self.estimator_, NeedClassifier):
+            name = type(self.estimator_).__name__
+            raise TypeError(f"`estimator` must be a NeedClassifier to be recalibrated; got {name}.")
+        cohort, rows = self._rows(registers, index_dates)
+        found, classifier = recalibrated_classifier(self, rows, method)
+        version = f"{self.version}, {found} {np.datetime64(int(cohort.index_day.max()), 'D')}"
+        parts = (self.population, self.features, self.estimator, self.outcome)
+        changed = NeedModel(*parts, name=self.name, version=version)
+        if found == "refit":
+            return changed.fit(registers, index_dates)
+        return changed.with_fit(classifier, self.training_, self._feature_table)
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
-        """Risk and rank of everybody in the population on the index date.
+        """Scores of everybody in the population on the index date.
 
         Parameters
         ----------
@@ -202,28 +234,33 @@ class NeedModel:
         Returns
         -------
         DataFrame, index (person_id, index_date)
-            risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in order of
-            person); model; version. Of segments: segment, segment_probability, uncertain; model; version. Persons
-            outside the population, and those whose risk the estimator cannot tell, are not in the table.
+            What the estimator gives, see below; model; version. Persons outside the population, and those whom the
+            estimator cannot score, are not in the table.
+
+        Notes
+        -----
+        NeedClassifier: risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in
+        order of person). DemandRegressor: expected, lower, upper. RiskCurve: risk_90d, risk_180d, ...
+        Segmenters: segment, segment_probability, uncertain.
+        ``attrs["estimand"]`` of the table says in words what the numbers are.
         """
         self._check_fitted()
         cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
         if self.is_segmenter:
             return self._segments(cohort)
-        risk = self._risk(self.transform(cohort)) if len(cohort) else np.empty(0)
-        known = np.isfinite(risk)
+        columns = self._columns(cohort)
+        known = np.isfinite(np.column_stack(list(columns.values()))).all(axis=1)
         if not known.all():
-            _warn(f"{int((~known).sum())} of {len(known)} rows have no risk from the estimator; they are left out.")
-            cohort, risk = cohort[known], risk[known]
-        return pd.DataFrame(
-            {
-                "risk": risk,
-                "rank": _ranks(risk, cohort.index_day),
-                "model": pd.Series(self.name, index=range(len(risk)), dtype=object).to_numpy(),
-                "version": pd.Series(self.version, index=range(len(risk)), dtype=object).to_numpy(),
-            },
-            index=cohort.index,
-        )
+            _warn(f"{int((~known).sum())} of {len(known)} rows have no score from the estimator; they are left out.")
+            cohort, columns = cohort[known], {name: values[known] for name, values in columns.items()}
+        if "risk" in columns:
+            columns["rank"] = _ranks(columns["risk"], cohort.index_day)
+        for name in ("model", "version"):
+            text = self.name if name == "model" else self.version
+            columns[name] = pd.Series(text, index=range(len(cohort)), dtype=object).to_numpy()
+        scores = pd.DataFrame(columns, index=cohort.index)
+        scores.attrs["estimand"] = self.estimator_.estimand
+        return scores
 
     def reasons(self, registers: Registers, index: pd.MultiIndex, n_reasons: int = 3) -> pd.DataFrame:
         """What raises the risk of these rows most, language-neutral.
@@ -316,10 +353,10 @@ class NeedModel:
         ):
             if not isinstance(value, expected):
                 raise TypeError(f"`{name}` must be of class {expected.__name__}; got {type(value).__name__}.")
-        if not hasattr(self.estimator, "explain"):
+        if not (self.is_segmenter or hasattr(self.estimator, "scores")):
             raise TypeError(
-                f"`estimator` must be a NeedClassifier or a segmenter; got {type(self.estimator).__name__}. Put a "
-                "scikit-learn classifier inside one: NeedClassifier(estimator)."
+                "`estimator` must be a NeedClassifier, DemandRegressor, RiskCurve or segmenter; got "
+                f"{type(self.estimator).__name__}. Put a scikit-learn classifier inside one: NeedClassifier(estimator)."
             )
 
     def _check_fitted(self) -> None:
@@ -335,6 +372,11 @@ class NeedModel:
                 f"`index_dates` must not lie before {end}, when the last outcome window of training ends; got "
                 f"{dates[0]}. Evaluate on later dates, or train on earlier ones."
             )
+
+    def _rows(self, registers: Registers, index_dates) -> tuple[Cohort, Rows]:
+        cohort = self.population.at(registers, index_dates)
+        labels = self._label(cohort)
+        return cohort, Rows(self.transform(cohort), labels, cohort.person)
 
     def _label(self, cohort: Cohort) -> pd.DataFrame:
         if not len(cohort):
@@ -354,7 +396,7 @@ class NeedModel:
                     f"`index_dates` must have outcome windows that the registers cover; the window of "
                     f"{np.datetime64(int(day), 'D')} has not ended. Use dates up to {last}."
                 )
-        return labels
+        return with_strata(labels, cohort)
 
     def _segments(self, cohort: Cohort) -> pd.DataFrame:
         if not len(cohort):
@@ -365,19 +407,12 @@ class NeedModel:
         names = {"model": self.name, "version": self.version}
         return segments.assign(**{key: np.full(len(cohort), name, dtype=object) for key, name in names.items()})
 
-    def _evaluate_segments(self, registers: Registers, index_dates) -> SegmentEvaluation:
-        date, last = check_dates("index_dates", index_dates)[-1], np.datetime64(max(self.training_.index_dates))
-        if date <= last:
-            raise LeakageError(f"`index_dates` must lie after {last}, the last of training; got {date}.")
-        then, now = (self.population.at(registers, str(day)) for day in (last, date))
-        outcome = Outcome(COMPARED_BY)
-        labels = outcome.label(now) if date <= latest_index_date(outcome, registers) else None
-        before = self.estimator_.segment_probabilities(self.transform(then)) if len(then) else None
-        facts = {"before": before, "labels": labels, "outcome": outcome}
-        return evaluate_segments(self.estimator_, now, self.transform(now), **facts)
-
-    def _risk(self, X: pd.DataFrame) -> np.ndarray:
-        return np.asarray(self.estimator_.predict_proba(X)[:, 1], dtype=np.float64)
+    def _columns(self, cohort: Cohort) -> dict[str, np.ndarray]:
+        """What the estimator says of every row, by column of the scores."""
+        if not len(cohort):
+            return {name: np.empty(0) for name in self.estimator_.score_names}
+        table = self.estimator_.scores(self.transform(cohort))
+        return {name: table[name].to_numpy(dtype=np.float64) for name in table}
 
     def __repr__(self) -> str:
         if not self.is_fitted:
@@ -454,30 +489,6 @@ def _check_sources(table: pd.DataFrame, registers: Registers) -> None:
             f"the registers lack {len(lacking)} sources the model was trained with: {'; '.join(parts)}. Deliver them, "
             "or train a model without them."
         )
-
-
-def _groups(cohort: Cohort, by: list[str]) -> pd.DataFrame:
-    """Group variables of every row: columns of persons, and bands of age on the index date."""
-    persons = cohort.registers.persons
-    known = ["age_band", *(name for name in persons.columns if name != "person_id")]
-    unknown = [name for name in by if name not in known]
-    if unknown:
-        raise ValueError(f"`by` must name 'age_band' or columns of persons ({', '.join(known[1:])}); got {unknown}.")
-    groups = {}
-    for name in by:
-        if name == "age_band":
-            groups[name] = _age_bands(cohort)
-        else:
-            groups[name] = persons[name].to_numpy()[cohort.person]
-    return pd.DataFrame(groups, index=cohort.index)
-
-
-def _age_bands(cohort: Cohort) -> np.ndarray:
-    age = completed_years(cohort.registers.person_columns.birth_day[cohort.person], cohort.index_day)
-    ends = [*(f"–{end - 1}" for end in _AGE_BANDS[1:]), "+"]
-    names = np.array([f"{start}{end}" for start, end in zip(_AGE_BANDS, ends, strict=True)], dtype=object)
-    band = np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right") - 1
-    return np.where(np.isnan(age), None, names[band])
 
 
 def _warn(message: str) -> None:

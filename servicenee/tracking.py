@@ -172,7 +172,7 @@ def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> N
 
 
 class RiskFunction:
-    """What MLflow calls a loaded model: a frame of features in, risks or segments out.
+    """What MLflow calls a loaded model: a frame of features in, scores or segments out.
 
     Examples
     --------
@@ -184,14 +184,15 @@ class RiskFunction:
         self.model = model
 
     def predict(self, frame: pd.DataFrame, params: dict | None = None) -> np.ndarray:
-        """Risk, or segment, of every row of a frame with the columns of the model's feature table."""
+        """Risk (or segment, or what else the estimator gives, column by column) of every row of a frame of features."""
         columns = self.model.feature_table["feature"].tolist()
         missing = [name for name in columns if name not in frame.columns]
         if missing:
             raise ModelError(f"the frame lacks {len(missing)} of the {len(columns)} columns, such as {missing[0]!r}.")
         if self.model.is_segmenter:
             return self.model.estimator_.assign(frame[columns])["segment"].to_numpy()
-        return self.model.estimator_.predict_proba(frame[columns])[:, 1]
+        scores = self.model.estimator_.scores(frame[columns]).to_numpy()
+        return scores[:, 0] if scores.shape[1] == 1 else scores
 
 
 def _load_pyfunc(path: str) -> RiskFunction:

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import logging
 import runpy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 import servicenee
-from servicenee.evaluation import Evaluation
-from servicenee.evaluation.card import PROMPT
+from servicenee.evaluation import DemandEvaluation, Evaluation
 from servicenee.exceptions import ModelError
 from servicenee.index_dates import yearly_dates
 from servicenee.model import NeedModel
@@ -21,7 +21,11 @@ from servicenee.registers import Registers
 from servicenee.segments import COMPARED_BY, SegmentEvaluation
 
 LOG = logging.getLogger("servicenee")
-_TABLES = ("metrics", "capacity", "calibration", "subgroups", "names", "stability", "drift", "separation", "explained")
+_TABLES = (
+    *("data", "metrics", "capacity", "calibration", "subgroups", "comparison"),
+    *("fifths", "groups", "sums"),  # of amounts
+    *("names", "stability", "drift", "separation", "explained"),  # of segments
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Trained:
     Attributes
     ----------
     model : NeedModel
-    evaluation : Evaluation or SegmentEvaluation
+    evaluation : Evaluation, DemandEvaluation or SegmentEvaluation
     evaluation_date : str
         Later than the outcome windows of training.
     words : dict of str to str
@@ -39,7 +43,7 @@ class Trained:
     """
 
     model: NeedModel
-    evaluation: Evaluation | SegmentEvaluation
+    evaluation: Evaluation | DemandEvaluation | SegmentEvaluation
     evaluation_date: str
     words: dict[str, str]
 
@@ -63,7 +67,13 @@ def find_definition(name: str | Path) -> Path:
     raise ModelError(f"{name} is neither a folder with a definition.py nor one of the shipped models ({shipped}).")
 
 
-def train(definition: str | Path, registers: Registers, *, capacity: int | float | None = None) -> Trained:
+def train(
+    definition: str | Path,
+    registers: Registers,
+    *,
+    capacity: int | float | None = None,
+    refits: str | Iterable[str] = (),
+) -> Trained:
     """Fit a defined model on yearly index dates and judge it on a later one.
 
     Parameters
@@ -73,6 +83,8 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     registers : Registers
     capacity : int or float, optional
         Persons the service can act on at each index date; by default 5 %.
+    refits : str or list of str, default=()
+        Models to compare with, as for `NeedModel.evaluate`.
 
     Returns
     -------
@@ -97,7 +109,7 @@ def train(definition: str | Path, registers: Registers, *, capacity: int | float
     LOG.info("evaluating on %s", later)
     columns = set(registers.person_columns.extra)
     by = [name for name in names.get("GROUPS", ()) if name == "age_band" or name in columns]
-    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity)
+    evaluation = model.evaluate(registers, later, by=by or None, capacity=capacity, refits=refits)
     return Trained(model, evaluation, later, names.get("CARD", {}))
 
 
@@ -118,10 +130,14 @@ def card(trained: Trained, about: str) -> str:
     >>> card(trained, "A synthetic county.").splitlines()[0]
     '# home_care_start_12m, version 2024-01-01'
     """
-    model = trained.model
-    plain = trained.evaluation.model_card(title=f"{model.name}, version {model.version}")
-    head, *sections = plain.split("\n## ")
-    return "\n## ".join([head, *(_section(section, trained, about) for section in sections)])
+    model, words = trained.model, dict(trained.words)
+    definition = None if model.outcome is None else model.outcome.definition
+    of_outcome = "" if definition is None else definition.population
+    population = (of_outcome, words.get("Population and data"), about, _facts(model))
+    words["Population and data"] = " ".join(part for part in population if part)
+    if definition is not None:
+        words["Outcome"] = " ".join(part for part in (definition.text, words.get("Outcome")) if part)
+    return trained.evaluation.model_card(title=f"{model.name}, version {model.version}", words=words)
 
 
 def measures(trained: Trained, about: str) -> dict:
@@ -146,6 +162,7 @@ def measures(trained: Trained, about: str) -> dict:
         "model": trained.model.name,
         "version": trained.model.version,
         "about": about,
+        "outcome": _outcome_facts(trained.model),
         "engine": getattr(trained.model.estimator_, "engine_", type(trained.model.estimator_).__name__),
         "n_features": len(trained.model.feature_table),
         "training": vars(trained.model.training_),
@@ -181,20 +198,17 @@ def _run(folder: Path) -> dict:
     return names
 
 
-def _section(section: str, trained: Trained, about: str) -> str:
-    """One section with its prompt answered; the prompt stays where the definition says nothing."""
-    heading = section.partition("\n")[0]
-    words = trained.words.get(heading)
-    if heading == "Population and data":
-        words = " ".join(part for part in (words, about, _facts(trained.model)) if part)
-    if words is None:
-        return section
-    lines = section.split("\n")
-    prompts = [place for place, line in enumerate(lines) if PROMPT in line]
-    if prompts:
-        mark = "- " if lines[prompts[0]].startswith("- ") else ""
-        lines[prompts[0]] = mark + words
-    return "\n".join(lines)
+def _outcome_facts(model: NeedModel) -> dict | None:
+    if model.outcome is None:
+        return None
+    definition = model.outcome.definition
+    return {
+        "name": definition.name,
+        "kind": definition.kind,
+        "label_type": definition.label_type,
+        "gap_days": model.outcome.gap_days,
+        "horizon_days": model.outcome.horizon_days,
+    }
 
 
 def _facts(model: NeedModel) -> str:

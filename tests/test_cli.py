@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import servicenee
-from servicenee import read_registers
+from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 
-COMMANDS = ("demo", "train", "predict", "lists")
+COMMANDS = ("demo", "check", "train", "predict", "lists")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_wrong_arguments_end_with_2(arguments, capsys):
         (["predict", "no-model", "no-registers", "out.parquet"], "holds no manifest.json"),
         (
             ["train", "no-definition", "no-registers"],
-            "is neither a folder with a definition.py nor one of the shipped models (home_care_start_12m)",
+            "is neither a folder with a definition.py nor one of the shipped models (",
         ),
         (["demo", "--persons", "10"], "`n_persons` must be a whole number of at least 1500; got 10."),
     ],
@@ -130,6 +130,59 @@ def test_the_demo_ends_in_what_to_open(capsys, demo):
     assert "making a county of 1,500 persons" in told.err
     manifest = json.loads((demo / "model" / "manifest.json").read_text("utf-8"))
     assert manifest["name"] == "home_care_start_12m"
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+def test_check_tells_the_quality_on_the_terminal_and_as_a_page(demo, tmp_path, capsys):
+    page = tmp_path / "quality.html"
+    arguments = ["check", str(demo / "registers"), "--output", str(page), "--language", "en", "--quiet"]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("Quality of the registers: Extract of 1 January 2024\nRegisters(1,500 persons, ")
+    assert f"open {page}" in told
+    assert "Rows by week" in page.read_text("utf-8")
+
+
+def test_check_reads_omop_tables_too(capsys):
+    folder = Path(__file__).parent / "data" / "omop_synpuf"
+    assert main(["check", str(folder), "--language", "en", "--quiet"]) == 0
+    assert "concept 0 or none" in capsys.readouterr().out
+
+
+def test_check_reads_finnish_deliveries_too(tmp_path, capsys):
+    write_hilmo(make_registers(60, random_state=0), tmp_path / "delivery", faults=["copies"], random_state=0)
+    arguments = ["check", str(tmp_path / "delivery"), "--language", "fi", "--quiet", "--force"]
+    assert main(arguments) == 0
+    assert "täsmälleen sama rivi toiseen kertaan" in capsys.readouterr().out
+
+
+def _damaged(demo: Path, folder: Path, damage) -> str:
+    """The registers of the demo with other events."""
+    for file in (demo / "registers").iterdir():
+        shutil.copy(file, folder)
+    damage(pd.read_parquet(folder / "events.parquet")).to_parquet(folder / "events.parquet")
+    return str(folder)
+
+
+def test_check_shows_registers_that_are_refused_and_ends_with_1(demo, tmp_path, capsys):
+    untimed = _damaged(demo, tmp_path, lambda events: events.assign(time=events["time"].where(events.index % 20 > 0)))
+    assert main(["check", untimed, "--language", "en", "--quiet"]) == 1
+    told = capsys.readouterr()
+    assert "missing or placeholder date" in told.out
+    assert "at most 1% is tolerated" in told.err
+
+
+def test_check_ends_with_1_when_a_feed_seems_to_have_stopped_unless_forced(demo, tmp_path, capsys):
+    stopped = _damaged(
+        demo, tmp_path, lambda events: events[(events["source"] != "home_care") | (events["time"] < "2023-11-01")]
+    )
+    assert main(["check", stopped, "--language", "en", "--quiet"]) == 1
+    told = capsys.readouterr()
+    assert "Caution: a feed seems to have stopped (Home care visits)" in told.out
+    assert "has under 60 % of its usual rows" in told.err
+    assert main(["check", stopped, "--language", "en", "--quiet", "--force"]) == 0
 
 
 # --- the other commands, on what the demo made -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from servicenee import (
+    DemandRegressor,
     Demographics,
     EventCounts,
     FeatureSet,
@@ -17,8 +18,11 @@ from servicenee import (
     Outcome,
     Population,
     Registers,
+    RiskCurve,
     StayDays,
     make_registers,
+    predict,
+    save_model,
 )
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.index_dates import latest_index_date, yearly_dates
@@ -109,7 +113,7 @@ def test_persons_without_a_risk_are_left_out_and_counted_not_ranked_as_zero(mode
     monkeypatch.setattr(estimator, "risks", (np.nan, 0.25, 0.5), raising=False)
     monkeypatch.setattr(model, "estimator_", estimator)
     n = len(model.population.at(county, county.extract_date))
-    with pytest.warns(ServiceneeWarning, match=rf"{-(-n // 3)} of {n} rows have no risk"):
+    with pytest.warns(ServiceneeWarning, match=rf"{-(-n // 3)} of {n} rows have no score"):
         scores = model.predict(county)
     assert len(scores) == n - -(-n // 3)
     assert scores["risk"].notna().all()
@@ -306,3 +310,43 @@ def test_registers_of_one_year_are_too_short():
     short = make_registers(300, random_state=0, start="2021-01-01", extract_date="2022-07-01")
     with pytest.raises(ValueError, match="must cover 365 days before an index date and two outcome windows after it"):
         yearly_dates(Population(75), Outcome("home_care_start"), short)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "outcome", "columns"),
+    [
+        (NeedClassifier(random_state=0), Outcome("emergency_visit"), ["risk", "rank"]),
+        (DemandRegressor(random_state=0), Outcome("emergency_visit", kind="counts"), ["expected", "lower", "upper"]),
+        (RiskCurve((90, 365), interval_days=90, random_state=0), Outcome("death"), ["risk_90d", "risk_365d"]),
+    ],
+    ids=["risk", "amount", "curve"],
+)
+def test_every_estimator_is_fitted_saved_and_scored_in_the_same_way(county, tmp_path, estimator, outcome, columns):
+    features = FeatureSet([Demographics(), ("visits", EventCounts("contacts", source="emergency"))])
+    model = NeedModel(Population(75), features, estimator, outcome, name="any").fit(
+        county, ["2020-06-01", "2021-06-01"]
+    )
+    scores = predict(save_model(model, tmp_path / "model"), county, output=tmp_path / "scores.parquet")
+    assert scores.columns.tolist() == [*columns, "model", "version"]
+    assert scores.equals(model.predict(county))
+    stored = pd.read_parquet(tmp_path / "scores.parquet")
+    assert stored.equals(scores)
+    assert "death" in stored.attrs["estimand"]
+    assert model.reasons(county, scores.index[:3]).columns.tolist()[:2] == ["order", "feature"]
+    nobody = NeedModel(Population(120), features, estimator, outcome).with_fit(
+        model.estimator_, model.training_, model.feature_table
+    )
+    assert nobody.predict(county).columns.tolist() == [*columns, "model", "version"]
+
+
+def test_a_curve_is_judged_at_every_horizon_and_an_amount_as_an_amount(county):
+    curve, amount = RiskCurve((90, 365), interval_days=90, random_state=0), DemandRegressor(random_state=0)
+    model = NeedModel(Population(75), Demographics(), curve, Outcome("death")).fit(county, "2020-06-01")
+    assert model.evaluate(county, "2022-01-01").tables["horizons"]["horizon_days"].unique().tolist() == [90, 365]
+    visits = Outcome("emergency_visit", kind="counts")
+    model = NeedModel(Population(75), Demographics(), amount, visits).fit(county, "2020-06-01")
+    judged = model.evaluate(county, "2022-01-01", by=["sex", "area"])
+    assert 0.7 < judged.metric("observed_expected") < 1.4
+    assert judged.tables["sums"]["inside"].notna().any()
+    with pytest.raises(ValueError, match="`refits` must be empty for amounts"):
+        model.evaluate(county, "2022-01-01", refits="baselines")

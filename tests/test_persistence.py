@@ -184,7 +184,17 @@ OWN_LIST = Codelist(
     "value",
     [
         Population(70, 99, min_history_days=10, without="contacts", having=["ICD-10:F00"], area=["Vaasa", "Laihia"]),
-        Outcome(["ICD-10:S72"], kind="counts", horizon_days=90, gap_days=7, death="event", source="inpatient"),
+        Outcome(
+            ["ICD-10:S72"],
+            kind="counts",
+            horizon_days=90,
+            gap_days=7,
+            death="event",
+            source="inpatient",
+            label_type="need",
+        ),
+        Outcome("home_care_start", visits_per_week=2, weeks=13),
+        Outcome({"codes": "lab:=HbA1c", "at_least": 75, "label_type": "need"}),
         Demographics(columns=("age", "education"), levels={"education": ("secondary", "tertiary")}),
         EventCounts(OWN_LIST, source=("emergency", "inpatient"), by="code", lookback_days=(90, None), skip_days=3),
         EventSums(source="home_care"),

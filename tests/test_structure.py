@@ -27,6 +27,7 @@ ROOMS = [
     "need",
     "segments",
     "index_dates",
+    "refitting",
     "model",
     "blueprint",
     "persistence",

@@ -1,5 +1,7 @@
 """The kernel: what a window holds, written out by hand and against a slow, obvious oracle."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from servicenee import (
     StayCounts,
     StayDays,
 )
+from servicenee.registers.tables import CoverageColumns, EventColumns
 from servicenee.windows import Measure, Window, measure_events
 from servicenee.windows import events as kernel
 
@@ -212,8 +215,8 @@ def test_every_statistic_equals_the_oracle(events, duplicates, pairs_per_chunk):
     )
     cohort = Cohort.from_frame(registers, frame)
     kinds = registers.event_columns.kinds
-    group = np.where(kinds["source"] == "a", 0, 1).astype(np.int32)
-    measures = [Measure(name, group, (None, None), WINDOWS, (0, 1)) for name in STATISTICS]
+    groups = np.array([kinds["source"] == "a", kinds["source"] == "b"])
+    measures = [Measure(name, groups, (None, None), WINDOWS) for name in STATISTICS]
     placed = [(number * 2 * len(WINDOWS), measure) for number, measure in enumerate(measures)]
     out = np.empty((len(measures) * 2 * len(WINDOWS), len(cohort)), dtype=np.float32)
     before, kernel._PAIRS_PER_CHUNK = kernel._PAIRS_PER_CHUNK, pairs_per_chunk
@@ -300,6 +303,39 @@ def test_order_of_the_cohort_does_not_move_a_bit(many):
     )
 
 
+@pytest.mark.slow
+def test_sums_of_fifty_million_rows_of_mixed_magnitude_are_exact_before_the_cast():
+    rng = np.random.default_rng(3)
+    n_persons, each = 5_000, 10_000
+    minute = np.sort(rng.integers(0, 1_000_000, (n_persons, each), dtype=np.int32), axis=1).ravel()
+    value = 10.0 ** rng.uniform(-3, 9, n_persons * each)
+    first = np.arange(n_persons + 1, dtype=np.int64) * each
+    kinds = pd.DataFrame({"source": ["a"], "code_system": ["x"], "code": ["y"], "unit": [""]})
+    kind = np.zeros(len(value), dtype=np.uint16)
+    events = EventColumns(first, minute, kind, value, None, kinds, np.zeros(1, dtype=np.int32))
+    coverage = CoverageColumns(("a",), *np.array([[-1_000], [10_000], [0]], dtype=np.int32))
+    windows = (Window(30), Window(365), Window(None))
+    measure = Measure("sum", np.ones((1, 1), dtype=bool), (None,), windows)
+    out = np.empty((3, n_persons))
+    day = np.full(n_persons, 500, dtype=np.int32)
+    measure_events(events, coverage, np.arange(n_persons, dtype=np.int32), day, [(0, measure)], out)
+    running = np.r_[0.0, np.cumsum(value)]
+    apart = np.arange(n_persons) * 10_000_000  # persons' minutes on one line, far apart
+    line = minute + np.repeat(apart, each)
+    high = np.searchsorted(line, apart + 500 * 1440)
+    prefix_is_off = 0
+    for place, window in enumerate(windows):
+        start = 0 if window.lookback_days is None else 500 - window.lookback_days
+        low = np.searchsorted(line, apart + start * 1440)
+        for person in range(0, n_persons, 10):
+            own = value[low[person] : high[person]]
+            allowed = 1e-12 * own.sum()
+            exact = math.fsum(own)
+            assert abs(out[place, person] - exact) <= allowed
+            prefix_is_off += abs(running[high[person]] - running[low[person]] - exact) > allowed
+    assert prefix_is_off, "differences of running totals would pass too: the data are too easy"
+
+
 def test_sums_of_mixed_magnitude_are_exact_before_the_cast():
     rng = np.random.default_rng(2)
     n, n_persons = 200_000, 50
@@ -318,7 +354,7 @@ def test_sums_of_mixed_magnitude_are_exact_before_the_cast():
     )
     registers = Registers(persons, events, extract_date="2024-06-01", duplicates="keep")
     columns = registers.event_columns
-    measure = Measure("sum", np.zeros(len(columns.kinds), dtype=np.int32), (None,), (Window(1), Window(30)), (0,))
+    measure = Measure("sum", np.ones((1, len(columns.kinds)), dtype=bool), (None,), (Window(1), Window(30)))
     out = np.empty((2, n_persons))
     day = np.full(n_persons, int(np.datetime64("2021-06-01").astype(int)), dtype=np.int32)
     measure_events(columns, registers.coverage_columns, np.arange(n_persons, dtype=np.int32), day, [(0, measure)], out)

@@ -14,6 +14,7 @@ from servicenee.evaluation.rows import (
     coarse_levels,
     judged_rows,
     levels,
+    n_persons_of,
     ranked,
     sums,
     totals,
@@ -23,9 +24,7 @@ CURVE_POINTS = 100
 CURVE_COLUMNS = ("risk", "observed", "lower", "upper")
 
 
-def calibration_table(
-    labels, risk, *, n_bins: int = 10, n_bootstrap: int = 200, random_state=0
-) -> pd.DataFrame:
+def calibration_table(labels, risk, *, n_bins: int = 10, n_bootstrap: int = 200, random_state=0) -> pd.DataFrame:
     """Give predicted risk against observed event share in groups of equal size.
 
     Parameters
@@ -165,4 +164,4 @@ def _too_small(sorted_rows: Ranked, start: int, end: int) -> bool:
     has_event = sorted_rows.weighted_y[part] > 0
     has_none = (sorted_rows.weight[part] > 0) & ~has_event
     person = sorted_rows.person[part]
-    return any(is_small(len(np.unique(person[has]))) for has in (has_event, has_none))
+    return any(is_small(n_persons_of(person[has])) for has in (has_event, has_none))

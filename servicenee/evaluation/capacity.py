@@ -17,6 +17,8 @@ from servicenee.evaluation.rows import RISK_DECIMALS, JudgedRows, judged_rows
 
 DEFAULT_CAPACITY = 0.05
 CAPACITY_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
+COUNT_INTERVAL = 0.8
+CUT_COLUMNS = ("lowest_risk", "tied", "expected_lower", "expected_upper", "lead_days")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Queue:
     weighted_y: np.ndarray
     weight: np.ndarray
     risk: np.ndarray
+    time_days: np.ndarray
     person: np.ndarray
 
 
@@ -106,9 +109,23 @@ def capacity_table(labels, risk, *, capacity=None, n_bootstrap: int = 200, rando
     Returns
     -------
     DataFrame
-        Columns capacity (as asked for), selected (number listed), lowest_risk, expected_events (sum of the
-        risks), observed_events (PPV times number listed), ppv, ppv_lower, ppv_upper, sensitivity,
-        sensitivity_lower, sensitivity_upper; all means over the index dates.
+        Columns capacity (as asked for), selected (number listed), lowest_risk, tied (rows as high as the
+        last one listed that found no place), expected_events (sum of the risks), expected_lower,
+        expected_upper (80 % interval of the number of events if the risks are right), observed_events (PPV
+        times number listed), ppv, ppv_lower, ppv_upper, number_needed (listed per event, 1 / PPV), lift (PPV
+        / event share), sensitivity, sensitivity_lower, sensitivity_upper, lead_days (median days from the
+        start of the window to the events of the listed; NaN for a plain 0/1 outcome); all means over the
+        index dates.
+
+    Notes
+    -----
+    The number of events among listed persons with risks ``p`` has a Poisson-binomial distribution; it takes
+    the persons to be independent.
+
+    References
+    ----------
+    Hong Y. On computing the distribution function for the Poisson binomial distribution. Comput Stat Data
+    Anal 2013;59:41-51.
 
     Examples
     --------
@@ -138,9 +155,7 @@ def check_capacity(capacity) -> int | float:
     )
 
 
-def capacities_of(
-    rows: JudgedRows, asked: list[int | float], *, n_bootstrap: int, random_state
-) -> pd.DataFrame:
+def capacities_of(rows: JudgedRows, asked: list[int | float], *, n_bootstrap: int, random_state) -> pd.DataFrame:
     """`capacity_table` of rows already checked, for list lengths in ascending order."""
     waiting = queue(rows)
 
@@ -149,19 +164,27 @@ def capacities_of(
 
     found = person_bootstrap(statistic, rows.n_persons, n_bootstrap=n_bootstrap, random_state=random_state)
     value, lower, upper = (part.reshape(len(asked), 4) for part in found)
+    cuts = pd.DataFrame([_at_the_cut(waiting, one) for one in asked], columns=list(CUT_COLUMNS))
+    ppv = value[:, 2]
     return pd.DataFrame(
         {
             "capacity": [capacity_text(one) for one in asked],
             "selected": value[:, 0],
-            "lowest_risk": [lowest_risk(waiting, one) for one in asked],
+            "lowest_risk": cuts["lowest_risk"],
+            "tied": cuts["tied"],
             "expected_events": value[:, 1],
-            "observed_events": value[:, 2] * value[:, 0],
-            "ppv": value[:, 2],
+            "expected_lower": cuts["expected_lower"],
+            "expected_upper": cuts["expected_upper"],
+            "observed_events": ppv * value[:, 0],
+            "ppv": ppv,
             "ppv_lower": lower[:, 2],
             "ppv_upper": upper[:, 2],
+            "number_needed": np.divide(1.0, ppv, out=np.full(len(asked), np.nan), where=ppv > 0),
+            "lift": ppv / _event_share(waiting),
             "sensitivity": value[:, 3],
             "sensitivity_lower": lower[:, 3],
             "sensitivity_upper": upper[:, 3],
+            "lead_days": cuts["lead_days"],
         }
     )
 
@@ -190,6 +213,7 @@ def queue(rows: JudgedRows) -> Queue:
         weighted_y=(rows.weight * rows.y)[order],
         weight=rows.weight[order],
         risk=rows.risk[order],
+        time_days=rows.time_days[order],
         person=rows.person[order],
     )
 
@@ -228,12 +252,12 @@ def is_listed(waiting: Queue, capacity: int | float) -> np.ndarray:
     return listed
 
 
-def lowest_risk(waiting: Queue, capacity: int | float) -> float:
-    """Risk of the last row listed, mean over the index dates."""
-    if not len(waiting.order):
-        return np.nan
-    n_listed = np.minimum(_places(capacity, waiting.lengths), waiting.lengths).astype(np.int64)
-    return _mean(waiting.risk[waiting.starts + n_listed - 1])
+def count_interval(risk: np.ndarray, share: float = COUNT_INTERVAL) -> tuple[float, float]:
+    """Interval that holds the number of events among independent rows with these risks in `share` of cases."""
+    reached = np.cumsum(_count_distribution(risk))
+    tail = (1 - share) / 2
+    lower, upper = np.searchsorted(reached, [tail, 1 - tail])
+    return float(lower), float(min(upper, len(risk)))
 
 
 def mean_over_dates(of_dates: Listing) -> np.ndarray:
@@ -241,6 +265,53 @@ def mean_over_dates(of_dates: Listing) -> np.ndarray:
     return np.array(
         [_mean(of_dates.selected), _mean(of_dates.expected), _mean(of_dates.ppv), _mean(of_dates.sensitivity)]
     )
+
+
+def _at_the_cut(waiting: Queue, capacity: int | float) -> list[float]:
+    """Means over the index dates of what the end of the list looks like: see `CUT_COLUMNS`."""
+    of_dates = []
+    for start, length in zip(waiting.starts.tolist(), waiting.lengths.tolist(), strict=True):
+        n_listed = int(min(_places(capacity, np.array([length]))[0], length))
+        listed, beyond = slice(start, start + n_listed), slice(start + n_listed, start + length)
+        risk = np.round(waiting.risk[beyond], RISK_DECIMALS)
+        lowest = waiting.risk[listed][-1]
+        tied = float(np.sum(risk == np.round(lowest, RISK_DECIMALS)))
+        lead = _weighted_median(waiting.time_days[listed], waiting.weighted_y[listed])
+        of_dates.append([lowest, tied, *count_interval(waiting.risk[listed]), lead])
+    if not of_dates:
+        return [np.nan] * len(CUT_COLUMNS)
+    return [_mean(column) for column in np.array(of_dates).T]
+
+
+def _count_distribution(risk: np.ndarray) -> np.ndarray:
+    """Probabilities of 0, 1, 2, ... events: the product of the polynomials (1 - p) + p z, multiplied pairwise."""
+    factors = np.column_stack([1 - risk, risk])
+    while len(factors) > 1:
+        if len(factors) % 2:
+            factors = np.vstack([factors, np.eye(1, factors.shape[1])])
+        size = 2 * factors.shape[1] - 1
+        spectrum = np.fft.rfft(factors, size, axis=1)
+        factors = np.fft.irfft(spectrum[0::2] * spectrum[1::2], size, axis=1)
+    return factors[0]
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Smallest value that at least half of the weight does not exceed; NaN without weight or values."""
+    known = np.isfinite(values) & (weights > 0)
+    if not known.any():
+        return np.nan
+    order = np.argsort(values[known], kind="stable")
+    reached = np.cumsum(weights[known][order])
+    return float(values[known][order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def _event_share(waiting: Queue) -> float:
+    """Weighted event share, mean over the index dates, as PPV is."""
+    if not len(waiting.order):
+        return np.nan
+    events = np.add.reduceat(waiting.weighted_y, waiting.starts)
+    share = _mean(_share(events, np.add.reduceat(waiting.weight, waiting.starts)))
+    return share if share > 0 else np.nan
 
 
 def _listing(labels, risk, capacity, sample_weight) -> Listing:

@@ -5,9 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from servicenee.cohort import Cohort, completed_years
 from servicenee.outcomes import CENSORED, EVENT, LABEL_COLUMNS, NO_EVENT
+from servicenee.registers.tables import TextColumn
 
 SMALLEST_FOLLOWED_SHARE = 0.05
+STRATUM = "stratum"
+FEWEST_FOLLOWED = 50  # rows of a stratum followed to the end of the window, below which strata are joined
+_AGE_BANDS = (65, 75, 85)
 
 
 class KnownOutcomes(NamedTuple):
@@ -49,7 +54,8 @@ def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
         A labels table, or a plain 0/1 outcome (then every row is known and weighs 1).
     strata : array-like of shape (n_rows,), default=None
         Groups within which the chance of staying in follow-up is estimated, such as area or age
-        group. None: one estimate for all rows.
+        group. None: the column ``stratum`` that `with_strata` gave the labels, strata with fewer than 50 rows
+        followed to the end joined with the next ones; without such a column one estimate for all rows.
 
     Returns
     -------
@@ -91,11 +97,56 @@ def known_outcomes(labels, *, strata=None) -> KnownOutcomes:
     followed = np.ones(len(status))
     if (status == CENSORED).any():
         _refuse_unfinished(status)
+        if strata is None and STRATUM in labels.columns:
+            strata = _joined_strata(labels[STRATUM].to_numpy(), status)
         for rows in _rows_by_stratum(strata, len(status)):
             followed[rows] = _followed_share(time_days[rows], status[rows] == CENSORED)
     positions = np.flatnonzero(status != CENSORED)
     weights = 1.0 / np.maximum(followed[positions], SMALLEST_FOLLOWED_SHARE)
     return KnownOutcomes(positions, (status[positions] == EVENT).astype(np.int64), weights)
+
+
+def with_strata(labels: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
+    """Give labels with a column that says whose follow-up is alike: age band, area and index date.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        Labels of the cohort, row by row.
+    cohort : Cohort
+
+    Returns
+    -------
+    DataFrame
+        The labels and the column ``stratum``: whole numbers, neighbours of which are alike (same age band and area,
+        next index date).
+
+    Notes
+    -----
+    People of different ages and areas leave follow-up at different rates, and index dates close to the extract lose
+    everybody at once. `known_outcomes` estimates the chance of staying within a stratum, so what must hold is weaker:
+    leaving does not depend on the risk *among people of one age band, area and index date*. An index date that nobody
+    was followed from to the end is joined with an earlier or later one of people of the same age and area, who speak
+    for it. The column travels with the labels through scikit-learn's splits, into our estimators, scorers and
+    `evaluate`.
+
+    Examples
+    --------
+    >>> from servicenee import Outcome, Population, make_registers
+    >>> from servicenee.evaluation import with_strata
+    >>> cohort = Population(65).at(make_registers(300, random_state=0), ["2021-01-01", "2022-01-01"])
+    >>> with_strata(Outcome("emergency_visit").label(cohort), cohort).columns.tolist()
+    ['status', 'time_days', 'value', 'exposure_days', 'stratum']
+    """
+    if not is_labels(labels) or len(labels) != len(cohort):
+        raise ValueError(f"`labels` must be those of the cohort, {len(cohort)} rows; got {len(labels)} rows.")
+    persons = cohort.registers.person_columns
+    age = completed_years(persons.birth_day[cohort.person], cohort.index_day)
+    band = np.where(np.isnan(age), -1, np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right"))
+    area = persons.extra.get("area")
+    place = area.codes[cohort.person] if isinstance(area, TextColumn) else np.zeros(len(cohort), dtype=np.int64)
+    alike = np.stack([band, place, cohort.index_day], axis=1)
+    return labels.assign(**{STRATUM: np.unique(alike, axis=0, return_inverse=True)[1].ravel()})
 
 
 def effective_sample_size(weights) -> float:
@@ -154,6 +205,25 @@ def _rows_by_stratum(strata, n_rows: int) -> list[np.ndarray]:
         raise ValueError(f"`strata` must have one value per row of labels ({n_rows}); got {len(codes)}.")
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.cumsum(np.bincount(codes, minlength=len(names)))[:-1])
+
+
+def _joined_strata(stratum: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """Strata in their order, joined with the next ones until each holds enough rows that were followed to the end.
+
+    A stratum with few followed and more lost opens none of its own: those before it, who are alike, speak for it.
+    """
+    codes = np.unique(stratum, return_inverse=True)[1].ravel()
+    n_followed = np.bincount(codes, weights=status == NO_EVENT)
+    n_lost = np.bincount(codes, weights=status == CENSORED)
+    joined, group, held = np.zeros(len(n_followed), dtype=np.int64), 0, 0.0
+    for place, n in enumerate(n_followed):
+        if held >= FEWEST_FOLLOWED and n >= min(n_lost[place], FEWEST_FOLLOWED):
+            group, held = group + 1, 0.0
+        joined[place] = group
+        held += n
+    if held < FEWEST_FOLLOWED:  # too few are left at the end: they belong to those before
+        joined[joined == group] = max(group - 1, 0)
+    return joined[codes]
 
 
 def _checked(labels: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

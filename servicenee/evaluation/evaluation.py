@@ -1,19 +1,25 @@
 """Labels and risks in; one record of aggregates out: tables, figures, an HTML report and a model card."""
 
 import warnings
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_count
+from servicenee.evaluation.areas import areas_of
 from servicenee.evaluation.calibration import calibration_of, curve_of
 from servicenee.evaluation.capacity import DEFAULT_CAPACITY, capacities_of, check_capacity, list_lengths
 from servicenee.evaluation.card import model_card
 from servicenee.evaluation.censoring import NO_EVENT, is_labels
-from servicenee.evaluation.figures import plot_calibration, plot_capacity
+from servicenee.evaluation.distribution import outcome_table, risk_table
+from servicenee.evaluation.facts import ModelFacts
+from servicenee.evaluation.figures import plot_calibration, plot_capacity, plot_decision, plot_discrimination
+from servicenee.evaluation.forests import plot_audit, plot_groups
+from servicenee.evaluation.horizons import horizon_columns, horizon_tables, labels_at
 from servicenee.evaluation.measures import metrics_of
 from servicenee.evaluation.protection import (
     data_table,
@@ -21,14 +27,29 @@ from servicenee.evaluation.protection import (
     protected_bins,
     protected_capacities,
     protected_metrics,
-    risk_table,
 )
-from servicenee.evaluation.report import metrics_html, report
-from servicenee.evaluation.rows import judged_rows
+from servicenee.evaluation.report import report
+from servicenee.evaluation.rows import JudgedRows, judged_rows
+from servicenee.evaluation.sections import metrics_html
 from servicenee.evaluation.subgroups import group_variables, subgroups_of
+from servicenee.evaluation.thresholds import decisions_of, protected_thresholds
+from servicenee.evaluation.trends import plot_comparison, plot_incidence, plot_learning
+from servicenee.evaluation.turnover import protected_turnover, turnover_of
 from servicenee.exceptions import ServiceneeWarning
 
 CALIBRATION_BINS = 10
+AREA = "area"
+_PLOTS = {
+    "capacity": ("capacity", plot_capacity),
+    "discrimination": ("thresholds", plot_discrimination),
+    "decision": ("decision", plot_decision),
+    "subgroups": ("subgroups", plot_groups),
+    "dates": ("dates", partial(plot_groups, metrics=("observed_expected",))),
+    "incidence": ("incidence", plot_incidence),
+    "comparison": ("comparison", plot_comparison),
+    "learning_curve": ("learning_curve", plot_learning),
+    "label_audit": ("label_audit", plot_audit),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +60,10 @@ class Evaluation:
     ----------
     tables : dict of DataFrame
         ``data`` (item, value), ``metrics``, ``calibration``, ``curve``, ``risks`` (distribution),
-        ``capacity`` and, when groups were given, ``subgroups``.
+        ``risks_by_outcome``, ``capacity``, ``thresholds``, ``decision``; with several index dates ``dates`` and
+        ``turnover``; with groups ``subgroups``, and with a group ``area`` also ``areas``; with risks at several
+        horizons ``horizons`` and ``incidence``; and what a `NeedModel` adds: ``comparison``, ``learning_curve``,
+        ``areas_left_out``, ``label_audit``, ``sample_size``.
     capacity : int or float
         Capacity behind PPV and sensitivity.
     horizon_days : float
@@ -54,6 +78,8 @@ class Evaluation:
         Resamples behind the intervals.
     random_state : int or None
         Seed of the resampling.
+    model : ModelFacts, default=None
+        What is known of the model behind the risks.
 
     Examples
     --------
@@ -75,11 +101,27 @@ class Evaluation:
     persons_known: bool
     n_bootstrap: int
     random_state: int | None
+    model: ModelFacts | None = None
 
     @cached_property
     def figures(self) -> dict:
-        """Matplotlib figures by name: ``calibration`` and ``capacity``."""
+        """Matplotlib figures by name: see `draw`."""
         return self.draw("en")
+
+    def with_model(self, model: ModelFacts, tables: Mapping[str, pd.DataFrame]) -> "Evaluation":
+        """Give the same with facts about the model and more tables.
+
+        Parameters
+        ----------
+        model : ModelFacts
+        tables : mapping of str to DataFrame
+            Such as ``comparison``, ``learning_curve``, ``areas_left_out``, ``label_audit``, ``sample_size``.
+
+        Returns
+        -------
+        Evaluation
+        """
+        return replace(self, model=model, tables={**self.tables, **tables})
 
     def draw(self, language: str) -> dict:
         """Give the figures with their words in one language.
@@ -92,13 +134,15 @@ class Evaluation:
         Returns
         -------
         dict of matplotlib.figure.Figure
-            ``calibration`` and ``capacity``.
+            ``calibration``, ``capacity``, ``discrimination`` and ``decision``; where there are such tables also
+            ``subgroups``, ``dates``, ``incidence``, ``comparison``, ``learning_curve`` and ``label_audit``.
         """
         groups, curve, risks = (self.tables[name] for name in ("calibration", "curve", "risks"))
-        return {
-            "calibration": plot_calibration(groups, curve, risks, language=language),
-            "capacity": plot_capacity(self.tables["capacity"], language=language),
-        }
+        drawn = {"calibration": plot_calibration(groups, curve, risks, language=language)}
+        for name, (table, plot) in _PLOTS.items():
+            if table in self.tables:
+                drawn[name] = plot(self.tables[table], language=language)
+        return drawn
 
     def metric(self, name: str) -> float:
         """Give the value of one measure.
@@ -139,20 +183,24 @@ class Evaluation:
         path.write_bytes(report(self, title=title, language=language).encode("utf-8"))
         return path
 
-    def model_card(self, *, title: str | None = None) -> str:
+    def model_card(self, *, title: str | None = None, words: Mapping[str, str] | None = None) -> str:
         """Give a model card in Markdown: figures filled in, prompts where a human has to write.
 
         Parameters
         ----------
         title : str, default=None
-            Name of the model.
+            Heading. None: name and version of the model, as far as they are known.
+        words : mapping of str to str, default=None
+            What a human has written, by the heading of the section: "Intended use", "Not for", "Population and data",
+            "Outcome", "Limits", "Ethics, oversight and contact".
 
         Returns
         -------
         str
-            Markdown text.
+            Markdown text, with the TRIPOD+AI items as filled, prompt or missing and the PROBAST+AI topics that the
+            figures can answer.
         """
-        return model_card(self, title=title)
+        return model_card(self, title=title, words=words)
 
     def __repr__(self) -> str:
         metrics = self.tables["metrics"]
@@ -178,9 +226,11 @@ def evaluate(
         Labels table, or a 0/1 outcome; its index (person_id, index_date), or that of `risk`, tells
         persons and index dates.
     risk : Series, scores table or array-like of shape (n_rows,)
-        Calibrated probabilities for the same rows in the same order.
+        Calibrated probabilities for the same rows in the same order. Of a scores table with risks at several
+        horizons (``risk_90d``, ``risk_365d``) every one is judged at its horizon, and the last one in full.
     by : DataFrame, Series, dict or array-like, default=None
-        Groups to look at one by one, such as sex or area: one value per row; several as columns.
+        Groups to look at one by one, such as sex or area: one value per row; several as columns. A group named
+        ``area`` also shows what a list of its own would give every area.
     capacity : int or float, default=None
         Persons the service can act on at each index date, a count or a fraction. None: 5 % of the rows.
     n_bootstrap : int, default=200
@@ -212,6 +262,11 @@ def evaluate(
     """
     check_count("n_bootstrap", n_bootstrap, minimum=0)
     capacity = check_capacity(DEFAULT_CAPACITY if capacity is None else capacity)
+    drawing = {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    curve, more = horizon_columns(risk), {}
+    if curve:
+        more = horizon_tables(labels, risk, capacity, **drawing)
+        labels, risk = labels_at(labels, max(curve)), risk[curve[max(curve)]]
     rows = judged_rows(labels, risk)
     groups = {} if by is None else group_variables(by, labels)
     if not rows.persons_known and n_bootstrap:
@@ -221,21 +276,16 @@ def evaluate(
             ServiceneeWarning,
             stacklevel=2,
         )
-    drawing = {"n_bootstrap": n_bootstrap, "random_state": random_state}
-    lengths = list_lengths(rows, capacity)
-    curve = curve_of(rows, **drawing)
-    tables = {
-        "data": data_table(labels, rows),
-        "metrics": protected_metrics(metrics_of(rows, capacity, **drawing), rows, capacity),
-        "calibration": protected_bins(calibration_of(rows, n_bins=CALIBRATION_BINS, **drawing), rows),
-        "curve": curve.iloc[:0] if few_persons(rows) else curve,
-        "risks": risk_table(rows),
-        "capacity": protected_capacities(capacities_of(rows, lengths, **drawing), rows, lengths),
-    }
+    tables = {"data": data_table(labels, rows), **_risk_tables(rows, capacity, drawing)}
+    if len(rows.date_names) > 1:
+        tables["dates"] = subgroups_of(rows, _date_groups(rows), capacity, **drawing)
+        tables["turnover"] = protected_turnover(turnover_of(rows, capacity))
     if groups:
         tables["subgroups"] = subgroups_of(rows, groups, capacity, **drawing)
+    if AREA in groups:
+        tables["areas"] = areas_of(rows, groups[AREA], capacity, **drawing)
     return Evaluation(
-        tables=tables,
+        tables={**tables, **more},
         capacity=capacity,
         horizon_days=_horizon(labels),
         index_dates=_first_and_last(labels, risk),
@@ -244,6 +294,27 @@ def evaluate(
         n_bootstrap=n_bootstrap,
         random_state=random_state,
     )
+
+
+def _risk_tables(rows: JudgedRows, capacity: int | float, drawing: dict) -> dict[str, pd.DataFrame]:
+    """What can be said of the rows as a whole."""
+    lengths = list_lengths(rows, capacity)
+    curve, decisions = curve_of(rows, **drawing), decisions_of(rows, None, **drawing)
+    few = few_persons(rows)
+    return {
+        "metrics": protected_metrics(metrics_of(rows, capacity, **drawing), rows, capacity),
+        "calibration": protected_bins(calibration_of(rows, n_bins=CALIBRATION_BINS, **drawing), rows),
+        "curve": curve.iloc[:0] if few else curve,
+        "risks": risk_table(rows),
+        "risks_by_outcome": outcome_table(rows),
+        "capacity": protected_capacities(capacities_of(rows, lengths, **drawing), rows, lengths),
+        "thresholds": protected_thresholds(rows),
+        "decision": decisions.iloc[:0] if few else decisions,
+    }
+
+
+def _date_groups(rows: JudgedRows) -> dict[str, pd.Series]:
+    return {"index_date": pd.Series(pd.Categorical.from_codes(rows.date, categories=list(rows.date_names)))}
 
 
 def _horizon(labels) -> float:

@@ -1,14 +1,21 @@
-"""Tables of an evaluation in; matplotlib figures out, readable without colour, drawn without global state."""
-
-from functools import partial
+"""Tables of the rows as a whole in; matplotlib figures out, readable without colour, drawn without global state."""
 
 import numpy as np
 import pandas as pd
 
-from servicenee.texts import format_number, text
-
-# Blue and vermillion of Okabe and Ito: told apart by colour-blind readers, contrast of at least 3.9 on white.
-BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#595959"
+from servicenee.evaluation.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILLION,
+    blank,
+    nothing,
+    numbers,
+    percent,
+    plain,
+    spread,
+    word,
+)
 
 
 def plot_calibration(groups: pd.DataFrame, curve: pd.DataFrame, risks: pd.DataFrame, *, language: str = "en"):
@@ -41,39 +48,35 @@ def plot_calibration(groups: pd.DataFrame, curve: pd.DataFrame, risks: pd.DataFr
     >>> len(plot_calibration(tables["calibration"], tables["curve"], tables["risks"]).axes)
     2
     """
-    fig = _figure(6.4, 6.6)
+    fig = blank(6.4, 6.6)
     shown = groups[np.isfinite(groups["observed"])]
     if shown.empty:
-        return _nothing(fig, language)
+        return nothing(fig, language)
     above, below = fig.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
     top = _top(shown, curve)
-    above.plot(
-        [0, top], [0, top], color=GREY, linestyle="--", linewidth=1.2, label=_word("legend.ideal", language)
-    )
+    above.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1.2, label=word("legend.ideal", language))
     if len(curve):
         above.fill_between(curve["risk"], curve["lower"], curve["upper"], color=BLUE, alpha=0.18, linewidth=0)
-        above.plot(
-            curve["risk"], curve["observed"], color=BLUE, linewidth=2, label=_word("legend.curve", language)
-        )
-    spread = _spread(shown["observed"], shown["lower"], shown["upper"])
+        above.plot(curve["risk"], curve["observed"], color=BLUE, linewidth=2, label=word("legend.curve", language))
+    bars = spread(shown["observed"], shown["lower"], shown["upper"])
     above.errorbar(
         shown["predicted"],
         shown["observed"],
-        yerr=spread,
+        yerr=bars,
         fmt="o",
         color=VERMILLION,
         markersize=5.5,
         capsize=3,
         linewidth=1.3,
-        label=_word("legend.groups", language),
+        label=word("legend.groups", language),
     )
-    above.set(xlim=(0, top), ylim=(0, top), ylabel=_word("axis.observed", language))
+    above.set(xlim=(0, top), ylim=(0, top), ylabel=word("axis.observed", language))
     above.legend(frameon=False, loc="upper left")
     _bars(below, risks)
-    below.set(xlabel=_word("axis.predicted", language), ylabel=_word("axis.rows", language))
-    _percent(above.xaxis, above.yaxis, top, language)
-    _whole_numbers(below.yaxis, language)
-    _plain(above, below)
+    below.set(xlabel=word("axis.predicted", language), ylabel=word("axis.rows", language))
+    percent(above.xaxis, above.yaxis, top, language)
+    numbers(below.yaxis, language)
+    plain(above, below)
     return fig
 
 
@@ -101,48 +104,109 @@ def plot_capacity(capacities: pd.DataFrame, *, language: str = "en"):
     >>> len(plot_capacity(capacity_table(outcome, risk, n_bootstrap=20)).axes)
     1
     """
-    fig = _figure(6.4, 3.8)
+    fig = blank(6.4, 3.8)
     shown = capacities[np.isfinite(capacities["ppv"])]
     if shown.empty:
-        return _nothing(fig, language)
+        return nothing(fig, language)
     axis = fig.subplots()
     for name, color, marker, line in (("ppv", BLUE, "o", "-"), ("sensitivity", VERMILLION, "s", "--")):
         axis.errorbar(
             shown["selected"],
             shown[name],
-            yerr=_spread(shown[name], shown[f"{name}_lower"], shown[f"{name}_upper"]),
+            yerr=spread(shown[name], shown[f"{name}_lower"], shown[f"{name}_upper"]),
             color=color,
             marker=marker,
             linestyle=line,
             capsize=3,
             linewidth=1.6,
-            label=_word(f"head.{name}", language),
+            label=word(f"head.{name}", language),
         )
-    axis.set(xlabel=_word("axis.selected", language), ylabel=_word("axis.share", language), xlim=(0, None))
+    axis.set(xlabel=word("axis.selected", language), ylabel=word("axis.share", language), xlim=(0, None))
     highest = shown[["ppv_upper", "sensitivity_upper", "ppv", "sensitivity"]].max().max()
     axis.set_ylim(0, min(1.0, 1.15 * float(highest)) if highest > 0 else 1.0)
     axis.legend(frameon=False)
-    _percent(axis.yaxis, None, 1.0, language)
-    _whole_numbers(axis.xaxis, language)
-    _plain(axis)
+    percent(axis.yaxis, None, 1.0, language)
+    numbers(axis.xaxis, language)
+    plain(axis)
     return fig
 
 
-def _figure(width: float, height: float):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def plot_decision(decisions: pd.DataFrame, *, language: str = "en"):
+    """Draw the net benefit of acting on the risk against acting on everybody and on nobody.
 
-    fig = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(fig)
+    Parameters
+    ----------
+    decisions : DataFrame
+        As `decision_curve` gives it.
+    language : {"fi", "sv", "en"}, default="en"
+        Language of axes and legend.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from servicenee.evaluation import decision_curve, plot_decision
+    >>> curve = decision_curve([0, 1, 0, 1], [0.1, 0.6, 0.4, 0.8], n_bootstrap=0)
+    >>> len(plot_decision(curve).axes)
+    1
+    """
+    fig = blank(6.4, 3.8)
+    if decisions.empty or not np.isfinite(decisions["net_benefit"]).any():
+        return nothing(fig, language)
+    axis = fig.subplots()
+    risk, ours = decisions["threshold"], decisions["net_benefit"]
+    axis.fill_between(risk, decisions["lower"], decisions["upper"], color=BLUE, alpha=0.18, linewidth=0)
+    axis.plot(risk, ours, color=BLUE, linewidth=2, label=word("legend.model", language))
+    axis.plot(risk, decisions["treat_all"], color=VERMILLION, linestyle="--", label=word("legend.everybody", language))
+    axis.axhline(0, color=GREY, linestyle=":", label=word("legend.nobody", language))
+    top = float(np.nanmax([ours.max(), decisions["upper"].max(), decisions["treat_all"].max(), 1e-6]))
+    axis.set(xlabel=word("axis.threshold", language), ylabel=word("axis.net_benefit", language))
+    axis.set(xlim=(0, float(risk.max())), ylim=(-0.25 * top, 1.1 * top))
+    numbers(axis.yaxis, language, decimals=3)
+    axis.legend(frameon=False)
+    percent(axis.xaxis, None, float(risk.max()), language)
+    plain(axis)
     return fig
 
 
-def _word(name: str, language: str) -> str:
-    return text(f"evaluation.{name}", language)
+def plot_discrimination(thresholds: pd.DataFrame, *, language: str = "en"):
+    """Draw the ROC curve and the precision-recall curve at the thresholds of a table.
 
+    Parameters
+    ----------
+    thresholds : DataFrame
+        As `threshold_table` gives it.
+    language : {"fi", "sv", "en"}, default="en"
+        Language of axes and legend.
 
-def _nothing(fig, language: str):
-    fig.text(0.5, 0.5, _word("figure.empty", language), ha="center", va="center", color=GREY)
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from servicenee.evaluation import plot_discrimination, threshold_table
+    >>> len(plot_discrimination(threshold_table([0, 1, 0, 1], [0.1, 0.6, 0.4, 0.8])).axes)
+    2
+    """
+    fig = blank(7.2, 3.6)
+    if len(thresholds) < 2 or not np.isfinite(thresholds["sensitivity"]).any():
+        return nothing(fig, language)
+    left, right = fig.subplots(1, 2)
+    found = np.concatenate([[0.0], thresholds["sensitivity"], [1.0]])
+    false = np.concatenate([[0.0], 1 - thresholds["specificity"], [1.0]])
+    left.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
+    left.plot(false, found, color=BLUE, marker=".", linewidth=1.8)
+    left.set(xlabel=word("axis.false_positive", language), ylabel=word("axis.sensitivity", language))
+    right.plot(thresholds["sensitivity"], thresholds["ppv"], color=GREEN, marker=".", linewidth=1.8)
+    everybody = thresholds["ppv"].iloc[-1]
+    right.axhline(everybody, color=GREY, linestyle="--", linewidth=1.2)
+    right.set(xlabel=word("axis.sensitivity", language), ylabel=word("head.ppv", language), xlim=(0, 1), ylim=(0, None))
+    for axis in (left, right):
+        percent(axis.xaxis, axis.yaxis, 1.0, language)
+    plain(left, right)
     return fig
 
 
@@ -154,40 +218,7 @@ def _top(groups: pd.DataFrame, curve: pd.DataFrame) -> float:
     return min(1.0, 1.06 * float(highest)) if highest > 0 else 1.0
 
 
-def _spread(middle: pd.Series, lower: pd.Series, upper: pd.Series) -> np.ndarray:
-    """Distances down and up; 0 where there is no interval."""
-    return np.nan_to_num(np.maximum(np.vstack([middle - lower, upper - middle]), 0))
-
-
 def _bars(axis, risks: pd.DataFrame) -> None:
     width = risks["to"] - risks["from"]
     heights = risks["n"].fillna(0)
     axis.bar(risks["from"], heights, width=width, align="edge", color=BLUE, edgecolor="white", linewidth=0.4)
-
-
-def _percent(axis, other, top: float, language: str) -> None:
-    decimals = 0 if top > 0.08 else 1
-    for one in (axis, other):
-        if one is not None:
-            one.set_major_formatter(partial(_percent_text, language=language, decimals=decimals))
-
-
-def _whole_numbers(axis, language: str) -> None:
-    axis.set_major_formatter(partial(_whole_text, language=language))
-
-
-# matplotlib calls a formatter with the value and the position of the tick.
-def _percent_text(value: float, position: int | None, *, language: str, decimals: int) -> str:
-    gap = "" if language == "en" else "\u00a0"
-    return f"{format_number(100 * value, language, decimals=decimals)}{gap}%"
-
-
-def _whole_text(value: float, position: int | None, *, language: str) -> str:
-    return format_number(value, language, decimals=0)
-
-
-def _plain(*axes) -> None:
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(True, color="#e3e6ea", linewidth=0.8)
-        axis.set_axisbelow(True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 LOWEST, HIGHEST = 2.5, 97.5
 SMALLEST_SHARE_ESTIMABLE = 0.9
@@ -24,9 +25,11 @@ def person_bootstrap(
         return value, nowhere, nowhere
     generator = np.random.default_rng(random_state)
     resampled = np.empty((n_bootstrap, len(value)))
-    for row in range(n_bootstrap):
-        drawn = generator.integers(n_persons, size=n_persons)
-        resampled[row] = statistic(np.bincount(drawn, minlength=n_persons).astype(np.float64))
+    # Many short sums: several threads for each would wait for one another longer than they add.
+    with threadpool_limits(1, user_api="blas"):
+        for row in range(n_bootstrap):
+            drawn = generator.integers(n_persons, size=n_persons)
+            resampled[row] = statistic(np.bincount(drawn, minlength=n_persons).astype(np.float64))
     lower, upper = _bounds(resampled)
     known = np.isfinite(value)
     return value, np.where(known, lower, np.nan), np.where(known, upper, np.nan)

@@ -8,7 +8,8 @@ from servicenee.evaluation.capacity import DEFAULT_CAPACITY, check_capacity, lis
 from servicenee.evaluation.intervals import person_bootstrap
 from servicenee.evaluation.metrics import (
     area_under_curve,
-    distance_to_curve,
+    concordance_if_right,
+    distances_to_curve,
     log_error,
     observed_over_expected,
     precision_area,
@@ -30,6 +31,7 @@ from servicenee.evaluation.rows import JudgedRows, Levels, coarse_levels, judged
 
 METRICS = (
     "auc",
+    "expected_auc",
     "average_precision",
     "brier",
     "scaled_brier",
@@ -38,6 +40,7 @@ METRICS = (
     "calibration_intercept",
     "calibration_slope",
     "ici",
+    "e90",
     "ppv_at_capacity",
     "sensitivity_at_capacity",
 )
@@ -98,7 +101,7 @@ def metrics_of(rows: JudgedRows, capacity: int | float, *, n_bootstrap: int, ran
         events, others, _ = totals(sorted_rows, coarse_starts, copies)
         return [
             *intercept_and_slope(coarse.logit, events, others),
-            distance_to_curve(coarse.risk, coarse_design, events, others),
+            *distances_to_curve(coarse.risk, coarse_design, events, others),
         ]
 
     def statistic(copies: np.ndarray | None) -> np.ndarray:
@@ -119,6 +122,7 @@ def metrics_of(rows: JudgedRows, capacity: int | float, *, n_bootstrap: int, ran
 def _accuracy(by_risk: Levels) -> list[float]:
     return [
         area_under_curve(by_risk),
+        concordance_if_right(by_risk),
         precision_area(by_risk),
         squared_error(by_risk),
         scaled_squared_error(by_risk),
@@ -130,7 +134,7 @@ def _accuracy(by_risk: Levels) -> list[float]:
 def _calibration(full: Levels, knots: np.ndarray) -> list[float]:
     return [
         *intercept_and_slope(full.logit, full.events, full.others),
-        distance_to_curve(full.risk, curve_design(full.logit, knots), full.events, full.others),
+        *distances_to_curve(full.risk, curve_design(full.logit, knots), full.events, full.others),
     ]
 
 

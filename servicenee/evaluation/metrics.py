@@ -42,6 +42,33 @@ def auc(labels, risk, *, sample_weight=None) -> float:
     return area_under_curve(_levels(labels, risk, sample_weight))
 
 
+def expected_auc(labels, risk, *, sample_weight=None) -> float:
+    """Give the AUC that would be expected if every risk were exactly right (model-based concordance).
+
+    Parameters
+    ----------
+    labels, risk, sample_weight
+        As in `auc`; what happened is not used.
+
+    Returns
+    -------
+    float
+        A low AUC beside a low expected AUC says that the persons are alike; beside a high one, that the risks are
+        wrong.
+
+    References
+    ----------
+    Van Klaveren D et al. Stat Med 2016;35:4136-4152.
+
+    Examples
+    --------
+    >>> from servicenee.evaluation import expected_auc
+    >>> expected_auc([0, 1], [0.2, 0.8])
+    0.8
+    """
+    return concordance_if_right(_levels(labels, risk, sample_weight))
+
+
 def average_precision(labels, risk, *, sample_weight=None) -> float:
     """Give the mean share of events among rows at least as high, over the rows with the event.
 
@@ -249,9 +276,34 @@ def ici(labels, risk, *, sample_weight=None) -> float:
     >>> round(ici([0, 1, 0, 1], [0.2, 0.2, 0.2, 0.2]), 6)
     0.3
     """
-    totals = _levels(labels, risk, sample_weight)
-    knots = curve_knots(totals.logit, totals.rows)
-    return distance_to_curve(totals.risk, curve_design(totals.logit, knots), totals.events, totals.others)
+    return _distances(labels, risk, sample_weight)[0]
+
+
+def e90(labels, risk, *, sample_weight=None) -> float:
+    """Give the distance to the smooth calibration curve that 90 % of the risks do not exceed.
+
+    Parameters
+    ----------
+    labels, risk, sample_weight
+        As in `ici`, and of the same curve.
+
+    Returns
+    -------
+    float
+        0 for perfect calibration, in units of probability. The largest distance (Emax) is left out: it hangs on a
+        single row at the end of the curve.
+
+    References
+    ----------
+    Austin PC, Steyerberg EW. Stat Med 2019;38:4051-4065.
+
+    Examples
+    --------
+    >>> from servicenee.evaluation import e90
+    >>> round(e90([0, 1, 0, 1], [0.2, 0.2, 0.2, 0.2]), 6)
+    0.3
+    """
+    return _distances(labels, risk, sample_weight)[1]
 
 
 def area_under_curve(totals: Levels) -> float:
@@ -310,13 +362,38 @@ def observed_over_expected(totals: Levels) -> float:
     return event_share(totals) * float(totals.rows.sum()) / expected if expected > 0 else np.nan
 
 
-def distance_to_curve(risk: np.ndarray, design: np.ndarray, events: np.ndarray, others: np.ndarray) -> float:
-    """ICI from totals by risk and the design of the curve at each risk."""
+def concordance_if_right(totals: Levels) -> float:
+    """Expected AUC from totals by risk, over all pairs of two different rows."""
+    events, others = totals.rows * totals.risk, totals.rows * (1 - totals.risk)
+    # A row cannot be compared with itself; among many rows its own half tie vanishes.
+    alone = totals.rows @ (totals.risk * (1 - totals.risk))
+    pairs = events.sum() * others.sum() - alone
+    if not pairs > 0:
+        return np.nan
+    below = others.sum() - np.cumsum(others)
+    return float((events @ (below + 0.5 * others) - 0.5 * alone) / pairs)
+
+
+def distances_to_curve(
+    risk: np.ndarray, design: np.ndarray, events: np.ndarray, others: np.ndarray
+) -> tuple[float, float]:
+    """Mean and 90 % point of the distance between the risks and the curve with this design."""
     beta = logistic_fit(design, events, others)
     weight = events + others
     if not (np.isfinite(beta).all() and weight.sum() > 0):
-        return np.nan
-    return float(weight @ np.abs(risk - expit(design @ beta)) / weight.sum())
+        return np.nan, np.nan
+    distance = np.abs(risk - expit(design @ beta))
+    order = np.argsort(distance, kind="stable")
+    reached = np.cumsum(weight[order])
+    # The last level reaches the whole weight but for rounding.
+    at = min(int(np.searchsorted(reached, 0.9 * reached[-1] * (1 - 1e-12))), len(order) - 1)
+    return float(weight @ distance / weight.sum()), float(distance[order][at])
+
+
+def _distances(labels, risk, sample_weight) -> tuple[float, float]:
+    totals = _levels(labels, risk, sample_weight)
+    knots = curve_knots(totals.logit, totals.rows)
+    return distances_to_curve(totals.risk, curve_design(totals.logit, knots), totals.events, totals.others)
 
 
 def _levels(labels, risk, sample_weight) -> Levels:

@@ -5,6 +5,7 @@ NOT_ESTIMABLE = "not estimable: fewer than 20 events"
 HIDDEN = "hidden: fewer than 5 persons with the event"
 HIDDEN_REST = "hidden: fewer than 5 persons, or fewer than 5 without the event"
 HIDDEN_BESIDE = "hidden beside a small group"
+HIDDEN_MARKER = "hidden: fewer than 5 persons with the marker, in or outside the group"
 NO_ROWS = "no rows"
 NO_OUTCOME = "no row with a known outcome"
 NO_EVENTS = "no events"
@@ -21,6 +22,7 @@ TEXT_KEYS = {
     HIDDEN: "evaluation.note.hidden",
     HIDDEN_REST: "evaluation.note.hidden_rest",
     HIDDEN_BESIDE: "evaluation.note.hidden_beside",
+    HIDDEN_MARKER: "evaluation.note.hidden_marker",
     NO_ROWS: "evaluation.note.no_rows",
     NO_OUTCOME: "evaluation.note.no_outcome",
     NO_EVENTS: "evaluation.note.no_events",

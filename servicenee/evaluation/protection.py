@@ -7,10 +7,10 @@ from servicenee.disclosure import is_small, suppress
 from servicenee.evaluation.capacity import is_listed, queue
 from servicenee.evaluation.censoring import effective_sample_size, is_labels
 from servicenee.evaluation.notes import HIDDEN, HIDDEN_REST
-from servicenee.evaluation.rows import JudgedRows
+from servicenee.evaluation.rows import JudgedRows, n_persons_of, persons_by_group
 
 STATUS_NAMES = ("no_event", "event", "death_first", "censored", "competing_first")
-RISK_BARS = 40
+FROM_OUTCOMES = ("observed", "ppv", "number_needed", "lift", "sensitivity", "lead")
 
 
 def data_table(labels, rows: JudgedRows) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def data_table(labels, rows: JudgedRows) -> pd.DataFrame:
     n_dates = int(rows.date.max()) + 1 if n_rows else 0
     status = labels["status"].to_numpy(dtype=np.int64) if is_labels(labels) else rows.y.astype(np.int64)
     names = STATUS_NAMES if is_labels(labels) else STATUS_NAMES[:2]
-    persons = [len(np.unique(rows.person[status == code])) for code in range(len(names))]
+    persons = persons_by_group(rows.person, status, len(names))
     n_of_status = [float(np.sum(status == code)) for code in range(len(names))]
     shown = suppress(pd.Series(persons)).notna().to_numpy()
     few = is_small(rows.n_persons)
@@ -34,18 +34,6 @@ def data_table(labels, rows: JudgedRows) -> pd.DataFrame:
     return pd.DataFrame({"item": list(items), "value": np.array(list(items.values()), dtype=np.float64)})
 
 
-def risk_table(rows: JudgedRows) -> pd.DataFrame:
-    """How many rows have a risk in each of 40 intervals; small counts hidden."""
-    highest = float(rows.risk.max()) if len(rows.risk) else 0.0
-    edges = np.linspace(0, highest if highest > 0 else 1.0, RISK_BARS + 1)
-    bar = np.clip(np.searchsorted(edges, rows.risk, side="right") - 1, 0, RISK_BARS - 1)
-    pairs = np.unique(bar * max(rows.n_persons, 1) + rows.person)
-    persons = np.bincount(pairs // max(rows.n_persons, 1), minlength=RISK_BARS)
-    shown = suppress(pd.Series(persons)).notna().to_numpy()
-    n_rows = np.bincount(bar, minlength=RISK_BARS).astype(np.float64)
-    return pd.DataFrame({"from": edges[:-1], "to": edges[1:], "n": np.where(shown, n_rows, np.nan)})
-
-
 def protected_metrics(metrics: pd.DataFrame, rows: JudgedRows, capacity: int | float) -> pd.DataFrame:
     """Measures hidden where 1 to 4 persons have the event, or have not, overall or on the list."""
     hidden = np.full(len(metrics), few_persons(rows))
@@ -53,7 +41,7 @@ def protected_metrics(metrics: pd.DataFrame, rows: JudgedRows, capacity: int | f
         hidden |= metrics["metric"].str.endswith("at_capacity").to_numpy()
     protected = metrics.copy()
     protected.loc[hidden, ["value", "lower", "upper"]] = np.nan
-    protected.loc[hidden, "note"] = HIDDEN if not few_persons(rows) or _few(rows, 1) else HIDDEN_REST
+    protected.loc[hidden, "note"] = HIDDEN if not few_persons(rows) or _few(rows, rows.has_event) else HIDDEN_REST
     if few_persons(rows):
         protected["events"] = np.nan
     if is_small(rows.n_persons):
@@ -64,7 +52,7 @@ def protected_metrics(metrics: pd.DataFrame, rows: JudgedRows, capacity: int | f
 def protected_capacities(capacities: pd.DataFrame, rows: JudgedRows, asked: list) -> pd.DataFrame:
     """List lengths with what they catch hidden where 1 to 4 listed persons have the event."""
     hidden = np.array([is_small(listed_with_event(rows, one)) for one in asked]) | few_persons(rows)
-    caught = [name for name in capacities.columns if name.startswith(("observed", "ppv", "sensitivity"))]
+    caught = [name for name in capacities.columns if name.startswith(FROM_OUTCOMES)]
     protected = capacities.copy()
     protected.loc[hidden, caught] = np.nan
     protected["note"] = np.where(hidden, HIDDEN, "")
@@ -83,14 +71,14 @@ def protected_bins(bins: pd.DataFrame, rows: JudgedRows) -> pd.DataFrame:
 
 def few_persons(rows: JudgedRows) -> bool:
     """Whether 1 to 4 persons have the event, or 1 to 4 have not."""
-    return _few(rows, 0) or _few(rows, 1)
+    return _few(rows, rows.has_none) or _few(rows, rows.has_event)
 
 
 def listed_with_event(rows: JudgedRows, capacity: int | float) -> int:
     """Number of persons with the event who are on a list."""
-    chosen = is_listed(queue(rows), capacity) & (rows.weight > 0) & (rows.y == 1)
-    return len(np.unique(rows.person[chosen]))
+    chosen = is_listed(queue(rows), capacity) & rows.has_event
+    return n_persons_of(rows.person[chosen])
 
 
-def _few(rows: JudgedRows, outcome: int) -> bool:
-    return is_small(len(np.unique(rows.person[(rows.weight > 0) & (rows.y == outcome)])))
+def _few(rows: JudgedRows, chosen: np.ndarray) -> bool:
+    return is_small(n_persons_of(rows.person[chosen]))

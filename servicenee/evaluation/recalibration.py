@@ -47,6 +47,27 @@ def intercept_and_slope(logits: np.ndarray, events: np.ndarray, others: np.ndarr
     return float(intercept), float(slope)
 
 
+def poisson_line(log_expected: np.ndarray, amounts: np.ndarray, known: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope of a log-linear Poisson model of amounts on the log expectation; NaN without a maximum.
+
+    `amounts` are totals over `known` rows each.
+    """
+    weight = known.sum()
+    if not (weight > 0 and amounts.sum() > 0) or np.ptp(log_expected) < 1e-9:
+        return np.nan, np.nan
+    centre = float(known @ log_expected / weight)
+    design = np.column_stack([np.ones(len(log_expected)), log_expected - centre])
+    beta = np.array([np.log(amounts.sum() / weight), 0.0])
+    for _ in range(100):
+        mean = known * np.exp(np.clip(design @ beta, -50, 50))
+        step = np.linalg.solve((design * mean[:, None]).T @ design, design.T @ (amounts - mean))
+        # Half steps far from the maximum: the exponential overshoots.
+        beta = beta + step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-10:
+            return float(beta[0] - beta[1] * centre), float(beta[1])
+    return np.nan, np.nan
+
+
 def curve_knots(logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Knots of the calibration curve: quantiles of the log odds over all rows, distinct ones only."""
     if not len(logits):

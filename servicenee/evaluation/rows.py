@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from servicenee.evaluation.censoring import known_outcomes
+from servicenee.evaluation.censoring import is_labels, known_outcomes
 from servicenee.evaluation.grouping import person_codes
 
 RISK_DECIMALS = 12
@@ -21,23 +21,38 @@ class JudgedRows:
     y: np.ndarray
     weight: np.ndarray
     risk: np.ndarray
+    time_days: np.ndarray
     person: np.ndarray
     date: np.ndarray
+    date_names: tuple[str, ...]
     n_persons: int
     persons_known: bool
 
     def subset(self, positions: np.ndarray) -> "JudgedRows":
         """The same for some of the rows."""
         person, n_persons = _compact(self.person[positions])
+        kept_dates, date = np.unique(self.date[positions], return_inverse=True)
         return JudgedRows(
             y=self.y[positions],
             weight=self.weight[positions],
             risk=self.risk[positions],
+            time_days=self.time_days[positions],
             person=person,
-            date=_compact(self.date[positions])[0],
+            date=date,
+            date_names=tuple(self.date_names[code] for code in kept_dates),
             n_persons=n_persons,
             persons_known=self.persons_known,
         )
+
+    @property
+    def has_event(self) -> np.ndarray:
+        """Rows known to have the event."""
+        return (self.weight > 0) & (self.y == 1)
+
+    @property
+    def has_none(self) -> np.ndarray:
+        """Rows known not to have the event."""
+        return (self.weight > 0) & (self.y == 0)
 
 
 @dataclass(frozen=True)
@@ -83,12 +98,15 @@ def judged_rows(labels, risk, *, sample_weight=None) -> JudgedRows:
         all_weights = all_weights * _check_weight(sample_weight, n_rows)
     codes = person_codes(index)
     person, n_persons = _compact(np.arange(n_rows) if codes is None else codes)
+    date, date_names = _dates(index, n_rows)
     return JudgedRows(
         y=all_y,
         weight=all_weights,
         risk=values,
+        time_days=_times(labels, n_rows),
         person=person,
-        date=_date_codes(index, n_rows),
+        date=date,
+        date_names=date_names,
         n_persons=n_persons,
         persons_known=codes is not None,
     )
@@ -98,9 +116,7 @@ def check_risk(risk) -> np.ndarray:
     """Risks as a float array, every one a probability; a scores table gives its column ``risk``."""
     if isinstance(risk, pd.DataFrame):
         if "risk" not in risk.columns:
-            raise ValueError(
-                "`risk` must be one value per row or a scores table; got a table without `risk`."
-            )
+            raise ValueError("`risk` must be one value per row or a scores table; got a table without `risk`.")
         risk = risk["risk"]
     try:
         values = np.asarray(risk, dtype=np.float64)
@@ -143,9 +159,7 @@ def ranked(rows: JudgedRows) -> Ranked:
 
 def levels(sorted_rows: Ranked, copies: np.ndarray | None = None) -> Levels:
     """Totals for each distinct risk, with every person taken as often as `copies` says (None: once)."""
-    return replace(
-        sorted_rows.blank, **dict(zip(TOTALS, totals(sorted_rows, sorted_rows.starts, copies), strict=True))
-    )
+    return replace(sorted_rows.blank, **dict(zip(TOTALS, totals(sorted_rows, sorted_rows.starts, copies), strict=True)))
 
 
 def totals(
@@ -175,6 +189,18 @@ def coarse_levels(sorted_rows: Ranked, full: Levels) -> tuple[np.ndarray, Levels
     return sorted_rows.starts[at], Levels(**means, **joined)
 
 
+def n_persons_of(person: np.ndarray) -> int:
+    """Number of different persons."""
+    return int(np.count_nonzero(np.bincount(person)))
+
+
+def persons_by_group(person: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
+    """Number of different persons in every group."""
+    seen = np.zeros((n_groups, int(person.max()) + 1 if len(person) else 0), dtype=bool)
+    seen[group, person] = True
+    return np.count_nonzero(seen, axis=1)
+
+
 def logit(risk: np.ndarray) -> np.ndarray:
     """Log odds, for risks kept between 1e-6 and 1 - 1e-6, so that a single 0 or 1 does not decide a slope."""
     inside = np.clip(risk, 1e-6, 1 - 1e-6)
@@ -191,17 +217,29 @@ def _compact(codes: np.ndarray) -> tuple[np.ndarray, int]:
     return compact, len(names)
 
 
-def _date_codes(index, n_rows: int) -> np.ndarray:
+def _dates(index, n_rows: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Position of the index date of each row among the dates, earliest first, and the dates as ISO text."""
     if not isinstance(index, pd.MultiIndex) or "index_date" not in index.names:
-        return np.zeros(n_rows, dtype=np.int64)
-    return _compact(np.asarray(index.codes[index.names.index("index_date")]))[0]
+        return np.zeros(n_rows, dtype=np.int64), ("",)
+    level = index.names.index("index_date")
+    codes, position = np.unique(np.asarray(index.codes[level]), return_inverse=True)
+    dates = index.levels[level][codes]
+    order = np.argsort(dates, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[position], tuple(str(dates[code])[:10] for code in order)
+
+
+def _times(labels, n_rows: int) -> np.ndarray:
+    """Days from the start of the window to what came first; NaN where a plain 0/1 outcome does not tell."""
+    if not is_labels(labels):
+        return np.full(n_rows, np.nan)
+    return labels["time_days"].to_numpy(dtype=np.float64)
 
 
 def _common_index(labels, risk):
     """The index with persons, from labels or risk; an error when both have one and they differ."""
-    known = [
-        table.index for table in (labels, risk) if person_codes(getattr(table, "index", None)) is not None
-    ]
+    known = [table.index for table in (labels, risk) if person_codes(getattr(table, "index", None)) is not None]
     if len(known) == 2 and not known[0].equals(known[1]):
         raise ValueError(
             "`risk` must have the index of labels, row by row; got another index. "
@@ -213,12 +251,8 @@ def _common_index(labels, risk):
 def _check_weight(sample_weight, n_rows: int) -> np.ndarray:
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n_rows,):
-        raise ValueError(
-            f"`sample_weight` must have one value per row ({n_rows}); got shape {weights.shape}."
-        )
+        raise ValueError(f"`sample_weight` must have one value per row ({n_rows}); got shape {weights.shape}.")
     wrong = int(np.sum(~(np.isfinite(weights) & (weights >= 0))))
     if wrong:
-        raise ValueError(
-            f"`sample_weight` must be at least 0 in every row; {wrong} of {n_rows} rows are not."
-        )
+        raise ValueError(f"`sample_weight` must be at least 0 in every row; {wrong} of {n_rows} rows are not.")
     return weights

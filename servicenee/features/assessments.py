@@ -121,7 +121,7 @@ def _bounds(kinds: pd.DataFrame, ranges: list[dict]) -> tuple[np.ndarray, np.nda
 
 def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     registers, where = cohort.registers, (cohort.person, cohort.index_day)
-    scales = np.logical_or.reduce([measure.group_of_kind >= 0 for measure in found.measures])
+    scales = np.logical_or.reduce([measure.groups.any(axis=0) for measure in found.measures])
     events = chosen_events(registers.event_columns, scales, cohort.person)
     events = kept_events(events, (events.value >= low[events.kind]) & (events.value <= high[events.kind]))
     n = len(found.features)
@@ -130,7 +130,7 @@ def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.n
     for place, (column, block) in enumerate([*made.items(), ("age", found)]):
         for measure in block.measures:
             if column == "change":
-                out[measure.columns(place * n)] = _changes(events, measure, *where)
+                out[list(measure.columns(place * n))] = _changes(events, measure, *where)
             else:
                 asked.append((place * n, measure))
     measure_events(events, registers.coverage_columns, *where, asked, out)
@@ -142,8 +142,5 @@ def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.n
 
 
 def _changes(events: EventColumns, measure: Measure, person: np.ndarray, index_day: np.ndarray) -> np.ndarray:
-    changes = [
-        change_since_previous(events, measure.group_of_kind, len(measure.sources), person, index_day, window)
-        for window in measure.windows
-    ]
+    changes = [change_since_previous(events, measure.groups, person, index_day, window) for window in measure.windows]
     return np.stack(changes, axis=1).reshape(len(measure.sources) * len(measure.windows), len(person))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ _EVER = Window(None)
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of X, described without a person and without a language."""
+    """One column of X, described without a person and without a language; words for readers are made when asked for."""
 
     name: str
     measure: str
@@ -31,7 +32,12 @@ class Feature:
     group: str = ""
     window: Window = _EVER
     topic: str = "background"
-    labels: dict[str, str] = field(default_factory=dict)
+    words: Callable[[], dict[str, str]] = dict
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Noun phrase in every language."""
+        return self.words()
 
 
 @dataclass(frozen=True)
@@ -136,13 +142,14 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
         return [Group("_".join(parts) or "events", chosen, _feeding(kinds, chosen, sources), name, labels)]
     if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
         return _groups_by_list(kinds, chosen, sources, as_codelist(by))
-    levels = sorted(set(kinds.loc[chosen, by]))
+    of_kind = kinds[by].to_numpy(dtype=object)
+    levels = sorted(set(of_kind[chosen]))
     if by == "source":
         levels = list(sources) if sources is not None else levels
     prefix = f"{name}_" if name else ""
     groups = []
     for level in levels:
-        within = chosen & (kinds[by] == level).to_numpy()
+        within = chosen & (of_kind == level)
         feeding = (level,) if by == "source" else _feeding(kinds, within, sources)
         groups.append(Group(f"{prefix}{level}", within, feeding, name))
     return groups
@@ -188,35 +195,17 @@ def _sources(registers: Registers, source) -> list[str] | None:
 
 def _feeding(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None) -> tuple[str, ...]:
     """Sources whose silence would be taken for "none"."""
-    return tuple(sources) if sources is not None else tuple(sorted(set(kinds.loc[chosen, "source"])))
-
-
-def _layered(groups: list[Group]) -> list[list[int]]:
-    """Places of the groups, in layers within which no kind belongs to two groups: one cell per pair and layer."""
-    layers: list[list[int]] = []
-    for place, group in enumerate(groups):
-        for layer in layers:
-            if not any((group.kinds & groups[other].kinds).any() for other in layer):
-                layer.append(place)
-                break
-        else:
-            layers.append([place])
-    return layers
+    return tuple(sources) if sources is not None else tuple(sorted(set(kinds["source"].to_numpy(dtype=object)[chosen])))
 
 
 def measured(
     groups: list[Group], statistic: str, measure: str, over: tuple[Window, ...], *, of_stays: bool = False
 ) -> Block:
     """The block that computes one statistic for groups and windows; `measure` is the word used in names and labels."""
-    measures = []
-    for places in _layered(groups):
-        group_of_kind = np.full(len(groups[0].kinds), -1, dtype=np.int32)
-        for number, place in enumerate(places):
-            group_of_kind[groups[place].kinds] = number
-        sources = tuple(groups[place].sources for place in places)
-        measures.append(Measure(statistic, group_of_kind, sources, over, tuple(places)))
+    sources = tuple(group.sources for group in groups)
+    asked = Measure(statistic, np.array([group.kinds for group in groups]), sources, over)
     features = tuple(_feature(group, measure, window, of_stays) for group in groups for window in over)
-    return Block(features, tuple(measures), of_stays)
+    return Block(features, (asked,), of_stays)
 
 
 def _feature(group: Group, measure: str, window: Window, of_stays: bool) -> Feature:
@@ -230,5 +219,5 @@ def _feature(group: Group, measure: str, window: Window, of_stays: bool) -> Feat
         group=group.name,
         window=window,
         topic=topic_of(group.codes, group.sources),
-        labels=label(measure, group.name, group.codes, group.sources, group.labels, window, of_stays),
+        words=partial(label, measure, group.name, group.codes, group.sources, group.labels, window, of_stays),
     )

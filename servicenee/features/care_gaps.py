@@ -1,5 +1,6 @@
 """Builder on care gaps: people with a condition whose monitoring is overdue, by a table that a county can edit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -116,19 +117,20 @@ class _Gap:
             "group": self.name,
             "topic": self.topic,
         }
-        labels = windowed(self.labels, self.interval)
+        words = partial(windowed, self.labels, self.interval)
         skip = f"_skip{self.interval.skip_days}d" if self.interval.skip_days else ""
         if self.stay is not None:
-            return [Feature(f"care_gap_{self.name}{skip}", window=self.interval, labels=labels, **common)]
+            return [Feature(f"care_gap_{self.name}{skip}", window=self.interval, words=words, **common)]
         features = []
         for window in over:
             span = "ever" if window.lookback_days is None else f"{window.lookback_days}d"
-            own = labels if len(over) == 1 else _with_lookback(labels, window)
-            features.append(Feature(f"care_gap_{self.name}_{span}{skip}", window=window, labels=own, **common))
+            own = words if len(over) == 1 else partial(_with_lookback, words, window)
+            features.append(Feature(f"care_gap_{self.name}_{span}{skip}", window=window, words=own, **common))
         return features
 
 
-def _with_lookback(labels: dict[str, str], window: Window) -> dict[str, str]:
+def _with_lookback(words: Callable[[], dict[str, str]], window: Window) -> dict[str, str]:
+    labels = words()
     return {
         language: text(
             "features.label.recorded",

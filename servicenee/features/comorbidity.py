@@ -329,9 +329,7 @@ class DeficitCount(Builder):
     {'deficit_count_35_1825d': 2.0}
     """
 
-    def __init__(
-        self, *, as_share=True, source=None, medicine_source="medication", lookback_days=1825, skip_days=0
-    ):
+    def __init__(self, *, as_share=True, source=None, medicine_source="medication", lookback_days=1825, skip_days=0):
         self.as_share = as_share
         self.source = source
         self.medicine_source = medicine_source
@@ -386,35 +384,26 @@ def _weighted(
     """
     finish, further = after
     over = windows(builder.lookback_days, builder.skip_days)
-    weights = (
-        next(iter(table.weights.values())) if len(table.weights) == 1 else table.weights[builder.weights]
-    )
+    weights = next(iter(table.weights.values())) if len(table.weights) == 1 else table.weights[builder.weights]
     kinds = registers.event_columns.kinds
     systems = sorted({system for pairs in table.codelist.groups.values() for system, _ in pairs})
     coded = of_sources(registers, builder.source) & kinds["code_system"].isin(systems).to_numpy()
     sources = feeding(kinds, coded, builder.source)
     groups = listed_groups(table.codelist, kinds, coded, sources)
-    score = partial(
-        _score, weights=weights, superseded_by=table.superseded_by, names=tuple(table.codelist.groups)
-    )
+    score = partial(_score, weights=weights, superseded_by=table.superseded_by, names=tuple(table.codelist.groups))
     derive = partial(_finished, score=score, finish=finish, n_windows=len(over))
     measure = name.partition("_")[0]
     features = tuple(
-        column(name, window, what, measure=measure, source=sources, group=name, topic="diagnoses")
-        for window in over
+        column(name, window, what, measure=measure, source=sources, group=name, topic="diagnoses") for window in over
     )
     return Block(features, parts=(measured(groups, "any", "any", over), *further), derive=derive)
 
 
-def _finished(
-    cohort: Cohort, found: np.ndarray, *further: np.ndarray, score, finish, n_windows
-) -> np.ndarray:
+def _finished(cohort: Cohort, found: np.ndarray, *further: np.ndarray, score, finish, n_windows) -> np.ndarray:
     return finish(cohort, score(by_window(found, n_windows)), *further)
 
 
-def _score(
-    found: np.ndarray, *, weights: dict[str, float], superseded_by: dict[str, str], names
-) -> np.ndarray:
+def _score(found: np.ndarray, *, weights: dict[str, float], superseded_by: dict[str, str], names) -> np.ndarray:
     """Sum of the weights of the categories that nothing severer supersedes; NaN where not observed."""
     tenths = np.zeros(found.shape[1:])
     for place, name in enumerate(names):
@@ -432,9 +421,7 @@ def _with_age_points(cohort: Cohort, score: np.ndarray) -> np.ndarray:
     return score + np.where(np.isnan(age), np.nan, points)
 
 
-def _if_admitted(
-    cohort: Cohort, score: np.ndarray, by_events: np.ndarray, by_stays: np.ndarray
-) -> np.ndarray:
+def _if_admitted(cohort: Cohort, score: np.ndarray, by_events: np.ndarray, by_stays: np.ndarray) -> np.ndarray:
     return np.where((by_events > 0) | (by_stays > 0), score, np.nan)
 
 

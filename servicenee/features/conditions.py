@@ -78,9 +78,7 @@ class _ConditionBuilder(Builder):
             # An ATC code beside a diagnosis (T88.7#C07AB02) names the drug of an adverse effect, not a purchase.
             beside = kinds["source"].isin(set(kinds.loc[system.isin(_DIAGNOSES), "source"])).to_numpy()
             purchases = (kinds["source"] == _PURCHASES).to_numpy() | ~beside
-            yield from self._medicines(
-                codelist, kinds, asked & (system == "ATC").to_numpy() & purchases, over
-            )
+            yield from self._medicines(codelist, kinds, asked & (system == "ATC").to_numpy() & purchases, over)
 
     @staticmethod
     def _medicines(codelist, kinds, bought, over):

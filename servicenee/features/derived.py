@@ -1,14 +1,16 @@
 """What builders with derived columns share: groups by hand, parts by name, columns of X with words of their own."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from servicenee.codes import Codelist
 from servicenee.features.blocks import Feature, Group, event_groups
+from servicenee.features.labels import windowed
 from servicenee.registers import Registers
-from servicenee.texts import LANGUAGES, format_window, text
+from servicenee.texts import LANGUAGES
 from servicenee.windows import Window
 
 # Weight sets, code sets and lists by the name readers know them by, which no language translates.
@@ -25,9 +27,7 @@ PUBLISHED = {
 }
 
 
-def listed_groups(
-    codelist: Codelist, kinds: pd.DataFrame, chosen: np.ndarray, sources: tuple[str, ...]
-) -> list[Group]:
+def listed_groups(codelist: Codelist, kinds: pd.DataFrame, chosen: np.ndarray, sources: tuple[str, ...]) -> list[Group]:
     """One group per group of the list, among the chosen kinds; all need the same sources to cover the window."""
     found = codelist.groups_of_kinds(kinds) & chosen
     return [Group(name, found[row], sources, codelist.name) for row, name in enumerate(codelist.groups)]
@@ -54,13 +54,8 @@ def column(name: str, window: Window, what: Callable[[str], str], **facts) -> Fe
     """A column of X: its name with the window, and its noun phrase in every language from `what(language)`."""
     span = "ever" if window.lookback_days is None else f"{window.lookback_days}d"
     skip = f"_skip{window.skip_days}d" if window.skip_days else ""
-    labels = {
-        language: text(
-            "features.label.windowed",
-            language,
-            what=what(language),
-            window=format_window(window.lookback_days, language, skip_days=window.skip_days),
-        )
-        for language in LANGUAGES
-    }
-    return Feature(f"{name}_{span}{skip}", window=window, labels=labels, **facts)
+    return Feature(f"{name}_{span}{skip}", window=window, words=partial(_phrases, what, window), **facts)
+
+
+def _phrases(what: Callable[[str], str], window: Window) -> dict[str, str]:
+    return windowed({language: what(language) for language in LANGUAGES}, window)

@@ -6,6 +6,7 @@ from servicenee.windows import Window
 _TOPIC_OF_LIST = {
     "chronic_conditions": "diagnoses",
     "diagnoses": "diagnoses",
+    "distress_signs": "diagnoses",
     "falls_fractures": "diagnoses",
     "frailty_signs": "function",
     "medicines": "medicines",

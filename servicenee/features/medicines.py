@@ -167,9 +167,7 @@ class Medicines(Builder):
             for window in over
         )
         parts = (measured(groups, "distinct", "distinct", over),)
-        return Block(
-            features, parts=parts, derive=partial(_points, points=tuple(points), n_windows=len(over))
-        )
+        return Block(features, parts=parts, derive=partial(_points, points=tuple(points), n_windows=len(over)))
 
     def _dose_dispensing(self, registers: Registers, sources, over) -> Block:
         features = tuple(
@@ -195,9 +193,7 @@ class Medicines(Builder):
 def substance_kinds(registers: Registers, source) -> np.ndarray:
     """Kinds of events that count as a medicine: purchases of whole ATC codes, without D, V and vaccines."""
     codes = registers.event_columns.kinds["code"]
-    return _substances(registers, source) & np.array(
-        [not code.startswith(_NOT_COUNTED) for code in codes], dtype=bool
-    )
+    return _substances(registers, source) & np.array([not code.startswith(_NOT_COUNTED) for code in codes], dtype=bool)
 
 
 def _substances(registers: Registers, source) -> np.ndarray:

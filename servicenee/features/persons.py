@@ -106,9 +106,12 @@ def _blocks(name: str, levels: dict[str, tuple[str, ...]], registers: Registers)
 
 
 def _feature(name: str, measure: str, level: str) -> Feature:
-    labels = {language: _label(name, measure, level, language) for language in LANGUAGES}
     topic = "age" if measure == "age" else "background"
-    return Feature(name, measure, group=level, topic=topic, labels=labels)
+    return Feature(name, measure, group=level, topic=topic, words=partial(_labels, name, measure, level))
+
+
+def _labels(name: str, measure: str, level: str) -> dict[str, str]:
+    return {language: _label(name, measure, level, language) for language in LANGUAGES}
 
 
 def _label(name: str, measure: str, level: str, language: str) -> str:

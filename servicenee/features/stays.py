@@ -263,12 +263,14 @@ class InStay(Builder):
 def _without_window(feature: Feature, skip: int) -> Feature:
     """The same column named for a day, not for a window."""
     name = f"in_stay_{feature.group}" + (f"_skip{skip}d" if skip else "")
+    return replace(feature, name=name, words=partial(_in_stay_labels, feature, skip))
+
+
+def _in_stay_labels(feature: Feature, skip: int) -> dict[str, str]:
     labels = label("in_stay", feature.group, "", feature.source, {}, None, of_stays=True)
-    if skip:
-        labels = {
-            language: text("features.label.ago", language, what=labels[language], n=skip) for language in LANGUAGES
-        }
-    return replace(feature, name=name, labels=labels)
+    if not skip:
+        return labels
+    return {language: text("features.label.ago", language, what=labels[language], n=skip) for language in LANGUAGES}
 
 
 class CareMoves(Builder):
@@ -352,8 +354,12 @@ def _levels(levels) -> list[list[str]]:
 def _move_feature(measure: str, sources: tuple[str, ...], window: Window) -> Feature:
     span = "ever" if window.lookback_days is None else f"{window.lookback_days}d"
     skip = f"_skip{window.skip_days}d" if window.skip_days else ""
-    labels = windowed({language: text(f"features.measure.{measure}", language) for language in LANGUAGES}, window)
-    return Feature(f"{measure}_{span}{skip}", measure, sources, window=window, topic="services", labels=labels)
+    words = partial(_move_labels, measure, window)
+    return Feature(f"{measure}_{span}{skip}", measure, sources, window=window, topic="services", words=words)
+
+
+def _move_labels(measure: str, window: Window) -> dict[str, str]:
+    return windowed({language: text(f"features.measure.{measure}", language) for language in LANGUAGES}, window)
 
 
 def _moves(

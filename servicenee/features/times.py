@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.cohort import Cohort
-from servicenee.features.blocks import Block, Group, measured
+from servicenee.features.blocks import Block, Feature, Group, measured
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns
 from servicenee.texts import LANGUAGES, text
 from servicenee.windows import Window, chosen_events, measure_events
@@ -33,7 +33,7 @@ def by_time(group: Group, by: str, statistic: str, measure: str, over: tuple[Win
     block = measured(groups[: len(shown)], statistic, measure, over)
     whole = measured([group], statistic, measure, over)
     features = tuple(
-        replace(feature, labels=_labels(whole.features[place % len(over)].labels, shown[place // len(over)]))
+        replace(feature, words=partial(_words, whole.features[place % len(over)], shown[place // len(over)]))
         for place, feature in enumerate(block.features)
     )
     hours_unknown = measured(groups[len(shown) :], "count", "count", over) if len(shown) < len(parts) else None
@@ -43,7 +43,8 @@ def by_time(group: Group, by: str, statistic: str, measure: str, over: tuple[Win
     )
 
 
-def _labels(labels: dict[str, str], part: str) -> dict[str, str]:
+def _words(whole: Feature, part: str) -> dict[str, str]:
+    labels = whole.labels
     return {
         language: text(
             "features.label.at_time",

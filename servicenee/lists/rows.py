@@ -104,8 +104,8 @@ def current_services(registers: Registers, position: np.ndarray, date: pd.Timest
     if not named or not len(position):
         return [text("lists.service.none", language)] * len(position)
     sources = tuple(tuple(sorted(set(stays.kinds["source"][kinds == kind]))) for kind in named)
-    group = kinds.map(named.index).to_numpy(dtype=np.int32)
-    ongoing = Measure("inside", group, sources, (Window(None),), tuple(range(len(named))))
+    groups = np.array([kinds == kind for kind in named])
+    ongoing = Measure("inside", groups, sources, (Window(None),))
     day = np.full(len(position), np.datetime64(date, "D").astype(int), dtype=np.int32)
     inside = np.empty((len(named), len(position)), dtype=np.float32)
     person = position.astype(np.int32)

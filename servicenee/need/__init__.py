@@ -1,5 +1,7 @@
-"""What a person will need: a table of features and an outcome in, calibrated risks and their reasons out."""
+"""What a person will need: a table of features and an outcome in; calibrated risks, amounts and their reasons out."""
 
 from servicenee.need.classifier import NeedClassifier
+from servicenee.need.curve import RiskCurve
+from servicenee.need.demand import DemandRegressor
 
-__all__ = ["NeedClassifier"]
+__all__ = ["DemandRegressor", "NeedClassifier", "RiskCurve"]

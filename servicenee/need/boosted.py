@@ -1,106 +1,101 @@
-"""A float matrix and outcomes come in, small gradient-boosted trees go out."""
+"""What an engine learns from comes in, small gradient-boosted trees go out."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logit
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.base import is_classifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from servicenee.need.columns import Column
+from servicenee.need.columns import Rows
+from servicenee.need.families import Family
 
-# Small trees, slow learning: scikit-learn's defaults had a calibration slope of .04 to .83 on the readmission data.
-LEARNING_RATE = 0.06
-MAX_LEAVES = 15
-L2 = 2.0
 MAX_TREES = 240
 STEP_TREES = 20
 MARGIN_TREES = 60
 MAX_BINS = 255
 ROWS_FOR_GRID = 50_000
-# Rows with the overall event rate that each category starts from.
+# Rows with the overall mean that each category starts from.
 ROWS_OF_DOUBT = 20.0
 
 
 @dataclass(frozen=True)
 class BoostedModel:
-    """Trees, and for each category column the log odds of its categories that stand in for them (else nothing)."""
+    """Trees, and for each category column the predictor of its categories that stands in for them (else nothing)."""
 
-    trees: HistGradientBoostingClassifier
+    trees: HistGradientBoostingClassifier | HistGradientBoostingRegressor
     levels: tuple[np.ndarray, ...]
 
 
-def fit_boosted(
-    matrix: np.ndarray,
-    columns: tuple[Column, ...],
-    y: np.ndarray,
-    weights: np.ndarray,
-    n_trees: int,
-    seed: int,
-) -> BoostedModel:
-    """Trees of at most 15 leaves with at least max(50, n / 200) rows each.
+def fit_boosted(rows: Rows, family: Family, n_trees: int, seed: int) -> BoostedModel:
+    """Trees with few leaves of at least max(50, n / 200) rows each.
 
-    No early stopping, which would split rows at random. Categories are ordered by their smoothed event rate, so that
-    a split parts the likelier from the less likely.
+    Categories are ordered by their smoothed mean, so that a split parts the likelier from the less likely. Columns
+    that may only raise the prediction are held to it.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from servicenee.need.boosted import boosted_logit, fit_boosted
-    >>> from servicenee.need.columns import learn_columns, used
+    >>> from servicenee.need.boosted import boosted_predictor, fit_boosted
+    >>> from servicenee.need.columns import Rows, learn_columns, used
+    >>> from servicenee.need.families import LOGISTIC
     >>> x = np.linspace(0, 1, 400)[:, np.newaxis]
-    >>> y = (x[:, 0] > 0.5).astype(int)
-    >>> model = fit_boosted(x, used(learn_columns(x, None)), y, np.ones(400), n_trees=20, seed=0)
-    >>> bool(boosted_logit(model, x[-1:])[0] > 0)
+    >>> rows = Rows(x, used(learn_columns(x, None)), (x[:, 0] > 0.5).astype(int), np.ones(400))
+    >>> bool(boosted_predictor(fit_boosted(rows, LOGISTIC, n_trees=20, seed=0), x[-1:])[0] > 0)
     True
     """
-    trees = HistGradientBoostingClassifier(
-        learning_rate=LEARNING_RATE,
-        max_iter=n_trees,
-        max_leaf_nodes=MAX_LEAVES,
-        min_samples_leaf=min(max(50, len(y) // 200), max(1, len(y) // 4)),
-        l2_regularization=L2,
-        early_stopping=False,
-        random_state=seed,
-    )
-    levels = tuple(_level_logits(matrix[:, place], column, y, weights) for place, column in enumerate(columns))
-    matrix = _without_empty_columns(_with_levels(matrix, levels))
-    if np.ptp(weights) == 0:
-        return BoostedModel(trees.fit(matrix, y), levels)
-    return BoostedModel(trees.fit(_snapped(matrix), y, sample_weight=weights / weights.mean()), levels)
+    increasing = np.array([int(column.is_increasing) for column in rows.columns])
+    trees = family.trees(n_trees, len(rows.y), increasing, seed)
+    levels = tuple(_level_predictors(rows, place, family) for place in range(len(rows.columns)))
+    matrix = _without_empty_columns(_with_levels(rows.matrix, levels))
+    if np.ptp(rows.weights) == 0:
+        return BoostedModel(trees.fit(matrix, rows.y), levels)
+    weights = rows.weights / rows.weights.mean()
+    return BoostedModel(trees.fit(_snapped(matrix), rows.y, sample_weight=weights), levels)
 
 
-def boosted_logit(model: BoostedModel, matrix: np.ndarray) -> np.ndarray:
-    """Logit of every row."""
-    return model.trees.decision_function(_with_levels(matrix, model.levels))
+def boosted_predictor(model: BoostedModel, matrix: np.ndarray) -> np.ndarray:
+    """Logit or log mean of every row."""
+    matrix = _with_levels(matrix, model.levels)
+    if is_classifier(model.trees):
+        return model.trees.decision_function(matrix)
+    return np.log(np.maximum(model.trees.predict(matrix), 1e-15))
 
 
-def staged_logits(model: BoostedModel, matrix: np.ndarray) -> np.ndarray:
-    """Logits after every `STEP_TREES` trees, one row per stage."""
-    stages = model.trees.staged_predict_proba(_with_levels(matrix, model.levels))
-    risks = [risk[:, 1] for n_trees, risk in enumerate(stages, start=1) if n_trees % STEP_TREES == 0]
-    return logit(np.clip(np.array(risks), 1e-15, 1 - 1e-15))
+def staged_predictors(model: BoostedModel, matrix: np.ndarray) -> np.ndarray:
+    """Predictors after every `STEP_TREES` trees, one row per stage."""
+    matrix = _with_levels(matrix, model.levels)
+    if is_classifier(model.trees):
+        risks = [risk[:, 1] for risk in _every_step(model.trees.staged_predict_proba(matrix))]
+        return logit(np.clip(np.array(risks), 1e-15, 1 - 1e-15))
+    return np.log(np.maximum(np.array(_every_step(model.trees.staged_predict(matrix))), 1e-15))
 
 
-def _level_logits(values: np.ndarray, column: Column, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _every_step(stages) -> list[np.ndarray]:
+    return [stage for n_trees, stage in enumerate(stages, start=1) if n_trees % STEP_TREES == 0]
+
+
+def _level_predictors(rows: Rows, place: int, family: Family) -> np.ndarray:
+    column, values = rows.columns[place], rows.matrix[:, place]
     if not column.is_category:
         return np.zeros(0)
     known = ~np.isnan(values)
     codes, n_levels = values[known].astype(np.intp), len(column.categories) + 1
-    rate = np.average(y, weights=weights)
-    events = np.bincount(codes, weights=(weights * y)[known], minlength=n_levels)
-    rows = np.bincount(codes, weights=weights[known], minlength=n_levels)
-    return logit((events + ROWS_OF_DOUBT * rate) / (rows + ROWS_OF_DOUBT))
+    mean = np.average(rows.y, weights=rows.weights)
+    amount = np.bincount(codes, weights=(rows.weights * rows.y)[known], minlength=n_levels)
+    weight = np.bincount(codes, weights=rows.weights[known], minlength=n_levels)
+    return family.link((amount + ROWS_OF_DOUBT * mean) / (weight + ROWS_OF_DOUBT))
 
 
 def _with_levels(matrix: np.ndarray, levels: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Category numbers replaced by their log odds; the matrix itself if it has no categories."""
-    if not any(len(logits) for logits in levels):
+    """Category numbers replaced by their predictors; the matrix itself if it has no categories."""
+    if not any(len(predictors) for predictors in levels):
         return matrix
     matrix = matrix.copy(order="F")
-    for place, logits in enumerate(levels):
-        if len(logits):
+    for place, predictors in enumerate(levels):
+        if len(predictors):
             known = ~np.isnan(matrix[:, place])
-            matrix[known, place] = logits[matrix[known, place].astype(np.intp)]
+            matrix[known, place] = predictors[matrix[known, place].astype(np.intp)]
     return matrix
 
 

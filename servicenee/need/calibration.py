@@ -1,11 +1,13 @@
 """Out-of-fold logits and outcomes come in, a calibrator goes out that turns a logit into a risk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
 from scipy.special import logit as to_logit
 from sklearn.isotonic import IsotonicRegression
+
+from servicenee.need.families import log_losses
 
 CALIBRATIONS = ("auto", "none", "intercept", "logistic", "isotonic")
 MIN_EVENTS_FOR_SLOPE = 100
@@ -98,10 +100,12 @@ def calibrate(calibrator: Calibrator, logits: np.ndarray) -> np.ndarray:
     return expit(calibrator.intercept + calibrator.slope * logits)
 
 
-def log_losses(y: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    """Log-loss of every row."""
-    risk = np.clip(risk, 1e-15, 1 - 1e-15)
-    return -np.where(y == 1, np.log(risk), np.log1p(-risk))
+def recalibrated(calibrator: Calibrator, intercept: float, slope: float) -> Calibrator:
+    """The calibrator followed by another intercept and slope on the log odds, as for a new place."""
+    moved = {"intercept": intercept + slope * calibrator.intercept, "slope": slope * calibrator.slope}
+    if calibrator.kind == "isotonic":
+        return replace(calibrator, **moved, risks=expit(intercept + slope * to_logit(calibrator.risks)))
+    return replace(calibrator, kind="logistic", **moved)
 
 
 def _fit(kind: str, logits, y, weights) -> Calibrator:

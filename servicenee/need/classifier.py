@@ -1,32 +1,38 @@
 """Features and an outcome come in, calibrated risks with reasons go out: the classifier of service need."""
 
-import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import assert_all_finite, check_random_state, column_or_1d, get_tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils import check_random_state, column_or_1d, get_tags
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from servicenee._checks import check_choice, check_count, name_some
+from servicenee._checks import check_choice, check_count
 from servicenee.evaluation.censoring import effective_sample_size, is_labels, known_outcomes
 from servicenee.evaluation.grouping import person_groups
 from servicenee.evaluation.metrics import auc
-from servicenee.exceptions import ServiceneeWarning
 from servicenee.need.calibration import CALIBRATIONS, calibrate, fit_calibrator, uncalibrated
-from servicenee.need.columns import learn_columns, read_matrix, reference_row, used
+from servicenee.need.columns import Rows, learn_columns, read_matrix, reference_row, used
 from servicenee.need.custom import custom_logit, fit_custom, warn_if_unweighted
-from servicenee.need.folds import folds_hold_both_classes, person_folds, rows_for_selection
+from servicenee.need.families import LOGISTIC
+from servicenee.need.folds import rows_for_selection
+from servicenee.need.inputs import (
+    binary_outcome,
+    calibration_folds,
+    check_same_index,
+    check_weights,
+    check_X,
+    matrices,
+    refuse_one_class,
+    take,
+    warn_of_dropped_columns,
+    warn_of_new_categories,
+)
 from servicenee.need.linear import linear_contributions
 from servicenee.need.mixing import differs_from_reference, frame_mixer, matrix_mixer
 from servicenee.need.reasons import path_contributions, reasons_table
-from servicenee.need.selection import DEFAULT_PENALTY, Choice, choose_engine, engine_logit, fit_engine
-
-FEW_EVENTS = 20
-ROWS_PER_PART = 16_384
-# Larger tables get three folds instead of five: the folds are most of the cost of training.
-VALUES_FOR_FIVE_FOLDS = 1_000_000
+from servicenee.need.selection import choose_engine, default_choice, engine_predictor, fit_engine
 
 
 class NeedClassifier(ClassifierMixin, BaseEstimator):
@@ -127,20 +133,21 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         named = X
-        X = self._check_X(X, reset=True)
+        X = check_X(self, X, reset=True)
         check_consistent_length(X, y)
         self.classes_, rows, outcome, weights = _outcome(named, y)
         if sample_weight is not None:
-            weights = weights * _check_weights(sample_weight, X.shape[0])[rows]
+            weights = weights * check_weights(sample_weight, X.shape[0])[rows]
             rows, outcome, weights = (values[weights > 0] for values in (rows, outcome, weights))
-        _check_outcome(outcome)
+        refuse_one_class(outcome)
         persons = person_groups(named, y, groups)
         persons = None if persons is None else persons[rows]
-        X = _take(X, rows)
+        X = take(X, rows)
         self.n_rows_, self.n_events_ = len(outcome), int(outcome.sum())
         self.effective_n_ = effective_sample_size(weights)
         self.columns_ = learn_columns(X, persons)
-        self._warn_of_dropped_columns()
+        if self.estimator is None:
+            warn_of_dropped_columns(self.columns_)
         rng = check_random_state(self.random_state)
         fit_rows = self._fit_default if self.estimator is None else self._fit_custom
         fit_rows(X, outcome, weights, persons, rng)
@@ -160,7 +167,7 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
             A row's values do not depend on the other rows.
         """
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = check_X(self, X, reset=False)
         risk = calibrate(self.calibrator_, self._logit(X))
         return np.column_stack([1.0 - risk, risk])
 
@@ -179,6 +186,32 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(np.intp)]
+
+    def scores(self, X):
+        """Give the columns of the scores table.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The columns of training.
+
+        Returns
+        -------
+        DataFrame, index of X
+            risk.
+        """
+        risk = self.predict_proba(X)[:, 1]
+        return pd.DataFrame({"risk": risk}, index=X.index if isinstance(X, pd.DataFrame) else None)
+
+    @property
+    def score_names(self):
+        """Columns of `scores`."""
+        return ("risk",)
+
+    @property
+    def estimand(self):
+        """What a risk is, in words."""
+        return "probability of the event within the outcome's horizon, before death and other competing events"
 
     def score(self, X, y, sample_weight=None):
         """Give the area under the ROC curve: what a search or cross-validation maximises when no scorer is given.
@@ -219,7 +252,7 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_count("n_reasons", n_reasons)
-        X = self._check_X(X, reset=False)
+        X = check_X(self, X, reset=False)
         columns = used(self.columns_) if self.engine_ != "custom" else self.columns_
         contributions = self.calibrator_.slope * self._contributions(X, columns)
         return reasons_table(X, columns, contributions, n_reasons)
@@ -230,42 +263,32 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def _check_X(self, X, *, reset: bool):
-        if not isinstance(X, pd.DataFrame):
-            return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        if 0 in X.shape:
-            raise ValueError(f"`X` must have at least one row and one column; got shape {X.shape}.")
-        if not X.columns.is_unique:
-            raise ValueError("`X` must have a distinct name for each column; got the same name more than once.")
-        return X
-
     def _fit_default(self, X, y, weights, persons, rng) -> None:
         columns, seed = used(self.columns_), int(rng.randint(2**31 - 1))
-        matrix = read_matrix(columns, X)
-        rows, stand_in = rows_for_selection(y, rng)
-        folds = _folds(y[rows], None if persons is None else persons[rows], rng, len(columns))
+        every_row = Rows(read_matrix(columns, X), columns, y, weights)
+        positions, stand_in = rows_for_selection(y, rng)
+        folds = calibration_folds(y[positions], None if persons is None else persons[positions], rng, len(columns))
         if folds is None:
-            choice, self.calibrator_ = Choice("linear", DEFAULT_PENALTY, np.zeros(0), {}), uncalibrated()
+            choice, self.calibrator_ = default_choice(), uncalibrated()
         else:
-            part = matrix if len(rows) == len(y) else matrix[rows]
-            share = float(1.0 - 1.0 / (folds.max() + 1)) * y[rows].sum() / y.sum()
-            weighted = (y[rows], weights[rows] * stand_in)
-            choice = choose_engine(part, columns, *weighted, folds, seed)
-            self.calibrator_ = fit_calibrator(self.calibration, choice.logits, *weighted, folds, share)
-        self.engine_, self.engine_log_loss_ = choice.engine, choice.log_loss
-        self.estimator_ = fit_engine(choice, matrix, columns, y, weights, seed)
+            part = every_row if len(positions) == len(y) else every_row.take(positions)
+            part = replace(part, weights=part.weights * stand_in)
+            share = float(1.0 - 1.0 / (folds.max() + 1)) * part.y.sum() / y.sum()
+            choice = choose_engine(part, folds, LOGISTIC, seed)
+            self.calibrator_ = fit_calibrator(self.calibration, choice.predictor, part.y, part.weights, folds, share)
+        self.engine_, self.engine_log_loss_ = choice.engine, choice.loss
+        self.estimator_ = fit_engine(choice, every_row, LOGISTIC, seed)
 
     def _fit_custom(self, X, y, weights, persons, rng) -> None:
         warn_if_unweighted(self.estimator, weights)
-        folds = _folds(y, persons, rng, X.shape[1]) if self.calibration != "none" else None
+        folds = calibration_folds(y, persons, rng, X.shape[1]) if self.calibration != "none" else None
         self.engine_, self.engine_log_loss_, self.calibrator_ = "custom", {}, uncalibrated()
         if folds is not None:
             logits = np.empty(len(y))
             for fold in np.unique(folds):
                 held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-                fitted = fit_custom(self.estimator, _take(X, rest), y[rest], weights[rest])
-                logits[held_out] = custom_logit(fitted, _take(X, held_out))
+                fitted = fit_custom(self.estimator, take(X, rest), y[rest], weights[rest])
+                logits[held_out] = custom_logit(fitted, take(X, held_out))
             share = float(1.0 - 1.0 / (folds.max() + 1))
             self.calibrator_ = fit_calibrator(self.calibration, logits, y, weights, folds, share)
         self.estimator_ = fit_custom(self.estimator, X, y, weights)
@@ -273,12 +296,8 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
     def _logit(self, X) -> np.ndarray:
         if self.engine_ == "custom":
             return custom_logit(self.estimator_, X)
-        self._warn_of_new_categories(X)
-        columns, logits = used(self.columns_), np.empty(X.shape[0])
-        for start in range(0, X.shape[0], ROWS_PER_PART):
-            part = slice(start, start + ROWS_PER_PART)
-            logits[part] = engine_logit(self.estimator_, read_matrix(columns, X[part]))
-        return logits
+        warn_of_new_categories(self.columns_, X)
+        return np.concatenate([engine_predictor(self.estimator_, part) for part in matrices(self.columns_, X)])
 
     def _contributions(self, X, columns) -> np.ndarray:
         matrix, reference = read_matrix(columns, X), reference_row(columns)
@@ -286,83 +305,17 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
             return linear_contributions(self.estimator_, matrix, reference)
         is_frame = self.engine_ == "custom" and isinstance(X, pd.DataFrame)
         mix = frame_mixer(X, columns) if is_frame else matrix_mixer(matrix, reference)
-        logit_of = custom_logit if self.engine_ == "custom" else engine_logit
+        logit_of = custom_logit if self.engine_ == "custom" else engine_predictor
         return path_contributions(
             lambda states: logit_of(self.estimator_, states), mix, differs_from_reference(matrix, reference)
         )
-
-    def _warn_of_dropped_columns(self) -> None:
-        dropped = [f"{column.name} ({column.dropped})" for column in self.columns_ if column.dropped]
-        if dropped and self.estimator is None:
-            _warn(f"{len(dropped)} of {len(self.columns_)} columns of X are not used: {name_some(dropped)}.")
-
-    def _warn_of_new_categories(self, X) -> None:
-        new = []
-        for column in used(self.columns_):
-            if column.is_category:
-                codes = read_matrix((column,), X)[:, 0]
-                share = np.mean(codes == len(column.categories))
-                if share > column.other_share + 0.01:
-                    new.append(f"{column.name} ({share:.0%})")
-        if new:
-            _warn(f"Categories not seen in training count as other in more than 1 % of rows: {name_some(new)}.")
 
 
 def _outcome(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Classes, rows with a known outcome, 0/1 outcome and weight of each."""
     if is_labels(y):
-        if isinstance(X, pd.DataFrame) and not X.index.equals(y.index):
-            raise ValueError("`y` must have the index of X, in the same order. Use y.loc[X.index].")
+        check_same_index(X, y)
         known = known_outcomes(y)
         return np.array([0, 1]), known.positions, known.y.astype(np.intp), known.weights
-    y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) > 2:
-        raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
-    if len(classes) == 1:
-        codes = np.full(len(y), classes[0] == 1)
-    return classes, np.arange(len(y)), codes.astype(np.intp), np.ones(len(y))
-
-
-def _check_outcome(outcome: np.ndarray) -> None:
-    n_events, n_rows = int(outcome.sum()), len(outcome)
-    if min(n_events, n_rows - n_events) == 0:
-        raise ValueError(
-            f"`y` must hold both classes; got 1 class ({n_events} events in {n_rows} rows with a known outcome)."
-        )
-    if n_events < FEW_EVENTS:
-        _warn(f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses.")
-
-
-def _check_weights(sample_weight, n_rows: int) -> np.ndarray:
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.ndim != 1 or len(weights) != n_rows:
-        raise ValueError(f"`sample_weight` must hold one weight per row ({n_rows}); got shape {weights.shape}.")
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError("`sample_weight` must be finite and not negative in every row.")
-    if not weights.any():
-        raise ValueError("`sample_weight` must be above 0 in at least one row; all weights are zero.")
-    return weights
-
-
-def _folds(y: np.ndarray, persons: np.ndarray | None, rng: np.random.RandomState, n_columns: int) -> np.ndarray | None:
-    """Fold of every row; None with one warning if no split leaves both classes to learn from."""
-    most = 5 if len(y) * n_columns <= VALUES_FOR_FIVE_FOLDS else 3
-    for n_folds in range(most, 1, -1):
-        folds = person_folds(persons, y, n_folds, rng)
-        if len(np.unique(folds)) == n_folds and folds_hold_both_classes(folds, y):
-            return folds
-    _warn("Too few persons of one class to calibrate: risks are as the engine gives them.")
-    return None
-
-
-def _take(X, rows: np.ndarray):
-    if len(rows) == X.shape[0]:
-        return X
-    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ServiceneeWarning, stacklevel=4)
+    classes, codes = binary_outcome(y)
+    return classes, np.arange(len(codes)), codes, np.ones(len(codes))

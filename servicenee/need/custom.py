@@ -1,4 +1,4 @@
-"""A scikit-learn classifier of the user's own: fitted with weights where it takes them, read as logits."""
+"""A scikit-learn estimator of the user's own: fitted with weights where it takes them, read as logits or means."""
 
 import warnings
 
@@ -31,7 +31,7 @@ def fit_custom(estimator, X, y: np.ndarray, weights: np.ndarray):
         # Other libraries show the offending cell, which may be a person's.
         raise ValueError(
             f"`estimator` ({type(estimator).__name__}) refused X with a {type(error).__name__}, whose text is withheld "
-            "because it may show a row. Check for text columns and missing values it does not take."
+            "because it may show a row. Check for text columns and missing values (NaN) it does not take."
         ) from None
 
 
@@ -61,3 +61,8 @@ def custom_logit(fitted, X) -> np.ndarray:
         risk = np.asarray(fitted.predict_proba(X), dtype=np.float64)[:, 1]
         return logit(np.clip(risk, 1e-6, 1 - 1e-6))
     return np.asarray(fitted.decision_function(X), dtype=np.float64)
+
+
+def custom_mean(fitted, X, floor: float) -> np.ndarray:
+    """Mean of an amount, at least `floor`: a least-squares model may put it at 0 or below, where nothing can happen."""
+    return np.maximum(np.asarray(fitted.predict(X), dtype=np.float64).reshape(-1), floor)

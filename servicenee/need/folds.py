@@ -34,6 +34,12 @@ def folds_hold_both_classes(folds: np.ndarray, y: np.ndarray) -> bool:
     return all(0 < y[folds != fold].sum() < (folds != fold).sum() for fold in np.unique(folds))
 
 
+def folds_hold_amounts(folds: np.ndarray, any_amount: np.ndarray) -> bool:
+    """Whether each fold and its complement hold an amount above 0."""
+    held = np.bincount(folds, weights=any_amount)
+    return bool(np.all((held > 0) & (held < any_amount.sum())))
+
+
 def rows_for_selection(y: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
     """Rows to choose the engine on (at most 50,000) and the weight that lets each speak for those left out.
 

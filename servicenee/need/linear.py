@@ -1,18 +1,15 @@
-"""A float matrix and outcomes come in, a regularised logistic model with linear splines goes out, one curve per column.
+"""What an engine learns from comes in, a regularised model with linear splines goes out, one curve per column.
 
 The fitted model is a sum of one-dimensional curves. Columns are added one after the other in the order of X, so that a
 row's risk has the same bits whatever other rows are scored with it; a matrix product would not keep that promise.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
-from servicenee.need.columns import Column
+from servicenee.need.columns import Column, Rows
+from servicenee.need.families import Family
 
 # Prior variance of a log odds ratio per two standard deviations; from strong to weak shrinkage.
 PENALTY_GRID = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
@@ -26,7 +23,7 @@ SPREAD = 0.5
 
 @dataclass(frozen=True)
 class Curve:
-    """One column's share of the logit: straight lines between knots, flat outside, its own value when missing."""
+    """One column's share of the predictor: straight lines between knots, flat outside, its own value when missing."""
 
     logarithmic: bool
     knots: np.ndarray
@@ -55,51 +52,46 @@ class _Basis:
     n_levels: int
 
 
-def fit_linear(
-    matrix: np.ndarray,
-    columns: tuple[Column, ...],
-    y: np.ndarray,
-    weights: np.ndarray,
-    penalties: tuple[float, ...] = PENALTY_GRID,
-) -> list[LinearModel]:
+def fit_linear(rows: Rows, family: Family, penalties: tuple[float, ...] = PENALTY_GRID) -> list[LinearModel]:
     """One model per penalty, strongest shrinkage first.
 
     Parameters
     ----------
-    matrix : ndarray of shape (n_rows, n_columns)
-        From `read_matrix`.
-    columns : tuple of Column
-        The used columns.
-    y, weights : ndarray of shape (n_rows,)
-        Outcome 0/1 and row weights; only their proportions matter.
+    rows : Rows
+        Only the proportions of the weights matter.
+    family : Family
+        Logistic for a yes or no, Poisson for an amount.
     penalties : tuple of float, default=PENALTY_GRID
         Inverse penalty strengths in rising order.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from servicenee.need.columns import learn_columns, used
-    >>> from servicenee.need.linear import fit_linear, linear_logit
+    >>> from servicenee.need.columns import Rows, learn_columns, used
+    >>> from servicenee.need.families import LOGISTIC
+    >>> from servicenee.need.linear import fit_linear, linear_predictor
     >>> x = np.linspace(0, 1, 200)[:, np.newaxis]
-    >>> y = (x[:, 0] > 0.5).astype(float)
-    >>> model = fit_linear(x, used(learn_columns(x, None)), y, np.ones(200), (1.0,))[0]
-    >>> bool(linear_logit(model, x[:1])[0] < 0 < linear_logit(model, x[-1:])[0])
+    >>> rows = Rows(x, used(learn_columns(x, None)), (x[:, 0] > 0.5).astype(float), np.ones(200))
+    >>> model = fit_linear(rows, LOGISTIC, (1.0,))[0]
+    >>> bool(linear_predictor(model, x[:1])[0] < 0 < linear_predictor(model, x[-1:])[0])
     True
     """
-    bases = [_learn_basis(matrix[:, place], column) for place, column in enumerate(columns)]
-    design = np.empty((len(matrix), sum(_width(basis) for basis in bases)), dtype=np.float64, order="F")
+    bases = [_learn_basis(rows.matrix[:, place], column) for place, column in enumerate(rows.columns)]
+    width = sum(_width(basis) for basis in bases)
+    design = np.empty((len(rows.matrix), width), dtype=np.float64, order="F")
     start = 0
     for place, basis in enumerate(bases):
-        design[:, start : start + _width(basis)] = _spread(matrix[:, place], basis)
+        design[:, start : start + _width(basis)] = _spread(rows.matrix[:, place], basis)
         start += _width(basis)
-    if design.shape[1] == 0:
-        rate = float(np.average(y, weights=weights))
-        return [LinearModel(float(np.log(rate / (1 - rate))), ())] * len(penalties)
-    return [_fold(bases, coefficients, intercept) for coefficients, intercept in _solve(design, y, weights, penalties)]
+    if width == 0:
+        mean = float(np.average(rows.y, weights=rows.weights))
+        return [LinearModel(float(family.link(mean)), ())] * len(penalties)
+    solutions = family.solve(design, rows.y, rows.weights, penalties)
+    return [_fold(bases, coefficients, intercept) for coefficients, intercept in solutions]
 
 
-def linear_logit(model: LinearModel, matrix: np.ndarray) -> np.ndarray:
-    """Logit of every row, columns added in fixed order."""
+def linear_predictor(model: LinearModel, matrix: np.ndarray) -> np.ndarray:
+    """Logit or log mean of every row, columns added in fixed order."""
     total = np.full(len(matrix), model.intercept)
     for place, curve in enumerate(model.curves):
         total += _height(curve, matrix[:, place])
@@ -107,29 +99,11 @@ def linear_logit(model: LinearModel, matrix: np.ndarray) -> np.ndarray:
 
 
 def linear_contributions(model: LinearModel, matrix: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Exact share of every column in the difference between a row's logit and the reference person's."""
+    """Exact share of every column in the difference between a row's predictor and the reference person's."""
     shares = np.empty(matrix.shape)
     for place, curve in enumerate(model.curves):
         shares[:, place] = _height(curve, matrix[:, place]) - _height(curve, reference[:, place])
     return shares
-
-
-def _solve(design, y, weights, penalties):
-    """Coefficients for each penalty, each started from the one before."""
-    weights = weights / weights.mean()
-    rate = np.average(y, weights=weights)
-    # lbfgs stops on the gradient of the mean loss, whose size follows the event rate.
-    learner = LogisticRegression(max_iter=300, tol=1e-4 * min(rate, 1 - rate), warm_start=True)
-    solutions = []
-    # One thread: the number of threads would change the last bits of the coefficients.
-    with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # scikit-learn 1.6 passes options that SciPy 1.16 has begun to drop.
-        warnings.filterwarnings("ignore", "scipy.optimize: The `disp`", DeprecationWarning)
-        for penalty in penalties:
-            learner.set_params(C=penalty).fit(design, y, sample_weight=weights)
-            solutions.append((learner.coef_[0].copy(), float(learner.intercept_[0])))
-    return solutions
 
 
 def _learn_basis(values: np.ndarray, column: Column) -> _Basis:

@@ -1,22 +1,21 @@
-"""A float matrix and outcomes come in; the engine with the lower out-of-fold log-loss and those predictions go out."""
+"""What an engine learns from comes in; the engine that predicts new people better and those predictions go out."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from servicenee.need.boosted import (
     MARGIN_TREES,
     MAX_TREES,
     STEP_TREES,
     BoostedModel,
-    boosted_logit,
+    boosted_predictor,
     fit_boosted,
-    staged_logits,
+    staged_predictors,
 )
-from servicenee.need.calibration import log_losses
-from servicenee.need.columns import Column
-from servicenee.need.linear import PENALTY_GRID, LinearModel, fit_linear, linear_logit
+from servicenee.need.columns import Rows
+from servicenee.need.families import Family
+from servicenee.need.linear import PENALTY_GRID, LinearModel, fit_linear, linear_predictor
 
 # Under about this many events trees learn noise (METHODS of the readmission data: slope .04 to .85).
 MIN_EVENTS_FOR_TREES = 1_000
@@ -25,84 +24,101 @@ DEFAULT_PENALTY = PENALTY_GRID[4]
 
 @dataclass(frozen=True)
 class Choice:
-    """Engine, its setting (penalty or number of trees), its out-of-fold logits, and the log-loss of each candidate."""
+    """Engine and settings, its out-of-fold predictors, and the loss of each candidate."""
 
     engine: str
-    setting: float
-    logits: np.ndarray
-    log_loss: dict[str, float]
+    penalty: float
+    n_trees: int
+    predictor: np.ndarray
+    loss: dict[str, float]
 
 
-def choose_engine(
-    matrix: np.ndarray,
-    columns: tuple[Column, ...],
-    y: np.ndarray,
-    weights: np.ndarray,
-    folds: np.ndarray,
-    seed: int,
-) -> Choice:
-    """Linear engine or small trees, whichever predicts people it has not seen with the lower log-loss.
+@dataclass(frozen=True)
+class BlendedModel:
+    """Both engines, each with half a say."""
+
+    linear: LinearModel
+    boosted: BoostedModel
+
+
+EngineModel = LinearModel | BoostedModel | BlendedModel
+
+
+def choose_engine(rows: Rows, folds: np.ndarray, family: Family, seed: int) -> Choice:
+    """Linear engine or small trees, whichever predicts people it has not seen with the lower loss.
+
+    Rows of weight 0 are predicted, but nothing is learnt from them.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from servicenee.need.columns import learn_columns, used
+    >>> from servicenee.need.columns import Rows, learn_columns, used
+    >>> from servicenee.need.families import LOGISTIC
     >>> from servicenee.need.selection import choose_engine
     >>> x = np.arange(60.0)[:, np.newaxis]
-    >>> columns, y, folds = used(learn_columns(x, None)), np.arange(60) % 2, np.arange(60) // 2 % 3
-    >>> choose_engine(x, columns, y, np.ones(60), folds, seed=0).engine
+    >>> rows = Rows(x, used(learn_columns(x, None)), np.arange(60) % 2, np.ones(60))
+    >>> choose_engine(rows, np.arange(60) // 2 % 3, LOGISTIC, seed=0).engine
     'linear'
     """
-    linear, boosted = np.empty((len(PENALTY_GRID), len(y))), None
-    if y.sum() >= MIN_EVENTS_FOR_TREES and len(columns):
-        boosted = np.empty((MAX_TREES // STEP_TREES, len(y)))
+    linear, boosted = np.empty((len(PENALTY_GRID), len(rows.y))), None
+    if np.sum((rows.y > 0) & (rows.weights > 0)) >= MIN_EVENTS_FOR_TREES and len(rows.columns):
+        boosted = np.empty((MAX_TREES // STEP_TREES, len(rows.y)))
     for fold in np.unique(folds):
-        held_out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        train, test = np.asfortranarray(matrix[rest]), matrix[held_out]
-        for place, model in enumerate(fit_linear(train, columns, y[rest], weights[rest])):
-            linear[place, held_out] = linear_logit(model, test)
+        held_out, learnt = rows.take(np.flatnonzero(folds == fold)), (folds != fold) & (rows.weights > 0)
+        train, place = rows.take(np.flatnonzero(learnt)), folds == fold
+        for row, model in zip(linear, fit_linear(train, family), strict=True):
+            row[place] = linear_predictor(model, held_out.matrix)
         if boosted is not None:
-            trees = fit_boosted(train, columns, y[rest], weights[rest], STEP_TREES * len(boosted), seed)
-            boosted[:, held_out] = staged_logits(trees, test)
-            boosted = boosted[: _stages_worth_growing(boosted[:, held_out], y[held_out], weights[held_out])]
-    choices = [_best("linear", PENALTY_GRID, linear, y, weights)]
-    if boosted is not None:
-        n_trees = tuple(range(STEP_TREES, STEP_TREES * len(boosted) + 1, STEP_TREES))
-        choices.append(_best("boosted", n_trees, boosted, y, weights))
-    losses = {choice.engine: choice.log_loss[choice.engine] for choice in choices}
-    best = min(choices, key=lambda choice: losses[choice.engine])
-    return Choice(best.engine, best.setting, best.logits, losses)
+            trees = fit_boosted(train, family, STEP_TREES * len(boosted), seed)
+            boosted[:, place] = staged_predictors(trees, held_out.matrix)
+            boosted = boosted[: _stages_worth_growing(boosted[:, place], held_out, family)]
+    return _choice(linear, boosted, rows, family)
 
 
-def fit_engine(
-    choice: Choice,
-    matrix: np.ndarray,
-    columns: tuple[Column, ...],
-    y: np.ndarray,
-    weights: np.ndarray,
-    seed: int,
-) -> LinearModel | BoostedModel:
+def default_choice() -> Choice:
+    """The linear engine with a middling penalty, when there are too few persons to choose by."""
+    return Choice("linear", DEFAULT_PENALTY, 0, np.zeros(0), {})
+
+
+def fit_engine(choice: Choice, rows: Rows, family: Family, seed: int) -> EngineModel:
     """The chosen engine on all rows."""
-    if choice.engine == "linear":
-        return fit_linear(matrix, columns, y, weights, (choice.setting,))[0]
-    return fit_boosted(matrix, columns, y, weights, int(choice.setting), seed)
+    if choice.engine == "boosted":
+        return fit_boosted(rows, family, choice.n_trees, seed)
+    linear = fit_linear(rows, family, (choice.penalty,))[0]
+    return (
+        linear if choice.engine == "linear" else BlendedModel(linear, fit_boosted(rows, family, choice.n_trees, seed))
+    )
 
 
-def engine_logit(model: LinearModel | BoostedModel, matrix: np.ndarray) -> np.ndarray:
-    """Uncalibrated logit of every row."""
-    return linear_logit(model, matrix) if isinstance(model, LinearModel) else boosted_logit(model, matrix)
+def engine_predictor(model: EngineModel, matrix: np.ndarray) -> np.ndarray:
+    """Uncalibrated logit or log mean of every row."""
+    if isinstance(model, BlendedModel):
+        return 0.5 * (linear_predictor(model.linear, matrix) + boosted_predictor(model.boosted, matrix))
+    return linear_predictor(model, matrix) if isinstance(model, LinearModel) else boosted_predictor(model, matrix)
 
 
-def _stages_worth_growing(logits: np.ndarray, y: np.ndarray, weights: np.ndarray) -> int:
+def _stages_worth_growing(predictors: np.ndarray, rows: Rows, family: Family) -> int:
     """Stages up to this fold's best and a margin: later folds need not grow more trees than that."""
-    return int(np.argmin(_losses(logits, y, weights))) + 1 + MARGIN_TREES // STEP_TREES
+    return int(np.argmin(_losses(predictors, rows, family))) + 1 + MARGIN_TREES // STEP_TREES
 
 
-def _losses(logits: np.ndarray, y: np.ndarray, weights: np.ndarray) -> list[float]:
-    return [float(np.average(log_losses(y, expit(row)), weights=weights)) for row in logits]
+def _losses(predictors: np.ndarray, rows: Rows, family: Family) -> list[float]:
+    return [float(np.average(family.losses(rows.y, row), weights=rows.weights)) for row in predictors]
 
 
-def _best(engine: str, settings: tuple, logits: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Choice:
-    losses = _losses(logits, y, weights)
+def _choice(linear: np.ndarray, boosted: np.ndarray | None, rows: Rows, family: Family) -> Choice:
+    penalty, predictor, loss = _best(linear, rows, family)
+    predictors, losses, stage = {"linear": predictor}, {"linear": loss}, 0
+    if boosted is not None:
+        stage, predictors["boosted"], losses["boosted"] = _best(boosted, rows, family)
+    if boosted is not None and family.blends:
+        blend = 0.5 * (predictors["linear"] + predictors["boosted"])
+        _, predictors["blend"], losses["blend"] = _best(blend[np.newaxis, :], rows, family)
+    engine = min(losses, key=losses.__getitem__)
+    return Choice(engine, PENALTY_GRID[penalty], STEP_TREES * (stage + 1), predictors[engine], losses)
+
+
+def _best(predictors: np.ndarray, rows: Rows, family: Family) -> tuple[int, np.ndarray, float]:
+    losses = _losses(predictors, rows, family)
     best = int(np.argmin(losses))
-    return Choice(engine, settings[best], logits[best], {engine: losses[best]})
+    return best, predictors[best], losses[best]

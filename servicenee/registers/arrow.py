@@ -8,19 +8,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TEXT
+from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TEXT, ZONE
 
 WHOLE_NUMBERS, ANY_TEXT = "whole numbers", "text"  # what person ids are
 
 _NOT_AVAILABLE = pa.array(["NA", "N/A", "NaN", "nan", "NULL", "null"])  # as R, pandas and databases write "missing"
 _ISO = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$"
+_WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)$"
+_LATE_MIDNIGHT = r"^\d{4}-\d\d-\d\d[T ]24:00(:00(\.0{1,6})?)?$"
 _DECIMAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE = r"^(0|-?[1-9]\d{0,17})$"  # a leading zero makes text: 007 is not 7
 _WITH_FRACTION = r"^-?\d+\.\d*$"
 _LOST = "an id such as 123.0 has lost its identity"
 
 EXPECTED = {
-    DATE: "dates such as 2021-12-31 or 2021-12-31T14:05, in local time without a zone",
+    DATE: "dates such as 2021-12-31 or 2021-12-31T14:05",
     NUMBER: "numbers with a decimal point",
     TEXT: "text",
     IDENTITY: "whole numbers or text",
@@ -48,11 +50,47 @@ def values_of(column: pa.ChunkedArray, holds: str, ids: str | None = None) -> tu
     return _categorical(_as_text(column)), None
 
 
+def to_local_time(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[tuple[str, str, np.ndarray]]]:
+    """Times with a zone as Finnish local time and 24:00 as the midnight after; fault, action and rows of either."""
+    taken = f"taken as local time of {ZONE}"
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        zoned = column.is_valid().to_numpy(zero_copy_only=False)
+        return pc.local_timestamp(column.cast(pa.timestamp("us", tz=ZONE))), [("time with a zone", taken, zoned)]
+    if not _is_text(column.type):
+        return column, []
+    codes, levels = arrow_levels(column)
+    noted, texts = [], None
+    for fault, action, pattern in (
+        ("time with a zone", taken, _WITH_ZONE),
+        ("24:00", "taken as the midnight after", _LATE_MIDNIGHT),
+    ):
+        found = pc.match_substring_regex(levels, pattern).to_numpy(zero_copy_only=False)
+        if found.any():
+            texts = levels.to_numpy(zero_copy_only=False).astype(object) if texts is None else texts
+            texts[found] = [_local(text) for text in texts[found]]
+            noted.append((fault, action, np.append(found, False)[codes]))
+    distinct = levels if texts is None else pa.array(texts, pa.string())
+    encoded = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), distinct)
+    return pa.chunked_array([encoded]), noted
+
+
+def _local(text: str) -> str:
+    """The time as local text; as it was when there is no such time, so that reading it fails and is counted."""
+    late = text[11:16] == "24:00"
+    try:
+        moment = pd.Timestamp(f"{text[:10]}T00:00" if late else text)
+    except ValueError:
+        return text
+    if late:
+        return str(moment + pd.Timedelta(days=1))
+    return str(moment.tz_convert(ZONE).tz_localize(None))
+
+
 def what_ids_are(column: pa.ChunkedArray, *, typed: bool) -> str:
     """Whether ids are whole numbers or text; in a file without types, whole numbers if every one of them is."""
     if not _is_text(column.type):
         return WHOLE_NUMBERS
-    levels = _levels(column)[1]
+    levels = arrow_levels(column)[1]
     if typed or not len(levels):
         return ANY_TEXT
     return WHOLE_NUMBERS if pc.all(pc.match_substring_regex(levels, _WHOLE)).as_py() else ANY_TEXT
@@ -62,7 +100,7 @@ def looks_numeric(column: pa.ChunkedArray) -> bool:
     """True for a column of numbers, or of text in which every value is a number without leading zeros."""
     if not _is_text(column.type):
         return _is_number(column.type)
-    levels = _levels(column)[1]
+    levels = arrow_levels(column)[1]
     if not len(levels):
         return False
     leading_zero = pc.any(pc.match_substring_regex(levels, r"^-?0\d")).as_py()
@@ -70,13 +108,11 @@ def looks_numeric(column: pa.ChunkedArray) -> bool:
 
 
 def _dates(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        raise WrongTypeError("dates with a time zone")
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return column.cast(pa.timestamp("us"), safe=False).to_numpy(), None
     if not _is_text(column.type):
         raise WrongTypeError(str(column.type))
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     stamps = np.full(len(levels) + 1, np.datetime64("NaT", "us"), dtype="datetime64[us]")
     shaped = np.flatnonzero(pc.match_substring_regex(levels, _ISO).to_numpy(zero_copy_only=False))
     texts = levels.take(pa.array(shaped))
@@ -92,7 +128,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
         return column.cast(pa.float64(), safe=False).to_numpy(), None
     if not _is_text(column.type):
         raise WrongTypeError(str(column.type))
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     numbers = np.full(len(levels) + 1, np.nan)
     shaped = pc.match_substring_regex(levels, _DECIMAL)
     numbers[np.flatnonzero(shaped.to_numpy(zero_copy_only=False))] = levels.filter(shaped).cast(pa.float64())
@@ -105,7 +141,7 @@ def _identities(column: pa.ChunkedArray, ids: str | None) -> object:
     if not _is_text(column.type):
         values = column.cast(pa.int64())
         return values.to_pandas(integer_object_nulls=False) if not values.null_count else _nullable(values)
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     if len(levels) and pc.all(pc.match_substring_regex(levels, _WITH_FRACTION)).as_py():
         raise WrongTypeError(f"decimal numbers: {_LOST}")
     if ids != WHOLE_NUMBERS:
@@ -131,19 +167,32 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
-    codes, levels = _levels(column)
+    codes, levels = arrow_levels(column)
     return pd.Categorical.from_codes(codes, levels.to_pandas())
 
 
-def _levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+def arrow_levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Codes (-1 where missing) and distinct texts; ArrowInvalid if they are not UTF-8."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     column = column.unify_dictionaries()
     levels = column.chunk(0).dictionary.cast(pa.string()) if column.num_chunks else pa.array([], pa.string())
     levels.validate(full=True)
-    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(codes or [np.zeros(0)]).astype(np.int32), levels
+    indices = [chunk.indices for chunk in column.chunks]
+    if any(not pa.types.is_signed_integer(part.type) for part in indices):
+        indices = [part.cast(pa.int32()) for part in indices]
+    codes = [(part.fill_null(-1) if part.null_count else part).to_numpy(zero_copy_only=False) for part in indices]
+    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), levels
+
+
+def holds_arrow(kind: pa.DataType, what: str) -> bool:
+    """Whether a typed Arrow column can be read as dates, numbers, text or person ids."""
+    if what == DATE:
+        return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    if what == NUMBER:
+        return _is_number(kind)
+    whole = pa.types.is_integer(kind)
+    return _is_text(kind) or whole or (what == TEXT and pa.types.is_boolean(kind))
 
 
 def _unreadable(codes: np.ndarray, levels: pa.Array, failed: np.ndarray) -> np.ndarray | None:

@@ -7,18 +7,20 @@ import pandas as pd
 
 from servicenee._checks import check_choice, check_dates, check_fraction
 from servicenee.exceptions import RegisterError
+from servicenee.registers.event_rows import build_events
 from servicenee.registers.findings import Findings
 from servicenee.registers.persons import build_persons
+from servicenee.registers.placing import with_reporting_lag
 from servicenee.registers.reading import (
     check_columns,
     check_identity,
-    is_sentinel,
+    is_unknown,
     read_dates,
     read_numbers,
     to_days,
 )
-from servicenee.registers.records import build_events, build_stays, with_reporting_lag
 from servicenee.registers.schema import TABLES
+from servicenee.registers.stay_rows import build_stays
 from servicenee.registers.tables import (
     FAR_FUTURE,
     FAR_PAST,
@@ -58,13 +60,15 @@ class Registers:
         What becomes of events that repeat another row exactly.
     tolerance : float, default=0.01
         Share of a table's rows that may be set aside (unknown person, no time, after the extract) before the
-        registers are refused.
+        registers are refused; of a column's values, five times as much may be unreadable.
 
     Attributes
     ----------
     extract_date : Timestamp
     findings : DataFrame
-        What was found and done: table, column, rule, n, n_rows, share, first_rows (positions), action.
+        What was found and done: fault, table, column, n, n_rows, share, action, first_rows (positions).
+    account : DataFrame
+        What became of the rows of every file and table: delivered = unchanged + repaired + set_aside.
 
     Raises
     ------
@@ -75,7 +79,9 @@ class Registers:
     Notes
     -----
     Time is kept in whole minutes, stays in whole days. Dates before 1900-01-02 or from 2099 on are placeholders:
-    missing where something begins, open where something ends. Rows come back from `persons`, `events` and `stays`
+    missing where something begins, open where something ends; times with a zone become Finnish local time. Events may
+    have a column `version`: of rows alike in person, time, source, code system and code, the latest counts. Rows come
+    back from `persons`, `events` and `stays`
     in canonical order (person, time, code), so the order of the input never matters.
 
     Examples
@@ -109,12 +115,14 @@ class Registers:
         given |= {name: frame for name, frame in optional.items() if frame is not None}
         # A table that cannot be read is taken as empty, so that one error tells what is wrong with all of them.
         given = {name: frame if check_columns(name, frame, findings) else _empty(name) for name, frame in given.items()}
-        self.person_columns: PersonColumns = build_persons(given["persons"], findings)
+        for name in ("persons", "events", "stays"):
+            findings.deliver(name, len(given[name]))
+        extract_day = _extract_day(extract_date, given["persons"], given["events"], given["stays"])
+        self.person_columns: PersonColumns = build_persons(given["persons"], extract_day, findings)
         for name in [name for name in ("events", "stays", "requests") if name in given]:
             alike = check_identity(name, given[name], self.person_columns.ids, findings)
             given[name] = given[name] if alike else _empty(name)
-        persons, events, stays, coverage = (given.get(name) for name in ("persons", "events", "stays", "coverage"))
-        extract_day = _extract_day(extract_date, persons, events, stays)
+        events, stays, coverage = (given.get(name) for name in ("events", "stays", "coverage"))
         event_columns = build_events(events, self.person_columns, extract_day, duplicates, findings)
         stay_columns = build_stays(stays, self.person_columns, extract_day, findings)
         sources = sorted({*event_columns.kinds["source"], *stay_columns.kinds["source"]})
@@ -126,6 +134,7 @@ class Registers:
         self.requests = None if requests is None else requests.reset_index(drop=True)
         self.extract_day = extract_day
         self.findings = findings.frame()
+        self.account = findings.account()
 
     @property
     def extract_date(self) -> pd.Timestamp:
@@ -232,7 +241,7 @@ def _extract_day(extract_date, persons: pd.DataFrame, events: pd.DataFrame, stay
     last = []
     for frame, name in ((events, "time"), (stays, "start"), (stays, "end"), (persons, "death_date")):
         dates = read_dates(frame, name)
-        dates = dates[~np.isnat(dates) & ~is_sentinel(dates)]
+        dates = dates[~is_unknown(dates)]
         if len(dates):
             last.append(dates.max())
     if not last:

@@ -39,9 +39,10 @@ def county_hazards(people: People, calendar: Calendar) -> dict[str, np.ndarray]:
     exponents["death"] += _log_mortality(people, calendar)
     supply = np.log(county_table("municipalities")["home_care_supply"].to_numpy())
     exponents["home_care_start"] += supply[people.area][:, None]
+    exponents[numbers.YOUNG_OUTCOME] = _log_mental_health(people, calendar)
     hazards = {outcome: -np.expm1(-np.exp(np.minimum(level, 0.5))) for outcome, level in exponents.items()}
     closed = np.arange(calendar.n_months) < people.open_from[:, None]
-    for outcome in ("death", "home_care_start", "round_the_clock_start"):
+    for outcome in ("death", "home_care_start", "round_the_clock_start", numbers.YOUNG_OUTCOME):
         hazards[outcome][closed] = 0.0
     admitted = ADMITTED_THROUGH_EMERGENCY * hazards["unplanned_admission"]
     hazards["emergency_visit"] = 1 - (1 - hazards["emergency_visit"]) * (1 - admitted)
@@ -101,6 +102,16 @@ def _log_hazards(people: People, calendar: Calendar) -> dict[str, np.ndarray]:
     return exponents
 
 
+def _log_mental_health(people: People, calendar: Calendar) -> np.ndarray:
+    """Log hazard of an episode in mental-health or substance-use services."""
+    effects = numbers.MENTAL_HEALTH_START
+    level = effects["intercept"] + effects["age_10y"] * people.decades + effects["frailty"] * people.frailty
+    level = level + effects["acute"] * people.acute + effects["female"] * ~people.male[:, None]
+    for condition in ("depression", "alcohol_use_disorder", "psychosis"):
+        level = level + effects[condition] * _has(people, calendar, condition)
+    return level
+
+
 @cache
 def _harmful_conditions() -> tuple[str, ...]:
     """Conditions that raise at least one hazard."""
@@ -121,11 +132,10 @@ def _has(people: People, calendar: Calendar, condition: str) -> np.ndarray:
 def _log_mortality(people: People, calendar: Calendar) -> np.ndarray:
     """Log of the population's monthly death hazard at the person's sex, age and calendar year."""
     population = county_table("population")
-    ages = np.clip(np.floor(75 + 10 * people.decades).astype(int), 40, 100)
-    by_age = population.pivot(index="age", columns="sex", values="death_hazard_2013").loc[40:100]
-    yearly = np.where(
-        people.male[:, None], by_age["male"].to_numpy()[ages - 40], by_age["female"].to_numpy()[ages - 40]
-    )
+    youngest = numbers.YOUNGEST
+    ages = np.clip(np.floor(75 + 10 * people.decades).astype(int), youngest, 100) - youngest
+    by_age = population.pivot(index="age", columns="sex", values="death_hazard_2013").loc[youngest:100]
+    yearly = np.where(people.male[:, None], by_age["male"].to_numpy()[ages], by_age["female"].to_numpy()[ages])
     years = 1970 + calendar.first_day[:-1] / numbers.DAYS_PER_YEAR - 2013
     return np.log(yearly / 12) + np.log(numbers.MORTALITY_TREND) * years
 
@@ -155,7 +165,7 @@ def _services_at_start(people: People, hazards: dict[str, np.ndarray], rng) -> t
     """Who has home care and who round-the-clock care at the start: prevalence by age, then by own need."""
     age = 75 + 10 * people.decades[:, 0]
     weights = county_table("hazards").set_index("term")
-    here = people.open_from == 0
+    here = (people.open_from == 0) & (age >= numbers.SERVICE_AGE)
     chances = []
     for outcome, prevalence in (
         ("home_care_start", numbers.HOME_CARE_PREVALENCE),

@@ -16,10 +16,14 @@ from servicenee._checks import check_dates
 
 BLOCK_SIZE = 500  # persons whose random numbers are drawn together; parts are made of whole blocks
 OUTCOMES = ("death", "home_care_start", "round_the_clock_start", "unplanned_admission", "emergency_visit")
+YOUNG_OUTCOME = "mental_health_start"  # of counties that begin before SERVICE_AGE
 DAYS_PER_YEAR = 365.25
 
 # People -------------------------------------------------------------------------------------------
 SERVICE_AGE = 65  # years; from here on the county's services for older people count
+YOUNGEST = 18  # of any county: children have services of their own
+POPULATION_FROM = 40  # rows below are read only for younger counties: random numbers stay those of the usual one
+OLDER = (SERVICE_AGE, None)  # ages of the usual county
 MOVE_IN_SHARE = 0.04  # of persons, over the whole period
 MOVE_OUT_PER_YEAR = 0.006
 NATIVE_SHARE = 0.45  # registered in the area since birth
@@ -33,6 +37,8 @@ LANGUAGE_SHARES = {  # shares of fi, sv, other among older persons, by the munic
 TEAM_SIZE = 25_000  # inhabitants per home-care team of a municipality
 # Logit of the share living alone; gives about 45 % of those aged 75 and over.
 LIVING_ALONE = {"intercept": -1.15, "age_10y": 0.45, "female": 0.95}
+LIVING_ALONE_YOUNG = 0.33  # share before YOUNG_UNTIL, who leave home and do not yet live with somebody
+YOUNG_UNTIL = 35  # years
 MORTALITY_TREND = 0.985  # per year after 2013, the last year of the death hazards
 
 # Frailty and acute illness ------------------------------------------------------------------------
@@ -80,6 +86,24 @@ RAI_INTERVAL_DAYS = 182  # in a service; assessing its clients is a duty (Act 98
 # Log of the monthly number of assessments that need alone brings, service or not.
 RAI_OTHERS = {"intercept": -6.3, "frailty": 0.8, "age_10y": 0.7}
 
+# Mental-health and substance-use services, in counties that begin before SERVICE_AGE ----------------
+# Log of the monthly probability that an episode of care begins at age 75; gives 4-6 % a year of those aged 18-29.
+MENTAL_HEALTH_START = {
+    "intercept": -7.6,
+    "age_10y": -0.28,
+    "frailty": 0.85,
+    "acute": 0.20,
+    "female": 0.25,
+    "depression": 1.2,
+    "alcohol_use_disorder": 1.1,
+    "psychosis": 1.4,
+}
+MENTAL_HEALTH_MONTHS = 8  # mean length of an episode
+MENTAL_HEALTH_CONTACTS = 1.6  # mean contacts a month in an episode
+SUBSTANCE_USE = {"intercept": -2.2, "male": 0.7, "alcohol_use_disorder": 2.2}  # logit of the share of episodes
+# Log of the monthly number of contacts in primary care for distress: they come from need, care or not.
+DISTRESS = {"intercept": -3.7, "frailty": 0.8, "acute": 0.30, "depression": 0.7}
+
 # Reporting ----------------------------------------------------------------------------------------
 COMMUNAL_HOUSING_LAW = "2023-01-01"  # Act 790/2022: communal housing became a form of its own
 SOURCES = {  # source: (months after the county's start at which it begins, reporting lag in days)
@@ -95,7 +119,9 @@ SOURCES = {  # source: (months after the county's start at which it begins, repo
     "laboratory": (24, 2),
     "rai": (12, 14),
     "social": (6, 30),
+    "mental_health": (0, 30),
 }
+YOUNG_SOURCES = ("mental_health",)  # of counties that begin before SERVICE_AGE
 
 
 @dataclass(frozen=True)

@@ -35,21 +35,25 @@ class People:
         return len(self.number)
 
 
-def county_people(calendar: Calendar, random_state: int, block: int) -> People:
-    """Persons of one block, alive at the start, who are 65 or turn 65 before the extract."""
+def county_people(
+    calendar: Calendar, random_state: int, block: int, ages: tuple[int, int | None] = numbers.OLDER
+) -> People:
+    """Persons of one block, alive at the start, who reach the lower age before the extract; see `make_registers`."""
     n = numbers.BLOCK_SIZE
     rng = random_stream(random_state, block, stage=0)
-    male, age = _sex_and_age(rng, calendar, n)
+    male, age = _sex_and_age(rng, calendar, n, ages)
     birth_day = (calendar.start - np.round(age * numbers.DAYS_PER_YEAR)).astype(np.int64)
     area, team, language = _places(rng, n)
     alone = numbers.LIVING_ALONE
     alone_logit = alone["intercept"] + alone["age_10y"] * (age - 75) / 10 + alone["female"] * ~male
-    living_alone = rng.random(n) < logistic(alone_logit)
+    living_alone = rng.random(n) < np.where(
+        age < numbers.YOUNG_UNTIL, numbers.LIVING_ALONE_YOUNG, logistic(alone_logit)
+    )
     registered_from, entry_day, leave_day = _moves(rng, calendar, birth_day)
     decades = (calendar.first_day[:-1] - birth_day[:, None]) / (10 * numbers.DAYS_PER_YEAR) - 7.5
     constitution = rng.standard_normal(n)
     frailty = _frailty(rng, constitution, decades)
-    turns = birth_day + int(np.ceil(numbers.SERVICE_AGE * numbers.DAYS_PER_YEAR)) + 1
+    turns = birth_day + int(np.ceil(ages[0] * numbers.DAYS_PER_YEAR)) + 1
     return People(
         number=block * n + np.arange(n),
         birth_day=birth_day,
@@ -110,13 +114,18 @@ def _unmix(values: np.ndarray, random_state: int) -> np.ndarray:
     return values
 
 
-def _sex_and_age(rng: np.random.Generator, calendar: Calendar, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _sex_and_age(
+    rng: np.random.Generator, calendar: Calendar, n: int, ages: tuple[int, int | None]
+) -> tuple[np.ndarray, np.ndarray]:
     """Sex and exact age in years at the start, in the proportions of the mean population."""
+    low, high = ages
     population = county_table("population")
+    youngest = low - calendar.years + 0.1  # reaches the age at least a month before the extract
+    population = population[population["age"] >= min(numbers.POPULATION_FROM, int(youngest))]
     years = population["age"].to_numpy(dtype=float)
-    youngest = numbers.SERVICE_AGE - calendar.years + 0.1  # turns 65 at least a month before the extract
     lower = np.maximum(years, youngest)
-    width = np.clip(years + 1 - lower, 0, 1)
+    upper = np.minimum(years + 1, np.inf if high is None else high + 1)
+    width = np.clip(upper - lower, 0, 1)
     weight = population["persons_2016"].to_numpy() * width
     row = rng.choice(len(years), size=n, p=weight / weight.sum())
     return population["sex"].eq("male").to_numpy()[row], lower[row] + rng.random(n) * width[row]

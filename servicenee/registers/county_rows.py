@@ -16,6 +16,8 @@ LABORATORY_UNITS = {
     "Hb": "g/l",
 }
 RAI_SCALES = ("CPS", "ADLH", "CHESS", "DRS", "MAPLE", "IADLP")
+MENTAL_HEALTH_SERVICES = ("mental_health", "substance_use")
+DISTRESS_CODES = ("P01", "P03", "P06", "P29")  # anxious, low, sleepless, other
 SOCIAL_SERVICES = ("needs_assessment", "support_service", "informal_care")
 
 
@@ -81,6 +83,9 @@ def event_kinds() -> tuple[tuple[str, str, str, str | None], ...]:
     kinds += [("laboratory", "lab", code, unit) for code, unit in LABORATORY_UNITS.items()]
     kinds += [("rai", "RAI", code, None) for code in RAI_SCALES]
     kinds += [("social", "service", code, None) for code in SOCIAL_SERVICES]
+    kinds += [("mental_health", "service", code, None) for code in MENTAL_HEALTH_SERVICES]
+    kinds += [("mental_health", "contact", "visit", None)]
+    kinds += [("primary_care", "ICPC-2", code, None) for code in DISTRESS_CODES]
     return tuple(dict.fromkeys(kinds))
 
 

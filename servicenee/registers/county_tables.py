@@ -6,17 +6,20 @@ import pandas as pd
 from servicenee.registers import county_parameters as numbers
 from servicenee.registers.county_events import county_events
 from servicenee.registers.county_hazards import Fates, county_fates, county_hazards
+from servicenee.registers.county_mental_health import mental_health_services
 from servicenee.registers.county_parameters import Calendar, county_table, random_stream
 from servicenee.registers.county_people import NEVER, People, county_people, person_ids
 from servicenee.registers.county_rows import Rows, event_kinds, join
 from servicenee.registers.county_stays import STAY_KINDS, Stays, county_stays
 
 
-def county_tables(n_persons: int, random_state: int, calendar: Calendar, blocks: range) -> dict:
+def county_tables(
+    n_persons: int, random_state: int, calendar: Calendar, blocks: range, ages: tuple[int, int | None]
+) -> dict:
     """The arguments of `Registers` for some blocks of the county."""
     people, events, stays, ids = [], [], [], []
     for place, block in enumerate(blocks):
-        block_people, fates, block_events, block_stays = _block(random_state, block, calendar)
+        block_people, fates, block_events, block_stays = _block(random_state, block, calendar, ages)
         shift, kept = (
             place * numbers.BLOCK_SIZE,
             min(n_persons - block * numbers.BLOCK_SIZE, numbers.BLOCK_SIZE),
@@ -30,13 +33,14 @@ def county_tables(n_persons: int, random_state: int, calendar: Calendar, blocks:
         "persons": pd.concat(people, ignore_index=True),
         "events": _event_frame(join(*events), everybody),
         "stays": _stay_frame(stays, everybody),
-        "coverage": county_coverage(calendar),
+        "coverage": county_coverage(calendar, ages),
         "extract_date": pd.Timestamp(np.datetime64(calendar.extract, "D")),
     }
 
 
-def county_coverage(calendar: Calendar) -> pd.DataFrame:
+def county_coverage(calendar: Calendar, ages: tuple[int, int | None]) -> pd.DataFrame:
     """When each source begins and how late its rows arrive; sources that begin after the extract are out."""
+    left_out = () if ages[0] < numbers.SERVICE_AGE else numbers.YOUNG_SOURCES
     months = np.datetime64(calendar.start, "D").astype("datetime64[M]")
     begins = {
         source: (months + np.timedelta64(after, "M")).astype("datetime64[D]")
@@ -44,7 +48,7 @@ def county_coverage(calendar: Calendar) -> pd.DataFrame:
     }
     begins["communal_housing"] = max(begins["communal_housing"], np.datetime64(numbers.COMMUNAL_HOUSING_LAW, "D"))
     extract = np.datetime64(calendar.extract, "D")
-    listed = [source for source in numbers.SOURCES if begins[source] < extract]
+    listed = [source for source in numbers.SOURCES if begins[source] < extract and source not in left_out]
     return pd.DataFrame(
         {
             "source": listed,
@@ -55,35 +59,41 @@ def county_coverage(calendar: Calendar) -> pd.DataFrame:
     )
 
 
-def _block(random_state: int, block: int, calendar: Calendar) -> tuple[People, Fates, Rows, Stays]:
+def _block(
+    random_state: int, block: int, calendar: Calendar, ages: tuple[int, int | None]
+) -> tuple[People, Fates, Rows, Stays]:
     """Everything about one block; each stage draws from a stream of its own."""
-    people = county_people(calendar, random_state, block)
+    people = county_people(calendar, random_state, block, ages)
     hazards = county_hazards(people, calendar)
     fates = county_fates(people, hazards, calendar, random_stream(random_state, block, stage=1))
     stays = county_stays(people, fates, calendar, random_stream(random_state, block, stage=2))
     rng = random_stream(random_state, block, stage=3)
     events = county_events(people, fates, stays, hazards, calendar, rng)
+    if ages[0] < numbers.SERVICE_AGE:
+        more = mental_health_services(people, fates, hazards, calendar, random_stream(random_state, block, stage=6))
+        events = join(events, more)
+    coverage = county_coverage(calendar, ages)
     reporting = random_stream(random_state, block, stage=4)
     return (
         people,
         fates,
-        _reported_events(events, calendar, reporting),
-        _reported_stays(stays, calendar, reporting),
+        _reported_events(events, calendar, coverage, reporting),
+        _reported_stays(stays, calendar, coverage, reporting),
     )
 
 
-def _source_numbers(calendar: Calendar, sources: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _source_numbers(coverage: pd.DataFrame, sources: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """First covered day and lag of a list of sources; NEVER where the source has not begun."""
-    coverage = county_coverage(calendar).set_index("source")
+    coverage = coverage.set_index("source")
     begins = coverage["from"].to_numpy().astype("datetime64[D]").astype(np.int64)
     first = dict(zip(coverage.index, begins.tolist(), strict=True))
     lags = [numbers.SOURCES[source][1] for source in sources]
     return np.array([first.get(source, NEVER) for source in sources]), np.array(lags)
 
 
-def _reported_events(events: Rows, calendar: Calendar, rng) -> Rows:
+def _reported_events(events: Rows, calendar: Calendar, coverage: pd.DataFrame, rng) -> Rows:
     """The rows the extract holds, in order of person, day and code, one a day of each."""
-    first, lag = _source_numbers(calendar, [kind[0] for kind in event_kinds()])
+    first, lag = _source_numbers(coverage, [kind[0] for kind in event_kinds()])
     kept = (events.day >= first[events.kind]) & (events.day < calendar.extract)
     recent = np.flatnonzero(kept & (events.day + lag[events.kind] >= calendar.extract))
     delay = rng.integers(0, lag[events.kind[recent]] + 1)
@@ -95,9 +105,9 @@ def _reported_events(events: Rows, calendar: Calendar, rng) -> Rows:
     return events.where(order[np.append(True, np.diff(key[order]) > 0)] if len(order) else order)
 
 
-def _reported_stays(stays: Stays, calendar: Calendar, rng) -> Stays:
+def _reported_stays(stays: Stays, calendar: Calendar, coverage: pd.DataFrame, rng) -> Stays:
     """Stays the extract knows of: hospital stays from the discharge on, others from their report on."""
-    first, lag = _source_numbers(calendar, [source for source, _ in STAY_KINDS])
+    first, lag = _source_numbers(coverage, [source for source, _ in STAY_KINDS])
     delay = rng.integers(0, lag[stays.kind] + 1, size=(2, len(stays.kind)))
     hospital = np.array([source == "inpatient" for source, _ in STAY_KINDS])[stays.kind]
     known = np.where(hospital, stays.end, stays.start + delay[0])

@@ -89,7 +89,8 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     duplicates : {"drop", "keep"}, optional
         What becomes of events that repeat another exactly; by default what ``registers.json`` says, else "drop".
     tolerance : float, default=0.01
-        Share of a table's rows that may be unreadable or set aside before the registers are refused.
+        Share of a table's rows that may be set aside before the registers are refused; of a column's values, five
+        times as much may be unreadable.
 
     Returns
     -------

@@ -4,16 +4,18 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from servicenee.exceptions import RegisterError
-from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, values_of, what_ids_are
+from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, to_local_time, values_of, what_ids_are
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
-from servicenee.registers.schema import NUMBER, TEXT
+from servicenee.registers.schema import DATE, NUMBER, TEXT
 
 _SUFFIXES = (".parquet", ".csv")
 _DELIMITERS = (",", ";", "\t")
@@ -41,6 +43,7 @@ class Folder:
             if twice:
                 findings.error(f"{', '.join(twice)}: there are several files of this name. Keep one, Parquet or CSV.")
         self._columns: dict[str, dict[str, str]] = {}
+        self._counted: set[str] = set()
 
     def __contains__(self, table: str) -> bool:
         return table in self._files
@@ -58,39 +61,39 @@ class Folder:
 
     def require(self, table: str, columns: Iterable[str]) -> bool:
         """True when the table has these columns; an error that names those it lacks."""
-        missing = [name for name in columns if name not in self.columns(table)]
-        for name in missing:
-            self._findings.error(
-                f"{self.file_name(table)}, {name}: the column is missing. Add it, or rename the one that holds it."
-            )
-        return not missing
+        return require_columns(self.columns(table), columns, self.file_name(table), self._findings)
 
-    def read(self, table: str, holds: Mapping[str, str | None], ids: str | None = None) -> pd.DataFrame:
+    def refuse_absent(self, table: str, remedy: str = "Add it.") -> None:
+        """An error that says the file is not there."""
+        self._findings.error(f"{table}: there is no file {table}.parquet or {table}.csv in the folder. {remedy}")
+
+    def read(
+        self,
+        table: str,
+        holds: Mapping[str, str | None],
+        ids: str | None = None,
+        *,
+        only: tuple[str, np.ndarray] | None = None,
+    ) -> pd.DataFrame:
         """Those of the columns that the table has; what cannot be read is missing, and counted.
 
         `holds` says what each column holds, None to take numbers for numbers and the rest for text. `ids` says what the
-        person ids are (see `ids_of`); by default what the file says.
+        person ids are (see `ids_of`); by default what the file says. `only` names a column of whole numbers and those
+        of its values whose rows are wanted.
         """
         wanted = [name for name in self.columns(table) if name in holds]
         if not wanted:
             return pd.DataFrame()
         arrow = self._arrow(table, wanted)
-        frame = {}
-        for name in wanted:
-            column, what = arrow.column(name), holds[name] or TEXT
-            try:
-                if holds[name] is None and looks_numeric(column):
-                    what = NUMBER
-                frame[name], failed = values_of(column, what, ids)
-            except (WrongTypeError, pa.ArrowInvalid) as error:
-                reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
-                self._findings.error(f"{self.file_name(table)}, {name}: must be {EXPECTED[what]}; got {reason}.")
-                frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
-                continue
-            if failed is not None:
-                rule = f"not {EXPECTED[what]}"
-                self._findings.add(self.file_name(table), name, rule, failed, "taken as missing", limited=True)
-        return pd.DataFrame(frame, copy=False)
+        if only is not None:
+            arrow = _rows_with(arrow, *only)
+        return frame_of(arrow, self.file_name(table), holds, ids, self._findings)
+
+    def distinct(self, table: str, column: str) -> pa.ChunkedArray:
+        """The distinct values of a column; none where the table has no such column."""
+        if column not in self.columns(table):
+            return pa.chunked_array([], pa.null())
+        return pa.chunked_array([self._arrow(table, [column]).column(column).unique()])
 
     def ids_of(self, table: str) -> str | None:
         """What the person ids of this table are, so that those of the others can be read alike."""
@@ -126,10 +129,10 @@ class Folder:
                 part = pa.table({spelled[name]: pa.nulls(0) for name in columns})
             parts.append(part.rename_columns(columns))
         arrow = pa.concat_tables(parts, promote_options="permissive") if len(parts) > 1 else parts[0]
-        if skipped:
-            rule, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
-            file = self.file_name(table)
-            self._findings.add_rows(file, "all columns", rule, skipped, n_rows, "set aside", limited=True)
+        if skipped and table not in self._counted:
+            self._counted.add(table)  # once, however often the file is opened for some of its columns
+            fault, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
+            self._findings.add_unread(self.file_name(table), fault, skipped, n_rows)
         return arrow
 
     def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:
@@ -164,6 +167,39 @@ class Folder:
         return []
 
 
+def require_columns(present: Iterable[str], columns: Iterable[str], place: str, findings: Findings) -> bool:
+    """True when all columns are present; an error for each that is not."""
+    missing = [name for name in columns if name not in present]
+    for name in missing:
+        findings.error(f"{place}, {name}: the column is missing. Add it, or rename the one that holds it.")
+    return not missing
+
+
+def frame_of(
+    arrow: pa.Table, place: str, holds: Mapping[str, str | None], ids: str | None, findings: Findings
+) -> pd.DataFrame:
+    """The columns as values that `Registers` takes; what cannot be read is missing, and counted under `place`."""
+    frame = {}
+    findings.deliver(place, arrow.num_rows)
+    for name in arrow.column_names:
+        column, what = arrow.column(name), holds[name] or TEXT
+        try:
+            column, noted = to_local_time(column) if what == DATE else (column, [])
+            if holds[name] is None and looks_numeric(column):
+                what = NUMBER
+            frame[name], failed = values_of(column, what, ids)
+        except (WrongTypeError, pa.ArrowInvalid) as error:
+            reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
+            findings.error(f"{place}, {name}: must be {EXPECTED[what]}; got {reason}.")
+            frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
+            continue
+        for fault, action, rows in noted:
+            findings.add(place, name, fault, rows, action)
+        if failed is not None:
+            findings.add(place, name, f"not {EXPECTED[what]}", failed, "taken as missing", limited=True)
+    return pd.DataFrame(frame, copy=False)
+
+
 def existing_folder(path) -> Path:
     """The folder, or an error that says there is none."""
     folder = Path(path)
@@ -181,10 +217,22 @@ def assembled(
     except RegisterError as error:
         raise RegisterError([*findings.errors, *error.findings]) from None
     findings.raise_errors()
+    registers.account = pd.concat([findings.account(), registers.account], ignore_index=True)
     found = [frame for frame in (findings.frame(), registers.findings) if len(frame)]
     if found:
         registers.findings = pd.concat(found, ignore_index=True)
     return registers
+
+
+def _rows_with(arrow: pa.Table, name: str, values: np.ndarray) -> pa.Table:
+    """Rows whose number in the column is among the values, also where a text file spells it."""
+    column = arrow.column(name)
+    whole = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    kind = pa.int64() if whole else pa.string()
+    try:
+        return arrow.filter(pc.is_in(column.cast(kind, safe=False), pa.array(values, pa.int64()).cast(kind)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return arrow  # reading the column tells what is wrong with it
 
 
 def _refuse_other_encodings(file: Path) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.registers.databases import Database
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import Folder
 from servicenee.registers.reading import is_sentinel, person_positions, read_ids, to_days
@@ -15,20 +16,20 @@ _MID_YEAR, _MID_MONTH = 7, 15
 _NEVER = 0  # registered from and to one and the same day: on no day
 
 
-def read_persons(folder: Folder, ids: str | None, findings: Findings) -> pd.DataFrame:
+def read_persons(tables: Folder | Database, ids: str | None, findings: Findings) -> pd.DataFrame:
     """One row per row of person: id, birth_date, sex, registered_from, registered_to, death_date."""
     parts = dict.fromkeys(["gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth"], NUMBER)
-    frame = folder.read("person", {"person_id": IDENTITY, "birth_datetime": DATE} | parts, ids)
+    frame = tables.read("person", {"person_id": IDENTITY, "birth_datetime": DATE} | parts, ids)
     number, distinct = pd.factorize(read_ids(frame))
     sex = frame["gender_concept_id"].map(_SEX).astype(object)
-    file = folder.file_name("person")
+    file = tables.file_name("person")
     unknown = sex.isna().to_numpy()
     findings.add(file, "gender_concept_id", "neither 8507 (male) nor 8532 (female)", unknown, "sex taken as missing")
-    from_day, to_day = (np.append(days, _NEVER) for days in _observed(folder, ids, distinct, findings))
-    death_day = np.append(_death_days(folder, ids, distinct, findings), FAR_FUTURE)  # the last is that of missing ids
+    from_day, to_day = (np.append(days, _NEVER) for days in _observed(tables, ids, distinct, findings))
+    death_day = np.append(_death_days(tables, ids, distinct, findings), FAR_FUTURE)  # the last is that of missing ids
     unobserved = from_day == to_day
-    rule = "person without an observation period"
-    findings.add(file, "person_id", rule, unobserved[number], "kept, never counted as resident")
+    fault = "person without an observation period"
+    findings.add(file, "person_id", fault, unobserved[number], "kept, never counted as resident")
     persons = {
         "person_id": frame["person_id"].array,
         "birth_date": _birth_dates(frame, file, findings),
@@ -71,15 +72,15 @@ def _birth_dates(frame: pd.DataFrame, file: str, findings: Findings) -> np.ndarr
 
 
 def _observed(
-    folder: Folder, ids: str | None, persons: np.ndarray, findings: Findings
+    tables: Folder | Database, ids: str | None, persons: np.ndarray, findings: Findings
 ) -> tuple[np.ndarray, np.ndarray]:
     """First day of the first period and the day after the last, per person."""
-    frame, person, known = _rows_of(folder, "observation_period", ids, persons, findings)
-    file = folder.file_name("observation_period")
+    frame, person, known = _rows_of(tables, "observation_period", ids, persons, findings)
+    file = tables.file_name("observation_period")
     start = to_days(_date(frame, "observation_period_start", FAR_PAST), FAR_PAST).astype(np.int64)
     end = to_days(_date(frame, "observation_period_end", FAR_FUTURE), FAR_FUTURE).astype(np.int64)
     backwards = known & (end < start)
-    findings.add(file, "observation_period_end_date", "before the start", backwards, "period set aside")
+    findings.add(file, "observation_period_end_date", "before the start", backwards, "set aside")
     rows = np.flatnonzero(known & ~backwards)
     rows = rows[np.lexsort((end[rows], start[rows], person[rows]))]
     gap = np.zeros(len(frame), dtype=bool)
@@ -106,30 +107,32 @@ def _after_gap(person: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.nda
     return (person[1:] == person[:-1]) & (start[1:] > reached[:-1] + 1)
 
 
-def _death_days(folder: Folder, ids: str | None, persons: np.ndarray, findings: Findings) -> np.ndarray:
+def _death_days(tables: Folder | Database, ids: str | None, persons: np.ndarray, findings: Findings) -> np.ndarray:
     """Day of death per person, the earliest if there are several."""
     days = np.full(len(persons), FAR_FUTURE, dtype=np.int32)
-    if "death" not in folder:
+    if "death" not in tables:
         return days
-    frame, person, known = _rows_of(folder, "death", ids, persons, findings)
+    frame, person, known = _rows_of(tables, "death", ids, persons, findings)
     again = known & pd.Series(person).duplicated().to_numpy()
-    findings.add(folder.file_name("death"), "person_id", "another death of the person", again, "the earliest counts")
+    findings.add(
+        tables.file_name("death"), "person_id", "another death of the person", again, "set aside: the earliest counts"
+    )
     day = to_days(_date(frame, "death", FAR_FUTURE), FAR_FUTURE)
     missing = known & (day == FAR_FUTURE)
-    findings.add(folder.file_name("death"), "death_date", "missing or placeholder date", missing, "set aside")
+    findings.add(tables.file_name("death"), "death_date", "missing or placeholder date", missing, "set aside")
     np.minimum.at(days, person[known], day[known])
     return days
 
 
 def _rows_of(
-    folder: Folder, table: str, ids: str | None, persons: np.ndarray, findings: Findings
+    tables: Folder | Database, table: str, ids: str | None, persons: np.ndarray, findings: Findings
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """The table, the position of each row's person, and whether there is such a person."""
     stems = {"observation_period": ("observation_period_start", "observation_period_end"), "death": ("death",)}[table]
     dates = dict.fromkeys([f"{stem}_{grain}" for stem in stems for grain in ("date", "datetime")], DATE)
-    frame = folder.read(table, {"person_id": IDENTITY} | dates, ids)
-    person = person_positions(read_ids(frame), persons).astype(np.int64)
-    findings.add(folder.file_name(table), "person_id", "not in person", person < 0, "set aside")
+    frame = tables.read(table, {"person_id": IDENTITY} | dates, ids)
+    person = person_positions(frame, persons).astype(np.int64)
+    findings.add(tables.file_name(table), "person_id", "not in person", person < 0, "set aside")
     return frame, person, person >= 0
 
 

@@ -1,66 +1,82 @@
 """Rows in any order come in; rows in canonical order (person, time, kind, value, availability) go out, in place."""
 
 import numpy as np
-from scipy.sparse import csr_array
 
 Rows = dict[str, np.ndarray]
 
-_ROWS_PER_SORT = 1 << 18
+_ROWS_PER_BLOCK = 1 << 18
+_PERSON_BITS = 8  # persons are first dealt into at most 256 piles: NumPy sorts numbers of eight bits by counting
 
 
-def order_by_time(rows: Rows) -> tuple[np.ndarray | None, np.ndarray | None]:
+def order_by_time(rows: Rows) -> tuple[np.ndarray, list[np.ndarray]]:
     """Sort rows in place by person and time, then ties by kind, value and availability.
 
-    Returns the row from which each came, once for either step; None for a step that moved nothing.
+    Returns the rows that share person and time with the row before, and for every step of the sorting the row from
+    which each came, the last step first.
     """
-    person, minute = rows["person"], rows["minute"]
-    same = person[1:] == person[:-1]
-    sorted_already = bool((person[1:] >= person[:-1]).all()) and not bool((same & (minute[1:] < minute[:-1])).any())
-    order = None
-    if not sorted_already:
-        order = _time_order(person, minute)
-        for name in rows:
-            rows[name] = rows[name][order]
-    return order, _order_ties(rows)
+    steps = []
+    in_order, tied = _neighbours(rows["person"], rows["minute"])
+    if not in_order:
+        steps = _sort(rows)
+        _, tied = _neighbours(rows["person"], rows["minute"])
+    moved = _order_ties(rows, tied)
+    return tied, steps if moved is None else [moved, *steps]
 
 
-def _time_order(person: np.ndarray, minute: np.ndarray) -> np.ndarray:
-    """Order by person, by counting, then by time within runs of whole persons, by sorting packed numbers."""
-    n_rows, n_persons = len(person), int(person.max()) + 1
-    rows = np.arange(n_rows, dtype=np.int64)
-    by_person = csr_array((rows, person, np.array([0, n_rows])), shape=(1, n_persons)).tocsc()
-    order, first = by_person.data, by_person.indptr
+def _neighbours(person: np.ndarray, minute: np.ndarray) -> tuple[bool, np.ndarray]:
+    """Whether rows are in order of person and time, and which have both in common with the row before."""
+    tied = [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(person) - 1, _ROWS_PER_BLOCK):
+        persons, minutes = (column[start : start + _ROWS_PER_BLOCK + 1] for column in (person, minute))
+        same = persons[1:] == persons[:-1]
+        later = minutes[1:] >= minutes[:-1]
+        if not ((persons[1:] > persons[:-1]) | (same & later)).all():
+            return False, tied[0]
+        same &= minutes[1:] == minutes[:-1]
+        tied.append(np.flatnonzero(same) + start + 1)
+    return True, np.concatenate(tied)
+
+
+def _sort(rows: Rows) -> list[np.ndarray]:
+    """Sort rows in place by person and time: into piles of neighbouring persons, then within each pile."""
+    person = rows["person"]
+    shift = max(0, int(person.max()).bit_length() - _PERSON_BITS)
+    pile = (person >> np.int32(shift)).astype(np.uint8)
+    size = np.bincount(pile)
+    order = np.argsort(pile, kind="stable")
+    for name in rows:
+        rows[name] = rows[name][order]
+    within = np.empty(len(order), dtype=np.int64)
     start = 0
-    while start < n_persons:
-        stop = int(np.searchsorted(first, first[start] + _ROWS_PER_SORT, side="right")) - 1
-        stop = min(max(stop, start + 1), n_persons)
-        run = slice(int(first[start]), int(first[stop]))
-        own = order[run]
-        order[run] = own[_packed_order(person[own] - np.int32(start), minute[own])]
-        start = stop
-    return order
+    for stop in np.cumsum(size):
+        some = slice(start, int(stop))
+        inner = _packed_order(rows["person"][some], rows["minute"][some])
+        for column in rows.values():
+            column[some] = column[some][inner]
+        within[some] = inner + start
+        start = int(stop)
+    return [within, order]
 
 
 def _packed_order(person: np.ndarray, minute: np.ndarray) -> np.ndarray:
-    """Order of a few persons' rows: person, time and position packed into one number, which sorts fastest."""
+    """Order by person and time; both and the position are packed into one number, which sorts fastest."""
     if not len(person):
         return np.zeros(0, dtype=np.int64)
-    minute = minute.astype(np.int64) - int(minute.min())
+    person, minute = (column.astype(np.int64) - int(column.min()) for column in (person, minute))
     for_time, for_position = int(minute.max()).bit_length(), len(person).bit_length()
     if int(person.max()).bit_length() + for_time + for_position > 63:
         return np.lexsort((minute, person))
-    packed = (((person.astype(np.int64) << for_time) | minute) << for_position) | np.arange(len(person))
+    packed = (((person << for_time) | minute) << for_position) | np.arange(len(person))
     packed.sort()
     return packed & ((1 << for_position) - 1)
 
 
-def _order_ties(rows: Rows) -> np.ndarray | None:
-    """Sort rows of one person at one time, in place; the row from which each came, or None."""
-    person, minute = rows["person"], rows["minute"]
-    tied = np.flatnonzero((minute[1:] == minute[:-1]) & (person[1:] == person[:-1]))
+def _order_ties(rows: Rows, tied: np.ndarray) -> np.ndarray | None:
+    """Sort rows of one person at one time, in place; the row from which each came, or None when none moved."""
     if not len(tied):
         return None
-    at = np.unique(np.r_[tied, tied + 1])
+    person, minute = rows["person"], rows["minute"]
+    at = np.unique(np.r_[tied - 1, tied])
     begins = np.r_[True, (minute[at[1:]] != minute[at[:-1]]) | (person[at[1:]] != person[at[:-1]])]
     group = np.cumsum(begins)
     keys = [rows[name][at] for name in ("available", "value", "kind") if name in rows]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings
+from servicenee.registers.identity import refuse_identity_codes
 from servicenee.registers.reading import (
     PLACEHOLDER,
     is_sentinel,
@@ -11,17 +12,20 @@ from servicenee.registers.reading import (
     read_ids,
     read_numbers,
     read_text,
+    text_codes,
     to_days,
 )
 from servicenee.registers.schema import TABLES
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, PersonColumns, TextColumn, read_only
 
+_OLDEST_DAYS = 111 * 365.25  # of completed years, 110 is the last that is taken for true
 _DATES = ("birth_date", "death_date", "registered_from", "registered_to")
 
 
-def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
+def build_persons(frame: pd.DataFrame, extract_day: int, findings: Findings) -> PersonColumns:
     """Person columns in ascending order of id; impossible dates are taken as unknown and counted."""
     ids = read_ids(frame)
+    _refuse_identity_codes(frame, ids, findings)
     unusable = _refused_ids(frame, ids, findings)
     if unusable.any():  # read on without these rows, so that one error can tell everything that is wrong
         frame, ids = frame.loc[~unusable].reset_index(drop=True), ids[~unusable]
@@ -37,12 +41,32 @@ def build_persons(frame: pd.DataFrame, findings: Findings) -> PersonColumns:
     early = (death < birth) & (birth != FAR_PAST)
     findings.add("persons", "death_date", "before birth_date", early, "birth_date taken as unknown")
     birth[early] = FAR_PAST
+    _doubt_births(birth, np.minimum(np.minimum(death, end), extract_day), extract_day, findings)
     sex = read_text(frame, "sex")
     known = np.isin(np.array([*sex.levels, "female"], dtype=object)[sex.codes], ("female", "male"))
     findings.add("persons", "sex", "neither 'female' nor 'male'", ~known, "kept, but unknown to features")
     columns = [column[order] for column in (ids, birth, death, start, end)]
     read_only(*columns)
     return PersonColumns(*columns, extra=_extra_columns(frame, order))
+
+
+def _refuse_identity_codes(frame: pd.DataFrame, ids: np.ndarray, findings: Findings) -> None:
+    """Personal identity codes are neither taken as ids nor kept in any other column."""
+    if ids.dtype == object:
+        refuse_identity_codes("persons", "person_id", ids[~pd.isna(ids)], findings)
+    for name in [name for name in frame.columns if name not in ("person_id", *_DATES)]:
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            refuse_identity_codes("persons", name, np.array(text_codes(frame, name)[1], dtype=object), findings)
+
+
+def _doubt_births(birth: np.ndarray, last: np.ndarray, extract_day: int, findings: Findings) -> None:
+    """Take births as unknown, in place, that give on the last day of life or residence an age nobody has."""
+    known = birth != FAR_PAST
+    unborn = known & (birth > extract_day)
+    findings.add("persons", "birth_date", "after the extract", unborn, "taken as unknown")
+    old = known & (last.astype(np.int64) - birth > _OLDEST_DAYS)
+    findings.add("persons", "birth_date", "an age over 110 years", old, "taken as unknown")
+    birth[unborn | old] = FAR_PAST
 
 
 def _fixed_width(ids: np.ndarray) -> np.ndarray:

@@ -1,11 +1,16 @@
 """Columns of a data frame as checked numpy arrays: dates, numbers, text and person ids; findings, no guesses."""
 
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pandas.api import types
 
+from servicenee.registers.arrow import arrow_levels, holds_arrow, to_local_time
 from servicenee.registers.findings import Findings
-from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT
+from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT, ZONE
 from servicenee.registers.tables import TextColumn
 
 _HINTS = {
@@ -14,8 +19,9 @@ _HINTS = {
     TEXT: "text",
     IDENTITY: "whole numbers or text. A float id such as 123.0 has lost its identity: read it as text or int64",
 }
-_ZONE_HINT = "local dates without a time zone. Use .dt.tz_convert('Europe/Helsinki').dt.tz_localize(None), once"
 _US_PER_MINUTE = 60_000_000
+_NO_ID = np.iinfo(np.int64).min
+_IDS_PER_PERSON = 64  # ids no sparser than this are looked up in a table of all numbers between the first and the last
 _SENTINEL_BEFORE = np.datetime64("1900-01-02", "us")  # 1800-01-01 and 1900-01-01 stand for "unknown" in extracts
 PLACEHOLDER = "placeholder date (before 1900-01-02 or from 2099)"
 _SENTINEL_FROM = np.datetime64("2099-01-01", "us")  # 2099-12-31, 2999-12-31, 9999-12-31 stand for "open"
@@ -33,9 +39,11 @@ def check_columns(table: str, frame: pd.DataFrame, findings: Findings) -> bool:
                 findings.error(f"{table}.{name}: the column is missing. Add it, or rename the one that holds it.")
                 usable = False
         elif len(frame) and not _holds(frame[name], column.holds):
-            hint = _ZONE_HINT if column.holds == DATE and _has_zone(frame[name]) else _HINTS[column.holds]
-            findings.error(f"{table}.{name}: must be {hint}; got {frame[name].dtype}.")
+            findings.error(f"{table}.{name}: must be {_HINTS[column.holds]}; got {frame[name].dtype}.")
             usable = False
+        elif column.holds == DATE and _has_zone(frame[name]):
+            zoned = frame[name].notna().to_numpy()
+            findings.add(table, name, "time with a zone", zoned, f"taken as local time of {ZONE}")
     return usable
 
 
@@ -53,15 +61,26 @@ def check_identity(table: str, frame: pd.DataFrame, persons: np.ndarray, finding
 
 
 def _holds(column: pd.Series, what: str) -> bool:
-    if column.isna().all():
-        return what != IDENTITY
+    return _is_of_type(column, what) or (what != IDENTITY and bool(column.isna().all()))
+
+
+def holds_dates(column: pd.Series) -> bool:
+    """True for a column of dates without a time zone, whatever library keeps them."""
+    return _is_of_type(column, DATE)
+
+
+def _is_of_type(column: pd.Series, what: str) -> bool:
     dtype = column.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        return holds_arrow(dtype.pyarrow_dtype, what)
     if what == DATE:
-        if types.is_datetime64_dtype(dtype):
+        if types.is_datetime64_any_dtype(dtype):
             return True
-        if not types.is_object_dtype(dtype) or _has_zone(column):
-            return False
-        return types.infer_dtype(column, skipna=True) in ("date", "datetime", "datetime64")
+        return types.is_object_dtype(dtype) and types.infer_dtype(column, skipna=True) in (
+            "date",
+            "datetime",
+            "datetime64",
+        )
     if what == NUMBER:
         return types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
     if what == IDENTITY:
@@ -70,6 +89,8 @@ def _holds(column: pd.Series, what: str) -> bool:
 
 
 def _has_zone(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return getattr(column.dtype.pyarrow_dtype, "tz", None) is not None
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return True
     if not types.is_object_dtype(column.dtype):
@@ -85,22 +106,45 @@ def _is_text(column: pd.Series) -> bool:
     return types.is_string_dtype(column.dtype)
 
 
+def as_arrow(column: pd.Series) -> pa.ChunkedArray | None:
+    """The Arrow array behind a column that has one, without a copy."""
+    return column.array.__arrow_array__() if isinstance(column.dtype, pd.ArrowDtype) else None
+
+
 def read_dates(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A date column as ``datetime64[us]``; NaT where missing or where the frame has no such column."""
-    if name not in frame.columns or frame[name].isna().all():
+    if name not in frame.columns:
         return np.full(len(frame), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     column = frame[name]
-    if types.is_object_dtype(column.dtype):
-        values = column.where(column.notna(), None).to_numpy(dtype=object)
-        return np.array(
-            [np.datetime64("NaT", "us") if value is None else value for value in values], dtype="datetime64[us]"
-        )
-    return column.to_numpy(dtype="datetime64[us]")
+    arrow = as_arrow(column)
+    if arrow is not None:
+        return to_local_time(arrow)[0].cast(pa.timestamp("us"), safe=False).to_numpy()
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert(ZONE).dt.tz_localize(None)
+    if types.is_datetime64_dtype(column.dtype):
+        return column.to_numpy(dtype="datetime64[us]")
+    values = column.astype(object).where(column.notna(), None).to_numpy(dtype=object)
+    return np.array(
+        [np.datetime64("NaT", "us") if value is None else _local(value) for value in values], dtype="datetime64[us]"
+    )
+
+
+def _local(value):
+    """A time with a zone as local time; every other value as it is."""
+    if getattr(value, "tzinfo", None) is None:
+        return value
+    return value.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
 
 
 def is_sentinel(dates: np.ndarray) -> np.ndarray:
     """True for dates that registers write where they mean 'unknown' or 'open'."""
     return (dates < _SENTINEL_BEFORE) | (dates >= _SENTINEL_FROM)
+
+
+def is_unknown(dates: np.ndarray) -> np.ndarray:
+    """True where there is no date, or a placeholder for one."""
+    microseconds = dates.view(np.int64)  # NaT is the smallest of all
+    return (microseconds < _SENTINEL_BEFORE.astype(np.int64)) | (microseconds >= _SENTINEL_FROM.astype(np.int64))
 
 
 def to_days(dates: np.ndarray, missing: np.int32) -> np.ndarray:
@@ -109,12 +153,11 @@ def to_days(dates: np.ndarray, missing: np.int32) -> np.ndarray:
     return np.where(np.isnat(dates), missing, days).astype(np.int32)
 
 
-def to_minutes(dates: np.ndarray) -> np.ndarray:
-    """Whole minutes since 1970-01-01 (rounded down); 0 where the date is NaT."""
+def to_minutes(dates: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """Whole minutes since 1970-01-01 (rounded down); 0 where the date is unknown."""
     minutes = dates.view(np.int64) // _US_PER_MINUTE
-    out_of_range = np.isnat(dates) | is_sentinel(dates)
-    if out_of_range.any():
-        minutes[out_of_range] = 0
+    if unknown.any():
+        minutes[unknown] = 0
     return minutes.astype(np.int32)
 
 
@@ -123,7 +166,11 @@ def text_codes(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     if name not in frame.columns:
         return np.full(len(frame), -1, dtype=np.int8), []
     column = frame[name]
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    arrow = as_arrow(column)
+    if arrow is not None:
+        codes, levels = arrow_levels(arrow)
+        levels = levels.to_pylist()
+    elif isinstance(column.dtype, pd.CategoricalDtype):
         codes, levels = column.cat.codes.to_numpy(), column.cat.categories
     else:
         codes, levels = pd.factorize(column)
@@ -146,34 +193,65 @@ def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     if name not in frame.columns:
         return np.full(len(frame), np.nan)
     column = frame[name]
+    arrow = as_arrow(column)
+    if arrow is not None:
+        return arrow.cast(pa.float64(), safe=False).to_numpy()
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy().astype(np.float64, copy=False)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def read_ids(frame: pd.DataFrame) -> np.ndarray:
-    """Person ids as int64 or fixed-width text; the caller has checked the type."""
+    """Person ids as int64 (its smallest value where missing) or text objects; the caller has checked the type."""
     column = frame["person_id"]
+    arrow = as_arrow(column)
+    if arrow is not None and pa.types.is_integer(arrow.type):
+        whole = arrow.cast(pa.int64())
+        return (whole.fill_null(_NO_ID) if whole.null_count else whole).to_numpy()
+    if arrow is not None:
+        return np.array(arrow.cast(pa.string()).to_pylist(), dtype=object)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if types.is_integer_dtype(column.dtype):
         if isinstance(column.dtype, np.dtype):
             return column.to_numpy().astype(np.int64, copy=False)
-        return column.to_numpy(dtype=np.int64, na_value=np.iinfo(np.int64).min)
+        return column.to_numpy(dtype=np.int64, na_value=_NO_ID)
     return column.to_numpy(dtype=object)
 
 
-def person_positions(ids: np.ndarray, persons: np.ndarray) -> np.ndarray:
-    """Position of each id in the ascending `persons`, -1 where it is not among them."""
-    if not len(persons) or not len(ids):
-        return np.full(len(ids), -1, dtype=np.int32)
-    if ids.dtype.kind != persons.dtype.kind and not (ids.dtype == object and persons.dtype.kind == "U"):
-        return np.full(len(ids), -1, dtype=np.int32)
-    if ids.dtype.kind == "i" and bool((ids[1:] >= ids[:-1]).all()):
-        starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
-        found = pd.Index(persons).get_indexer(ids[starts])
-        return np.repeat(found.astype(np.int32), np.diff(np.r_[starts, len(ids)]))
-    index = pd.Index(persons.astype(object)) if persons.dtype.kind == "U" else pd.Index(persons)
-    codes, levels = pd.factorize(ids)
-    place = np.r_[index.get_indexer(levels), -1].astype(np.int32)
-    return place[codes]
+def person_positions(frame: pd.DataFrame, persons: np.ndarray) -> np.ndarray:
+    """Position of every row's person among `persons`, -1 where it is not one of them."""
+    return person_finder(frame, persons)(slice(0, len(frame)))
+
+
+def person_finder(frame: pd.DataFrame, persons: np.ndarray) -> Callable[[slice], np.ndarray]:
+    """A function that gives the positions among `persons` for a run of rows; -1 for unknown persons."""
+    column = frame["person_id"]
+    if not len(persons) or not len(column) or _holds_numbers(column) != (persons.dtype.kind == "i"):
+        return lambda block: np.full(len(column.iloc[block]), -1, dtype=np.int32)
+    if persons.dtype.kind != "i":
+        codes, levels = text_codes(frame, "person_id")
+        found = pd.Index(persons.astype(object)).get_indexer(pd.Index(np.array(levels, dtype=object)))
+        place = np.append(found, -1).astype(np.int32)
+        return lambda block: place[codes[block]]
+    low, width = int(persons.min()), int(persons.max()) - int(persons.min()) + 1
+    if width > _IDS_PER_PERSON * len(persons) + 1024:
+        index = pd.Index(persons)
+        return lambda block: index.get_indexer(read_ids(frame.iloc[block])).astype(np.int32)
+    # Ids that lie close together are looked up in a table; whatever lies outside finds the -1 at its end.
+    place = np.full(width + 1, -1, dtype=np.int32)
+    place[persons - low] = np.arange(len(persons), dtype=np.int32)
+
+    def find(block: slice) -> np.ndarray:
+        ids = read_ids(frame.iloc[block])
+        if ids.min() >= low and ids.max() < low + width:
+            return place[ids - low]
+        return place[np.where((ids >= low) & (ids < low + width), ids - low, width)]
+
+    return find
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return types.is_integer_dtype(column.cat.categories.dtype)
+    return types.is_integer_dtype(column.dtype)

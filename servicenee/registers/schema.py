@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 TEXT, NUMBER, DATE, IDENTITY = "text", "number", "date", "identity"
+ZONE = "Europe/Helsinki"  # a time with a zone is converted to local time, once, where it is read
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "value": Column(NUMBER),
         "unit": Column(TEXT),
         "available_at": Column(DATE),
+        "version": Column(NUMBER),
     },
     "stays": {
         "person_id": Column(IDENTITY, True),

@@ -22,6 +22,7 @@ _COMPETING = {  # events that end the risk; in a month with both, an acute event
     "home_care_start": ("death", "round_the_clock_start"),
     "unplanned_admission": ("death",),
     "emergency_visit": ("death",),
+    numbers.YOUNG_OUTCOME: ("death",),
 }
 _ACUTE = ("unplanned_admission", "emergency_visit")
 
@@ -33,8 +34,9 @@ def make_registers(
     start: str = "2018-01-01",
     extract_date: str = "2024-01-01",
     part: tuple[int, int] | None = None,
+    ages: tuple[int, int | None] = numbers.OLDER,
 ) -> Registers:
-    """Registers of a synthetic Finnish county of persons who are 65 or turn 65 before the extract.
+    """Registers of a synthetic Finnish county, by default of persons who are 65 or turn 65 before the extract.
 
     Parameters
     ----------
@@ -49,6 +51,9 @@ def make_registers(
     part : (int, int), optional
         ``(k, n)`` gives only part k (0 to n - 1) of n; all parts together are the whole county, person by
         person. So a county of any size can be written in bounded memory.
+    ages : (int, int or None), default=(65, None)
+        Persons who reach the first age, at least 18, before the extract and are not older than the second at the
+        start. A county that begins before 65, such as ``(18, 29)``, also has mental-health and substance-use services.
 
     Returns
     -------
@@ -69,12 +74,12 @@ def make_registers(
     >>> len(registers.persons), registers.extract_date.isoformat()
     (300, '2024-01-01T00:00:00')
     """
-    calendar = county_calendar(start, extract_date)
+    calendar, ages = county_calendar(start, extract_date), _check_ages(ages)
     blocks = _blocks(check_count("n_persons", n_persons), part)
     if random_state is None and part is not None:
         raise ValueError("`random_state` must be a whole number when `part` is given; got None. Parts share a seed.")
     seed = np.random.SeedSequence().entropy if random_state is None else _check_seed(random_state)
-    return Registers(**county_tables(n_persons, seed, calendar, blocks))
+    return Registers(**county_tables(n_persons, seed, calendar, blocks, ages))
 
 
 def true_risks(
@@ -86,6 +91,7 @@ def true_risks(
     gap_days: int = 0,
     start: str = "2018-01-01",
     extract_date: str = "2024-01-01",
+    ages: tuple[int, int | None] = numbers.OLDER,
 ) -> pd.Series:
     """True risk of an outcome for persons of `make_registers` at index dates, from the hazards behind them.
 
@@ -94,7 +100,8 @@ def true_risks(
     index : MultiIndex or DataFrame
         Pairs of person_id and index_date, for example ``cohort.frame``, ``X.index`` or ``labels.index``.
     outcome : {"home_care_start", "round_the_clock_start", "death", "unplanned_admission", "emergency_visit"}
-    random_state, start, extract_date
+        Or, of a county that begins before 65, "mental_health_start".
+    random_state, start, extract_date, ages
         As given to `make_registers`.
     horizon_days : int, default=365
         Length of the outcome window.
@@ -128,7 +135,7 @@ def true_risks(
     >>> bool(risk.between(0, 1).all()), len(risk)
     (True, 300)
     """
-    check_choice("outcome", outcome, numbers.OUTCOMES)
+    check_choice("outcome", outcome, [*numbers.OUTCOMES, *([numbers.YOUNG_OUTCOME] if _is_young(ages) else [])])
     window = check_days("gap_days", gap_days), check_days("horizon_days", horizon_days, minimum=1)
     calendar = county_calendar(start, extract_date)
     ids, days = _pairs(index)
@@ -136,7 +143,7 @@ def true_risks(
     seed, risk = _check_seed(random_state), np.zeros(len(ids))
     number = _check_numbers(person_numbers(ids, seed))
     for block, rows in _rows_by_block(number):
-        hazards = county_hazards(county_people(calendar, seed, block), calendar)
+        hazards = county_hazards(county_people(calendar, seed, block, ages), calendar)
         local = number[rows] - block * numbers.BLOCK_SIZE
         paths = {name: hazards[name][local] for name in (outcome, *_COMPETING[outcome])}
         risk[rows] = _cumulative_incidence(paths, outcome, days[rows], window, calendar)
@@ -146,7 +153,12 @@ def true_risks(
 
 
 def true_hazards(
-    persons, *, random_state: int, start: str = "2018-01-01", extract_date: str = "2024-01-01"
+    persons,
+    *,
+    random_state: int,
+    start: str = "2018-01-01",
+    extract_date: str = "2024-01-01",
+    ages: tuple[int, int | None] = numbers.OLDER,
 ) -> pd.DataFrame:
     """True monthly hazards of persons of `make_registers`: one row per person and month.
 
@@ -154,7 +166,7 @@ def true_hazards(
     ----------
     persons : array-like of str
         Person ids of the county, each once.
-    random_state, start, extract_date
+    random_state, start, extract_date, ages
         As given to `make_registers`.
 
     Returns
@@ -170,13 +182,13 @@ def true_hazards(
     >>> true_hazards(registers.persons["person_id"].head(2), random_state=0).shape
     (144, 5)
     """
-    calendar, seed = county_calendar(start, extract_date), _check_seed(random_state)
+    calendar, seed, ages = county_calendar(start, extract_date), _check_seed(random_state), _check_ages(ages)
     ids = np.asarray(persons, dtype=object)
     number = _check_numbers(person_numbers(ids, seed))
     months = calendar.first_day[:-1].astype("datetime64[D]").astype("datetime64[us]")
     values = np.empty((len(ids), len(months), len(numbers.OUTCOMES)))
     for block, rows in _rows_by_block(number):
-        hazards = county_hazards(county_people(calendar, seed, block), calendar)
+        hazards = county_hazards(county_people(calendar, seed, block, ages), calendar)
         local = number[rows] - block * numbers.BLOCK_SIZE
         values[rows] = np.stack([hazards[outcome][local] for outcome in numbers.OUTCOMES], axis=-1)
     index = pd.MultiIndex.from_product([ids, months], names=["person_id", "month"])
@@ -198,6 +210,21 @@ def _blocks(n_persons: int, part: tuple[int, int] | None) -> range:
             f"Parts are made of whole blocks of {numbers.BLOCK_SIZE} persons."
         )
     return range(k * n_blocks // n, (k + 1) * n_blocks // n)
+
+
+def _check_ages(ages: tuple[int, int | None]) -> tuple[int, int | None]:
+    low, high = ages if isinstance(ages, tuple | list) and len(ages) == 2 else (0, None)
+    whole = all(isinstance(age, int | np.integer) for age in (low, low if high is None else high))
+    if not whole or not numbers.YOUNGEST <= low <= (95 if high is None else high) <= 95:
+        raise ValueError(
+            f"`ages` must be (lowest, highest) in whole years from {numbers.YOUNGEST} to 95, highest None for no "
+            f"limit; got {ages!r}."
+        )
+    return low, high
+
+
+def _is_young(ages: tuple[int, int | None]) -> bool:
+    return _check_ages(ages)[0] < numbers.SERVICE_AGE
 
 
 def _check_seed(random_state: int) -> int:

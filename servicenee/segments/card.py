@@ -1,5 +1,6 @@
 """An evaluation of segments comes in; a model card in Markdown goes out, with prompts where people write."""
 
+from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
@@ -13,14 +14,24 @@ _WHOLE = ("n", "events", "n_segments", "n_parameters", "n_due", "n_gap")
 _PROFILE = ("segment", "feature", "n", "value", "overall", "observed_expected", "exclusivity")
 
 
-def segment_card(evaluation, *, title: str | None) -> str:
-    """The whole card."""
+PROMPTS = {
+    "Intended use": "who uses the segments, for what, at what moment.",
+    "Not for": "decisions the segments must not be used for. A segment never denies a service.",
+    "Population and data": "sources, area, who is included.",
+    "Limits": "known gaps of the data, groups that are missing, changes expected.",
+    "Ethics, oversight and contact": "who answers for the model, when it is reviewed.",
+}
+
+
+def segment_card(evaluation, *, title: str | None, words: Mapping[str, str] | None) -> str:
+    """The whole card; `words` answer prompts by the heading of their section."""
+    answers = _answers(words)
     tables = evaluation.tables
     parts = [
         f"# {title or 'Model card'}",
-        "## Intended use\n\n" + PROMPT + "who uses the segments, for what, at what moment.",
-        "## Not for\n\n" + PROMPT + "decisions the segments must not be used for. A segment never denies a service.",
-        f"## Population and data\n\n{PROMPT}sources, area, who is included.\n\n"
+        "## Intended use\n\n" + answers["Intended use"],
+        "## Not for\n\n" + answers["Not for"],
+        f"## Population and data\n\n{answers['Population and data']}\n\n"
         f"Index date: {evaluation.index_date}.\n\n" + _markdown(tables["data"], digits=0),
         "## Segments\n\n" + _segments(evaluation) + "\n\n" + text("segments.note", "en"),
         "## Performance\n\n" + _markdown(tables["metrics"][["metric", "value", "n"]], digits=4),
@@ -30,10 +41,19 @@ def segment_card(evaluation, *, title: str | None) -> str:
             if name in tables
         ),
         "## Outcome in the next year\n\n" + _outcome(evaluation),
-        "## Limits\n\n" + _limits(evaluation),
-        "## Ethics, oversight and contact\n\n" + PROMPT + "who answers for the model, when it is reviewed.",
+        "## Limits\n\n" + _limits(evaluation, answers["Limits"]),
+        "## Ethics, oversight and contact\n\n" + answers["Ethics, oversight and contact"],
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _answers(words: Mapping[str, str] | None) -> dict[str, str]:
+    """What a human has written by heading, else the prompt."""
+    written = dict(words or {})
+    unknown = sorted(set(written) - set(PROMPTS))
+    if unknown:
+        raise ValueError(f"`words` must be for {', '.join(PROMPTS)}; got {', '.join(unknown)}.")
+    return {heading: written.get(heading) or PROMPT + prompt for heading, prompt in PROMPTS.items()}
 
 
 _SECTIONS = {
@@ -68,14 +88,14 @@ def _outcome(evaluation) -> str:
     return "\n\n".join(parts)
 
 
-def _limits(evaluation) -> str:
+def _limits(evaluation, answer: str) -> str:
     lines = []
     if "stability" in evaluation.tables:
         weak = evaluation.tables["stability"].query("verdict != 'accept'")
         lines += [
             f"{row.segment} is not stable (Jaccard {row.jaccard:.2f}, {row.verdict})." for row in weak.itertuples()
         ]
-    lines.append(PROMPT + "known gaps of the data, groups that are missing, changes expected.")
+    lines.append(answer)
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -1,5 +1,6 @@
 """A fitted segmenter and a later cohort come in; one record of aggregates goes out: tables, figures, report, card."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -113,19 +114,21 @@ class SegmentEvaluation:
         shown = {name: table for name, table in self.tables.items() if name in PARTS}
         return segment_report(shown, path, title=title, language=language)
 
-    def model_card(self, *, title: str | None = None) -> str:
+    def model_card(self, *, title: str | None = None, words: Mapping[str, str] | None = None) -> str:
         """Give a model card in Markdown: figures filled in, prompts where a human has to write.
 
         Parameters
         ----------
         title : str, default=None
             Name and version of the model.
+        words : dict of str to str, optional
+            What a human has written, by the heading of its section; other prompts stay.
 
         Returns
         -------
         str
         """
-        return segment_card(self, title=title)
+        return segment_card(self, title=title, words=words)
 
     def __repr__(self) -> str:
         return f"SegmentEvaluation({len(self.tables['names'])} segments, {self.index_date})"

@@ -8,6 +8,7 @@ from servicenee.windows.ahead import days_between, earliest, in_stay, rows_betwe
 from servicenee.windows.chosen import change_since_previous, chosen_events, kept_events, seen_events, share_of_plan
 from servicenee.windows.events import measure_events
 from servicenee.windows.measure import Measure, Window, uncovered
+from servicenee.windows.regular import is_regular, starts_regular
 from servicenee.windows.stays import level_moves, measure_stays
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "days_between",
     "earliest",
     "in_stay",
+    "is_regular",
     "kept_events",
     "level_moves",
     "measure_events",
@@ -25,5 +27,6 @@ __all__ = [
     "rows_between",
     "seen_events",
     "share_of_plan",
+    "starts_regular",
     "uncovered",
 ]

@@ -56,25 +56,25 @@ def seen_events(
 
 def change_since_previous(
     events: EventColumns,
-    group_of_kind: np.ndarray,
-    n_groups: int,
+    groups: np.ndarray,
     person: np.ndarray,
     index_day: np.ndarray,
     window: Window,
 ) -> np.ndarray:
     """Latest value in the window minus the value before it: float64 array (n_groups, n_rows).
 
+    `groups` is a bool array (n_groups, n_kinds), as in `Measure`.
+
     Values at one time count as their mean. The value before may lie outside the window, but no further before the
     latest one than the window is long. NaN without two such values.
     """
     wide = window if window.lookback_days is None else Window(2 * window.lookback_days, window.skip_days)
     row, position = seen_events(events, person, index_day, wide)
-    group = group_of_kind[events.kind[position]]
-    used = (group >= 0) & ~np.isnan(events.value[position])
-    row, position, line = row[used], position[used], group[used].astype(np.int64) * len(person) + row[used]
-    out = np.full(n_groups * len(person), np.nan)
+    group, at = np.nonzero(groups[:, events.kind[position]] & ~np.isnan(events.value[position]))
+    position, line = position[at], group * len(person) + row[at]
+    out = np.full(len(groups) * len(person), np.nan)
     if not len(line):
-        return out.reshape(n_groups, len(person))
+        return out.reshape(len(groups), len(person))
     order = np.argsort(line, kind="stable")
     line, minute = line[order], events.minute[position[order]].astype(np.int64)
     begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (minute[1:] != minute[:-1])])
@@ -88,7 +88,7 @@ def change_since_previous(
         fresh = (minute[latest] >= index_minute - reach) & (minute[latest] - minute[latest - 1] <= reach)
         latest = latest[fresh]
     out[line[latest]] = value[latest] - value[latest - 1]
-    return out.reshape(n_groups, len(person))
+    return out.reshape(len(groups), len(person))
 
 
 def share_of_plan(

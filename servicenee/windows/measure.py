@@ -22,22 +22,20 @@ class Window:
 class Measure:
     """What to compute from events or stays, for groups of kinds and for several windows.
 
-    `group_of_kind` holds the group number of every kind, -1 where the kind does not count; `sources` holds, for every
-    group, the sources that must cover a window for "none" to mean none: no source at all means that nothing is known,
-    None in their place that coverage does not matter. Columns come out by group, then window;
-    `places` are the groups' places among those of the builder, where kinds in two groups make it ask by two measures.
+    `groups` is a bool array of shape (n_groups, n_kinds) that says which kinds count in which group; a kind may count
+    in several. `sources` holds, for every group, the sources that must cover a window for "none" to mean none: no
+    source at all means that nothing is known, None in their place that coverage does not matter. Columns come out by
+    group, then window.
     """
 
     statistic: str
-    group_of_kind: np.ndarray
+    groups: np.ndarray
     sources: tuple[tuple[str, ...] | None, ...]
     windows: tuple[Window, ...]
-    places: tuple[int, ...]
 
-    def columns(self, first: int) -> np.ndarray:
-        """Rows of the output filled by this measure, by group and window, when the builder's start at `first`."""
-        n_windows = len(self.windows)
-        return (first + np.array(self.places, dtype=np.int64)[:, None] * n_windows + np.arange(n_windows)).ravel()
+    def columns(self, first: int) -> range:
+        """Rows of the output filled by this measure, by group and window, when they start at `first`."""
+        return range(first, first + len(self.groups) * len(self.windows))
 
 
 def uncovered(coverage: CoverageColumns, sources: tuple[str, ...], index_day: np.ndarray, window: Window) -> np.ndarray:
@@ -58,10 +56,14 @@ def blank_uncovered(
     out: np.ndarray, coverage: CoverageColumns, index_day: np.ndarray, measures: list[tuple[int, Measure]]
 ) -> None:
     """A count of 0 is only a 0 where the sources cover the window: NaN elsewhere."""
+    blank: dict[tuple, np.ndarray] = {}
     for first, measure in measures:
         if measure.statistic not in COUNTING:
             continue
         asked = ((sources, window) for sources in measure.sources for window in measure.windows)
         for column, (sources, window) in zip(measure.columns(first), asked, strict=True):
-            if sources is not None:
-                out[column, uncovered(coverage, sources, index_day, window)] = np.nan
+            if sources is None:
+                continue
+            if (sources, window) not in blank:
+                blank[sources, window] = np.flatnonzero(uncovered(coverage, sources, index_day, window))
+            out[column, blank[sources, window]] = np.nan

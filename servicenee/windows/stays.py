@@ -37,8 +37,8 @@ def measure_stays(
     )
     for first, measure in measures:
         columns = iter(measure.columns(first))
-        for group in range(len(measure.sources)):
-            at = np.flatnonzero(measure.group_of_kind[kind] == group)
+        for kinds in measure.groups:
+            at = np.flatnonzero(kinds[kind])
             for window in measure.windows:
                 filled = _stay_statistic(measure.statistic, row[at], start[at], end[at], index_day, window)
                 out[next(columns)] = filled

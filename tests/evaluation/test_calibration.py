@@ -76,7 +76,5 @@ def test_nothing_to_draw_gives_tables_without_estimates(outcome):
 
 def test_one_risk_for_all_gives_one_group():
     table = calibration_table(np.tile([0, 1], 50), np.full(100, 0.3), n_bootstrap=5)
-    assert table[["n", "events", "predicted", "observed"]].round(12).to_numpy().tolist() == [
-        [100, 50, 0.3, 0.5]
-    ]
+    assert table[["n", "events", "predicted", "observed"]].round(12).to_numpy().tolist() == [[100, 50, 0.3, 0.5]]
     assert len(calibration_curve(np.tile([0, 1], 50), np.full(100, 0.3), n_bootstrap=5)) == 0

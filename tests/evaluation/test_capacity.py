@@ -1,10 +1,14 @@
 """What a list of limited length finds: per index date, ties by row order, capacity as count or fraction."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
-from servicenee.evaluation import capacity_table, ppv_at_capacity, sensitivity_at_capacity
+from servicenee.evaluation import capacity_table, ppv_at_capacity, sensitivity_at_capacity, turnover_table
+from servicenee.evaluation.capacity import count_interval
 
 
 def on_dates(rows):
@@ -68,9 +72,7 @@ def test_more_places_than_rows_list_everybody():
 def test_a_fraction_is_of_the_rows_of_each_date():
     outcome, risk = on_dates(TWO_DATES)
     for fraction, count in [(0.25, 1), (0.5, 2), (1.0, 4), (0.01, 1)]:
-        assert ppv_at_capacity(outcome, risk, capacity=fraction) == ppv_at_capacity(
-            outcome, risk, capacity=count
-        )
+        assert ppv_at_capacity(outcome, risk, capacity=fraction) == ppv_at_capacity(outcome, risk, capacity=count)
 
 
 def test_a_listed_row_with_unknown_outcome_takes_a_place_but_is_not_counted_as_a_miss():
@@ -105,3 +107,64 @@ def test_capacity_table_expected_and_observed_events():
     assert row["observed_events"] == pytest.approx(200)
     assert (row["ppv"], row["sensitivity"]) == pytest.approx((2 / 3, 1.0))
     assert np.isnan(row["ppv_lower"])
+
+
+@pytest.mark.parametrize(("n", "risk"), [(1, 0.5), (7, 0.3), (50, 0.2), (400, 0.03)])
+def test_with_equal_risks_the_number_of_events_is_binomial(n, risk):
+    lower, upper = count_interval(np.full(n, risk))
+    assert (lower, upper) == tuple(binom(n, risk).ppf([0.1, 0.9]))
+
+
+def test_with_different_risks_every_outcome_counts_by_its_probability():
+    risk = np.array([0.05, 0.2, 0.5, 0.7, 0.9, 0.33])
+    probability = np.zeros(7)
+    for outcome in product([0, 1], repeat=6):
+        probability[sum(outcome)] += np.prod(np.where(outcome, risk, 1 - risk))
+    reached = np.cumsum(probability)
+    assert count_interval(risk) == (np.searchsorted(reached, 0.1), np.searchsorted(reached, 0.9))
+
+
+def test_rows_as_high_as_the_last_one_listed_are_counted():
+    table = capacity_table([1, 0, 0, 1, 0], [0.5, 0.5, 0.5, 0.9, 0.1], capacity=2, n_bootstrap=0).set_index("capacity")
+    assert table.loc["2", ["tied", "lowest_risk"]].tolist() == [2, 0.5]
+
+
+def test_lead_time_is_the_median_of_the_events_of_the_listed():
+    labels = pd.DataFrame(
+        {"status": [1, 1, 1, 2, 1], "time_days": [10.0, 30, 200, 5, 300], "value": 0.0, "exposure_days": 365.0}
+    )
+    table = capacity_table(labels, [0.9, 0.8, 0.7, 0.6, 0.1], capacity=4, n_bootstrap=0).set_index("capacity")
+    assert table.loc["4", "lead_days"] == 30
+    assert np.isnan(capacity_table([1, 0], [0.9, 0.1], n_bootstrap=0)["lead_days"]).all(), "0/1 knows no days"
+
+
+def test_lift_and_number_needed_by_hand():
+    outcome, risk = np.tile([1, 0, 0, 0], 25), np.tile([0.9, 0.8, 0.2, 0.1], 25)
+    row = capacity_table(outcome, risk, capacity=50, n_bootstrap=0).set_index("capacity").loc["50"]
+    assert (row["ppv"], row["lift"], row["number_needed"]) == (0.5, 2.0, 2.0)
+
+
+def test_turnover_by_hand():
+    people = {
+        "stays": (0.9, 0.9),
+        "drops": (0.8, 0.1),
+        "leaves": (0.7, None),
+        "comes": (None, 0.8),
+        "rises": (0.1, 0.7),
+    }
+    rows = [
+        (name, date, risk)
+        for name, risks in people.items()
+        for date, risk in zip(("2023-01-01", "2024-01-01"), risks, strict=True)
+        if risk is not None
+    ]
+    index = pd.MultiIndex.from_tuples([row[:2] for row in rows], names=["person_id", "index_date"])
+    table = turnover_table([0] * len(rows), pd.Series([row[2] for row in rows], index=index), capacity=3)
+    assert table.to_dict("records") == [
+        {"index_date": "2024-01-01", "listed": 3, "stayed": 1, "new": 1, "dropped": 1, "left": 1, "jaccard": 0.2}
+    ]
+
+
+def test_one_index_date_has_no_turnover():
+    outcome, risk = on_dates(TWO_DATES[:4])
+    assert turnover_table(outcome, risk, capacity=2).empty

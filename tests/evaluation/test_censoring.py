@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee.evaluation import effective_sample_size, is_labels, known_outcomes
+from servicenee import Outcome, Population
+from servicenee.evaluation import effective_sample_size, is_labels, known_outcomes, with_strata
 
 # Worked by hand. Each line is one row: status, day, weight (None: outcome not known).
 # day 5: 10 followed, 1 leaves -> 9/10 stay.
@@ -172,3 +173,81 @@ def test_bad_labels_are_named_and_counted(bad, message):
 def test_strata_of_another_length_are_refused():
     with pytest.raises(ValueError, match=r"`strata` must have one value per row of labels \(2\); got 3"):
         known_outcomes(make_labels([3, 0], [3, 3]), strata=[1, 2, 3])
+
+
+def strata_of(n_followed: list[int]) -> pd.DataFrame:
+    """One stratum after the other: one row that leaves on day 5, then the rows followed to the end."""
+    parts = [make_labels([3] + [0] * n, [5] + [30] * n).assign(stratum=code) for code, n in enumerate(n_followed)]
+    return pd.concat(parts, ignore_index=True)
+
+
+# rows followed to the end in each stratum; which strata share one estimate of staying in follow-up
+JOINED = [
+    ([60, 80], [[0], [1]]),
+    ([20, 40, 70], [[0, 1], [2]]),
+    ([60, 10, 30], [[0, 1, 2]]),
+    ([60, 10, 45, 50], [[0], [1, 2], [3]]),
+    ([5, 4], [[0, 1]]),
+    ([60, 0, 60], [[0, 1], [2]]),
+    ([0, 60, 60], [[0, 1], [2]]),
+]
+
+
+@pytest.mark.parametrize(("n_followed", "together"), JOINED)
+def test_strata_with_few_rows_are_joined_with_the_next(n_followed, together):
+    labels = strata_of(n_followed)
+    positions, _, weights = known_outcomes(labels)
+    stratum = labels["stratum"].to_numpy()[positions]
+    for strata in together:
+        n = sum(n_followed[code] for code in strata)
+        assert weights[np.isin(stratum, strata)] == pytest.approx((n + len(strata)) / n)
+
+
+def test_strata_are_age_band_then_area_then_index_date(county):
+    cohort = Population(65).at(county, ["2021-01-01", "2022-01-01"])
+    labels = with_strata(Outcome("emergency_visit").label(cohort), cohort)
+    persons = county.persons.iloc[cohort.person]
+    age = (cohort.frame["index_date"].to_numpy() - persons["birth_date"].to_numpy()).astype("timedelta64[D]")
+    band = np.digitize(age.astype(int) / 365.25, [75, 85])
+    groups = pd.DataFrame({"date": cohort.index_day, "band": band, "area": persons["area"].to_numpy()})
+    assert len(groups.drop_duplicates()) - 4 <= labels["stratum"].nunique() <= len(groups.drop_duplicates()) + 4
+    assert labels.groupby("stratum")["status"].size().index.tolist() == list(range(labels["stratum"].nunique()))
+    for code, rows in labels.groupby("stratum").indices.items():
+        assert groups.iloc[rows][["date", "area"]].drop_duplicates().shape[0] == 1, code
+    assert np.corrcoef(labels["stratum"], groups["band"])[0, 1] > 0.9
+
+
+def test_people_of_earlier_dates_speak_for_a_date_that_nobody_was_followed_from_to_the_end(county):
+    cohort = Population(75, without=["stay:round_the_clock"]).at(county, ["2021-01-01", "2022-01-01", "2023-01-01"])
+    labels = with_strata(Outcome("unplanned_admission").label(cohort), cohort)
+    assert (labels.loc[(slice(None), "2023-01-01"), "status"] != 0).all()
+    positions, _, weights = known_outcomes(labels)
+    assert effective_sample_size(weights) > 0.9 * len(positions)
+    assert weights.max() < 3
+    assert weights.sum() == pytest.approx(len(labels), rel=0.01)
+
+
+def test_strata_undo_the_bias_of_old_people_who_leave_more_often():
+    young, truth = simulated(60_000, seed=5)
+    rng = np.random.default_rng(6)
+    leaves = np.where(rng.random(60_000) < 0.9, rng.exponential(150, 60_000), 1e6)
+    frail_leave = make_labels([1] * 20_000 + [0] * 40_000, [200.0] * 20_000 + [365.0] * 40_000)
+    gone = leaves < frail_leave["time_days"].to_numpy()
+    frail_leave.loc[gone, "status"] = 3
+    frail_leave.loc[gone, "time_days"] = np.ceil(leaves[gone])
+    labels = pd.concat([young.assign(stratum=0), frail_leave.assign(stratum=1)], ignore_index=True)
+    expected = (truth + 1 / 3) / 2
+
+    def share(labels):
+        _, y, weights = known_outcomes(labels)
+        return np.average(y, weights=weights)
+
+    assert share(labels) == pytest.approx(expected, rel=0.03)
+    assert abs(share(labels.drop(columns="stratum")) / expected - 1) > 0.05
+
+
+def test_labels_of_other_rows_get_no_strata(county):
+    cohort = Population(65).at(county, "2021-01-01")
+    labels = Outcome("emergency_visit").label(cohort)
+    with pytest.raises(ValueError, match="`labels` must be those of the cohort"):
+        with_strata(labels, cohort[:10])

@@ -53,13 +53,8 @@ def evaluation():
 
 def test_tables_have_fixed_names_and_columns(evaluation):
     assert list(evaluation.tables) == [
-        "data",
-        "metrics",
-        "calibration",
-        "curve",
-        "risks",
-        "capacity",
-        "subgroups",
+        *("data", "metrics", "calibration", "curve", "risks", "risks_by_outcome", "capacity", "thresholds"),
+        *("decision", "dates", "turnover", "subgroups", "areas"),
     ]
     assert evaluation.tables["metrics"].columns.tolist() == [
         "metric",
@@ -129,9 +124,7 @@ def test_a_group_with_fewer_than_20_events_is_not_estimated():
 
 def test_missing_groups_are_a_group_and_categories_keep_their_order():
     labels, risk = county()
-    band = pd.Categorical(
-        np.resize(["80+", "65-79", None], len(labels)), categories=["65-79", "80+"], ordered=True
-    )
+    band = pd.Categorical(np.resize(["80+", "65-79", None], len(labels)), categories=["65-79", "80+"], ordered=True)
     table = evaluate(labels, risk, by={"age": band}, n_bootstrap=0).tables["subgroups"]
     assert table["group"].drop_duplicates().tolist() == ["65-79", "80+", "missing"]
 
@@ -224,7 +217,7 @@ def test_the_report_stands_alone(evaluation, tmp_path, language):
     assert not re.search(r"https?://|<link|<script|@import|url\(", outside)
     assert f'<html lang="{language}">' in text
     assert "Home care &lt;12 months&gt;" in text
-    assert text.count("<img alt=") == 2
+    assert text.count("<img alt=") == 6
     assert "&lt;5" in text
     assert "evaluation." not in outside
 
@@ -233,13 +226,13 @@ def test_the_report_states_what_the_risk_means(evaluation, tmp_path):
     text = evaluation.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "cumulative incidence before death" in text
     assert "within 365 days" in text
-    assert "use of services, not need" in text
+    assert "use of a service, not need" in text
 
 
 def test_no_id_is_in_tables_report_figures_card_or_pickle(evaluation, tmp_path):
     page = evaluation.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
     drawn = b"".join(base64.b64decode(one) for one in re.findall(r"base64,([^\"]*)", page))
-    assert len(evaluation.figures) == 2  # drawn now, so that they are in the pickle
+    assert len(evaluation.figures) == 6  # drawn now, so that they are in the pickle
     everything = b"".join([page.encode(), drawn, evaluation.model_card().encode(), pickle.dumps(evaluation)])
     everything += evaluation._repr_html_().encode() + repr(evaluation).encode()
     assert b"person-0" not in everything
@@ -249,7 +242,7 @@ def test_no_id_is_in_tables_report_figures_card_or_pickle(evaluation, tmp_path):
 
 def test_figures_are_drawn_without_pyplot(evaluation):
     figures = evaluation.figures
-    assert list(figures) == ["calibration", "capacity"]
+    assert list(figures) == ["calibration", "capacity", "discrimination", "decision", "subgroups", "dates"]
     assert all(isinstance(fig, matplotlib.figure.Figure) for fig in figures.values())
     assert all(fig.canvas.manager is None for fig in figures.values())
     assert evaluation.figures is figures

@@ -49,7 +49,5 @@ def test_unknown_persons_give_one_warning_and_none():
 
 
 def test_groups_of_another_length_are_refused():
-    with pytest.raises(
-        ValueError, match=r"`groups` must hold one value per row of X \(3\); got shape \(2,\)"
-    ):
+    with pytest.raises(ValueError, match=r"`groups` must hold one value per row of X \(3\); got shape \(2,\)"):
         person_groups(PLAIN, None, [1, 2])

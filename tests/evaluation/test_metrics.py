@@ -12,6 +12,8 @@ from servicenee.evaluation import (
     brier,
     calibration_intercept,
     calibration_slope,
+    e90,
+    expected_auc,
     ici,
     known_outcomes,
     log_loss,
@@ -29,6 +31,8 @@ ALL = [
     calibration_intercept,
     calibration_slope,
     ici,
+    e90,
+    expected_auc,
 ]
 ROW = np.arange(200)
 RISK = np.round(0.02 + 0.9 * ((ROW * 37) % 101) / 101, 4)
@@ -61,17 +65,31 @@ def test_log_loss_of_risks_of_0_and_1_agrees_with_scikit_learn():
 # statsmodels 0.15: GLM(Binomial) with an offset, with the log odds, and on patsy's natural spline cr()
 # with the same knots; freq_weights.
 @pytest.mark.parametrize(
-    ("weight", "intercept", "slope", "index"),
+    ("weight", "intercept", "slope", "index", "ninety"),
     [
-        (None, -0.0882052153196546, 1.0867421469426526, 0.0345763269603657),
-        (WEIGHT, -0.09258935404422403, 1.0998937037991234, 0.02798134458593271),
+        (None, -0.0882052153196546, 1.0867421469426526, 0.0345763269603657, 0.06438977088980946),
+        (WEIGHT, -0.09258935404422403, 1.0998937037991234, 0.02798134458593271, 0.04947197815604363),
     ],
     ids=["unweighted", "weighted"],
 )
-def test_calibration_agrees_with_statsmodels(weight, intercept, slope, index):
+def test_calibration_agrees_with_statsmodels(weight, intercept, slope, index, ninety):
     assert calibration_intercept(OUTCOME, RISK, sample_weight=weight) == pytest.approx(intercept, abs=1e-9)
     assert calibration_slope(OUTCOME, RISK, sample_weight=weight) == pytest.approx(slope, abs=1e-9)
     assert ici(OUTCOME, RISK, sample_weight=weight) == pytest.approx(index, abs=1e-8)
+    assert e90(OUTCOME, RISK, sample_weight=weight) == pytest.approx(ninety, abs=1e-8)
+
+
+def test_the_expected_auc_by_its_definition_over_all_pairs():
+    first, second = RISK[:, None], RISK[None, :]
+    likely = first * (1 - second) * ~np.eye(len(RISK), dtype=bool)
+    concordant = (first > second) + 0.5 * (first == second)
+    assert expected_auc(OUTCOME, RISK) == pytest.approx(np.sum(likely * concordant) / likely.sum(), rel=1e-12)
+
+
+def test_the_auc_of_right_risks_is_the_expected_one():
+    risk = np.random.default_rng(1).beta(1, 4, 40_000)
+    outcome = np.random.default_rng(2).random(40_000) < risk
+    assert auc(outcome, risk) == pytest.approx(expected_auc(outcome, risk), abs=0.01)
 
 
 def test_observed_expected_and_scaled_brier_by_hand():
@@ -105,9 +123,7 @@ def censored_labels(n_rows, seed):
     leaves = np.where(rng.random(n_rows) < 0.5, rng.uniform(0, 365, n_rows), 400)
     status = np.where(leaves < time, 3, has_event)
     time = np.minimum(time, leaves)
-    labels = pd.DataFrame(
-        {"status": status, "time_days": time, "value": status == 1.0, "exposure_days": time}
-    )
+    labels = pd.DataFrame({"status": status, "time_days": time, "value": status == 1.0, "exposure_days": time})
     return labels, risk, has_event
 
 
@@ -121,9 +137,7 @@ def test_with_half_of_the_rows_censored_the_measures_are_those_of_the_full_truth
         (observed_expected, 0.03),
         (calibration_slope, 0.05),
     ]:
-        assert measure(labels, risk) == pytest.approx(measure(has_event, risk), abs=tolerance), (
-            measure.__name__
-        )
+        assert measure(labels, risk) == pytest.approx(measure(has_event, risk), abs=tolerance), measure.__name__
     known = labels["status"] != 3
     censored_as_none = (labels["status"] == 1).to_numpy()
     assert observed_expected(censored_as_none, risk) < 0.85
@@ -149,7 +163,7 @@ def test_row_order_does_not_matter():
 def test_data_that_cannot_tell_give_a_number_or_nan_but_no_error(measure, outcome):
     value = measure(outcome, [0.2, 0.3, 0.4][: len(outcome)])
     assert isinstance(value, float)
-    if measure in (auc, calibration_intercept, calibration_slope, ici, scaled_brier) or not outcome:
+    if measure in (auc, calibration_intercept, calibration_slope, ici, e90, scaled_brier) or not outcome:
         assert np.isnan(value)
 
 

@@ -65,9 +65,7 @@ def test_cross_validate_takes_both_kinds_of_y(as_labels):
 
 def test_grid_search_picks_by_our_scorer():
     X, labels = made_up()
-    search = GridSearchCV(
-        CensoredLogistic(), {"C": [1e-4, 1.0]}, scoring=scorer("log_loss"), cv=3, error_score="raise"
-    )
+    search = GridSearchCV(CensoredLogistic(), {"C": [1e-4, 1.0]}, scoring=scorer("log_loss"), cv=3, error_score="raise")
     assert search.fit(X, labels).best_params_ == {"C": 1.0}
 
 

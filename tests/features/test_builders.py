@@ -172,7 +172,7 @@ def test_other_spellings_of_sex_and_language_are_not_guessed(seen):
     registers = Registers(persons, events, extract_date="2024-01-01")
     X = Demographics(("sex", "language")).fit_transform(seen(registers, "2023-01-01"))
     np.testing.assert_array_equal(X.to_numpy(), [[np.nan, 0, 1], [0, 0, 0]])
-    assert registers.findings[["column", "rule", "n"]].iloc[0].tolist() == ["sex", "neither 'female' nor 'male'", 1]
+    assert registers.findings[["column", "fault", "n"]].iloc[0].tolist() == ["sex", "neither 'female' nor 'male'", 1]
 
 
 def test_values_at_the_latest_time_count_as_their_mean(seen):

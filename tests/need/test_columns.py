@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from servicenee.need.columns import learn_columns, read_matrix, used
-from servicenee.need.linear import fit_linear, linear_logit
+from servicenee.need.columns import Rows, learn_columns, read_matrix, used
+from servicenee.need.families import LOGISTIC
+from servicenee.need.linear import fit_linear, linear_predictor
 from servicenee.need.selection import choose_engine
 
 N = 20_000
@@ -17,8 +18,9 @@ def fitted_curve(x, truth):
     y = (rng.random(len(x)) < expit(truth)).astype(int)
     X = pd.DataFrame({"x": x})
     columns = learn_columns(X, None)
-    model = fit_linear(read_matrix(used(columns), X), used(columns), y, np.ones(len(y)), (0.3,))[0]
-    return lambda values: linear_logit(model, read_matrix(columns, pd.DataFrame({"x": values})))
+    rows = Rows(read_matrix(used(columns), X), used(columns), y, np.ones(len(y)))
+    model = fit_linear(rows, LOGISTIC, (0.3,))[0]
+    return lambda values: linear_predictor(model, read_matrix(columns, pd.DataFrame({"x": values})))
 
 
 def test_a_bend_is_followed():
@@ -60,8 +62,8 @@ def test_trees_are_only_considered_from_1000_events():
     crossed = expit(3 * np.sign(X[:, 0] * X[:, 1]))
     for rate, considered in [(1.0, ["linear", "boosted"]), (0.3, ["linear"])]:
         y = (rng.random(4_000) < rate * crossed).astype(int)
-        choice = choose_engine(X, columns, y, np.ones(4_000), folds, seed=0)
-        assert list(choice.log_loss) == considered
+        choice = choose_engine(Rows(X, columns, y, np.ones(4_000)), folds, LOGISTIC, seed=0)
+        assert list(choice.loss) == considered
     assert choice.engine == "linear"
 
 
@@ -71,7 +73,7 @@ def test_nearly_equal_weights_give_trees_as_good_as_equal_weights():
     y = (rng.random(6_000) < expit(np.where(X[:, 0] > 1, 2, -2) * np.where(X[:, 1] > 1, 1, -1))).astype(int)
     columns, folds = learn_columns(X, None), np.arange(6_000) % 3
     losses = [
-        choose_engine(X, columns, y, weights, folds, seed=0).log_loss["boosted"]
+        choose_engine(Rows(X, columns, y, weights), folds, LOGISTIC, seed=0).loss["boosted"]
         for weights in (np.ones(6_000), np.r_[np.full(5_999, 1.0), 1.001])
     ]
     assert losses[0] == pytest.approx(losses[1], abs=0.005)

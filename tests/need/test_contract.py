@@ -1,10 +1,10 @@
 """scikit-learn's own contract, with the reasons for the checks that cannot hold."""
 
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from servicenee.need import NeedClassifier
+from servicenee.need import DemandRegressor, NeedClassifier, RiskCurve
 
 FOLDS = "folds are drawn by row position, so a repeated row and a weight of two give different folds"
 
@@ -17,7 +17,14 @@ def reasons_to_fail(estimator):
 
 @pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
 @parametrize_with_checks(
-    [NeedClassifier(random_state=0), NeedClassifier(LogisticRegression(), random_state=0)],
+    [
+        NeedClassifier(random_state=0),
+        NeedClassifier(LogisticRegression(), random_state=0),
+        DemandRegressor(random_state=0),
+        DemandRegressor(loss="two_part", random_state=0),
+        DemandRegressor(PoissonRegressor(), random_state=0),
+        RiskCurve(random_state=0),
+    ],
     expected_failed_checks=reasons_to_fail,
 )
 def test_scikit_learn_contract(estimator, check):

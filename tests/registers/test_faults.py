@@ -2,7 +2,6 @@
 
 import datetime
 import warnings
-import zoneinfo
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from servicenee import Cohort, EventCounts, Registers, StayDays
 from servicenee.exceptions import RegisterError
+from servicenee.registers.findings import Findings
 
 MARKER = "MARKER99"  # the id of a person and a value of every text column: must be in no message
 N_GOOD = 400
@@ -71,8 +71,8 @@ def refused(*tables, **options) -> str:
     return str(error.value)
 
 
-def n_of(made: Registers, rule: str) -> int:
-    found = made.findings[made.findings["rule"].str.contains(rule, regex=False)]
+def n_of(made: Registers, fault: str) -> int:
+    found = made.findings[made.findings["fault"].str.contains(fault, regex=False)]
     assert MARKER not in made.findings.to_csv()
     return int(found["n"].sum())
 
@@ -121,7 +121,6 @@ def test_a_missing_column_of_stays(column):
         ("person_id", pd.Timestamp("2020-01-01"), "whole numbers or text"),
         ("time", "2020-01-01", "Parse text with pd.to_datetime"),
         ("time", 20200101, "must be dates"),
-        ("time", pd.Timestamp("2020-01-01", tz="Europe/Helsinki"), "without a time zone"),
         ("source", 1.5, "must be text"),
         ("code", 1.5, "must be text"),
         ("value", MARKER, "must be numbers"),
@@ -135,12 +134,16 @@ def test_a_column_of_a_wrong_type(column, values, told):
     assert told in message
 
 
-def test_times_with_a_zone_are_refused_in_object_columns_too():
-    zone = zoneinfo.ZoneInfo("Europe/Helsinki")
-    moments = pd.Series([datetime.datetime(2020, 1, 1, tzinfo=zone)] * N_GOOD, dtype=object)
+@pytest.mark.parametrize("dtype", [object, "datetime64[us, UTC]"], ids=["objects", "typed"])
+def test_times_with_a_zone_become_local_time_once_and_are_counted(dtype):
+    moments = [datetime.datetime(2021, 1, 15, 22, 30, tzinfo=datetime.UTC)] * 2
+    moments[1] = datetime.datetime(2021, 7, 15, 22, 30, tzinfo=datetime.UTC)
+    table = pd.concat([event(), event(value=[1.0])], ignore_index=True).assign(time=pd.Series(moments, dtype=dtype))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert "without a time zone" in refused(None, events().assign(time=moments))
+        made = registers(None, table)
+    assert made.events["time"].tolist() == [pd.Timestamp("2021-01-16 00:30"), pd.Timestamp("2021-07-16 01:30")]
+    assert n_of(made, "time with a zone") == 2
 
 
 def test_a_table_that_is_not_a_data_frame():
@@ -240,16 +243,16 @@ def test_a_placeholder_in_available_at_neither_shows_a_row_early_nor_hides_it(da
 
 
 @pytest.mark.parametrize(
-    ("columns", "time", "rule"),
+    ("columns", "time", "fault"),
     [
         ({"birth_date": dates("2020-01-10", "1938-01-31")}, "2020-01-09", "before birth_date"),
         ({"death_date": dates("2021-05-30", None)}, "2021-06-01", "after death_date"),
     ],
 )
-def test_events_outside_a_life_are_set_aside(columns, time, rule):
+def test_events_outside_a_life_are_set_aside(columns, time, fault):
     in_life = events()[1::2]
     made = registers(persons(**columns), pd.concat([in_life, event(time)], ignore_index=True))
-    assert (len(made.events), n_of(made, rule)) == (len(in_life), 1)
+    assert (len(made.events), n_of(made, fault)) == (len(in_life), 1)
 
 
 def test_an_event_on_the_day_of_death_is_kept():
@@ -288,7 +291,7 @@ def test_exact_duplicates_are_counted_by_their_rows_as_delivered():
     twice = pd.concat([event(), event(), event(value=[1.0]), event(person="nobody")], ignore_index=True)
     made = registers(None, events(twice))
     assert len(made.events) == N_GOOD + 2
-    duplicate = made.findings.set_index("rule").loc["exact duplicate"]
+    duplicate = made.findings.set_index("fault").loc["exact duplicate"]
     assert (duplicate["n"], duplicate["n_rows"], duplicate["first_rows"]) == (1, N_GOOD + 4, "101")
 
 
@@ -374,7 +377,7 @@ def test_the_order_of_rows_does_not_matter_and_every_row_is_kept_or_counted(rows
     shuffled.shuffle(other_order)
     again = registers(None, _table(other_order), tolerance=1.0)
     pd.testing.assert_frame_equal(made.events, again.events)
-    counts = [table.findings.groupby(["column", "rule"])["n"].sum() for table in (made, again)]
+    counts = [table.findings.groupby(["column", "fault"])["n"].sum() for table in (made, again)]
     pd.testing.assert_series_equal(*counts)
     unusable = [
         person == "nobody" or source is None or time in ("1900-01-01", "2999-12-31", None)
@@ -383,6 +386,9 @@ def test_the_order_of_rows_does_not_matter_and_every_row_is_kept_or_counted(rows
     usable = [row for row, bad in zip(rows, unusable, strict=True) if not bad]
     assert len(made.events) == len({row[:4] for row in usable})
     assert n_of(made, "exact duplicate") == len(usable) - len(made.events)
+    account = made.account.set_index("table").loc["events"]
+    assert account["delivered"] == len(rows) == account["unchanged"] + account["repaired"] + account["set_aside"]
+    assert account["unchanged"] + account["repaired"] == len(made.events)
 
 
 @settings(max_examples=100, deadline=None)
@@ -422,6 +428,9 @@ def test_stays_are_kept_or_counted_in_any_order(rows, shuffled):
     n_unusable = sum(row[0] == "nobody" or row[1] in ("2999-12-31", None) for row in rows)
     assert len(one.stays) == len(rows) - n_unusable - n_of(one, "exact duplicate")
     assert (one.stays["end"].isna() | (one.stays["end"] >= one.stays["start"])).all()
+    account = one.account.set_index("table").loc["stays"]
+    assert account["delivered"] == len(rows)
+    assert account["unchanged"] + account["repaired"] == len(one.stays)
 
 
 # --- types in which tables come --------------------------------------------------------------------------------------
@@ -518,6 +527,67 @@ def test_finnish_combination_codes_are_split_and_counted():
         [2, "ICD-10", "E113"],
         [2, "ICD-10", "H3609"],
     ]
-    findings = registers.findings.set_index("rule")
+    findings = registers.findings.set_index("fault")
     assert findings.loc["combination of codes", ["n", "n_rows", "first_rows"]].tolist() == [3, 5, "0, 2, 4"]
     assert findings.loc["block of codes", ["n", "first_rows", "action"]].tolist() == [1, "3", "set aside"]
+
+
+# --- versions, ages, late papers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("versions", "values", "kept"),
+    [
+        ([1, 2], [5.0, 6.0], [6.0]),
+        ([2, 1], [5.0, 6.0], [5.0]),
+        ([None, 1], [5.0, 6.0], [6.0]),
+        ([2, 2], [5.0, 6.0], [5.0, 6.0]),
+        ([3, 3], [5.0, 5.0], [5.0]),
+    ],
+    ids=["later", "delivered first", "without a version", "the same version", "the same row"],
+)
+def test_of_several_versions_the_latest_counts(versions, values, kept):
+    both = [event(value=[value], version=[version]) for version, value in zip(versions, values, strict=True)]
+    made = registers(None, events(pd.concat(both, ignore_index=True)).astype({"version": float}))
+    assert sorted(made.events["value"].dropna()) == kept
+    assert n_of(made, "superseded by a later version") == len(set(versions)) - 1
+
+
+@pytest.mark.parametrize(
+    ("born", "died", "known"),
+    [("1912-12-31", None, False), ("1913-01-02", None, True), ("1902-01-01", "2010-01-01", True)],
+    ids=["111 at the extract", "110 at the extract", "died at 108"],
+)
+def test_an_age_over_110_is_no_age(born, died, known):
+    table = persons(birth_date=dates(born, "1938-01-31"), death_date=dates(died, None))
+    made = registers(table, events()[1::2])
+    assert made.persons["birth_date"].notna().tolist() == [known, True]
+    assert n_of(made, "an age over 110 years") == (not known)
+
+
+@pytest.mark.parametrize(("day", "conflict"), [("2021-06-29", 0), ("2021-07-15", 1)])
+def test_rows_long_after_a_death_contradict_it_and_late_papers_do_not(day, conflict):
+    in_life = events()[1::2]
+    made = registers(persons(death_date=dates("2021-05-31", None)), pd.concat([in_life, event(day)]))
+    assert n_of(made, "more than 30 days after death_date") == conflict
+    assert n_of(made, "after death_date") == 1
+
+
+def test_the_account_adds_up_even_where_one_row_has_several_faults():
+    bad = [event("2999-12-31", person="nobody"), event("2024-05-05", person="nobody"), event(value=[np.inf])]
+    made = registers(None, events(pd.concat(bad, ignore_index=True)), tolerance=0.1)
+    account = made.account.set_index("table")
+    assert account.loc["events"].tolist() == [N_GOOD + 3, N_GOOD, 1, 2]
+    assert account.loc["persons"].tolist() == [2, 2, 0, 0]
+
+
+def test_a_column_may_lose_five_times_as_much_as_a_table():
+    """1 % of rows, 5 % of a column: the column of a file, whose values become missing."""
+    tolerated = Findings(0.01)
+    bad = np.arange(100) < 4
+    tolerated.add("events.csv", "value", "not numbers", bad, "taken as missing", limited=True)
+    assert tolerated.errors == []
+    tolerated.add("events.csv", "value", "not numbers", np.arange(100) < 6, "taken as missing", limited=True)
+    tolerated.add("events", "time", "missing", bad, "set aside", limited=True)
+    assert ["at most 5%" in error for error in tolerated.errors] == [True, False]
+    assert "at most 1%" in tolerated.errors[1]

@@ -22,7 +22,7 @@ from servicenee import (
     read_omop,
 )
 from servicenee.exceptions import RegisterError
-from servicenee.registers import concept_codelist
+from servicenee.registers import concept_codelist, concept_names
 
 GIBLEED = Path(__file__).parents[1] / "data" / "omop_gibleed"
 PUBLISHED = {"celecoxib": 1118084, "diclofenac": 1124300, "gi_bleed": 192671}  # persons: 1,844, 850, 479 (OHDSI)
@@ -69,14 +69,14 @@ def test_eras_are_read_where_occurrences_are_absent_and_the_counts_hold(tmp_path
     registers = read_omop(folder)
     assert _persons_with(registers, folder) == [1_844, 850, 479]
     assert len(registers.stay_columns) == 0
-    zero = registers.findings.set_index("rule").loc["concept 0 or none"]
+    zero = registers.findings.set_index("fault").loc["concept 0 or none"]
     assert (zero["table"], zero["column"], zero["n"]) == ("condition_era.parquet", "condition_concept_id", 443)
 
 
 def test_no_row_of_gibleed_is_lost_in_silence(gibleed):
     tables = ["condition_occurrence", "drug_exposure", "measurement", "observation", "procedure_occurrence"]
     n_in = sum(len(pd.read_parquet(GIBLEED / f"{table}.parquet", columns=["person_id"])) for table in tables)
-    assert set(gibleed.findings["rule"]) == {"not in person", "before birth_date", "exact duplicate"}
+    assert set(gibleed.findings["fault"]) == {"not in person", "before birth_date", "exact duplicate"}
     gone = gibleed.findings.set_index("table").loc["events", "n"].sum()
     assert len(gibleed.event_columns) + gone == n_in
     assert len(gibleed.stay_columns) == 1_037
@@ -106,7 +106,7 @@ def test_from_gibleed_to_risks_of_persons_65_and_older(gibleed):
     population = Population(min_age=65)
     training = population.at(gibleed, ["2010-01-01", "2012-01-01", "2014-01-01"])
     later = population.at(gibleed, "2016-01-01")
-    outcome = Outcome(["SNOMED:"], source="condition")
+    outcome = Outcome(["SNOMED:"], source="condition", label_type="need")
     features = FeatureSet(
         [
             Demographics(columns=("age", "sex")),
@@ -182,7 +182,7 @@ def test_visits_that_are_neither_contact_nor_stay_are_counted(tmp_path):
     registers = read_omop(
         cdm(tmp_path, visit_occurrence=f"{VISITS}1,581478,2015-03-01,2015-03-01\n1,,2015-03-02,2015-03-02\n")
     )
-    rules = registers.findings.set_index("rule")["n"].to_dict()
+    rules = registers.findings.set_index("fault")["n"].to_dict()
     assert rules == {"visit type that is neither a contact nor a stay here": 2, "concept 0 or none": 1}
 
 
@@ -258,7 +258,7 @@ def test_a_person_without_an_observation_period_is_never_in_a_cohort(tmp_path):
     registers = read_omop(cdm(tmp_path, observation_period=periods))
     cohort = Population(65, min_history_days=0).at(registers, ["1970-01-01", "2015-01-01", "2020-01-01"])
     assert set(cohort.frame["person_id"]) == {1}
-    assert "person without an observation period" in set(registers.findings["rule"])
+    assert "person without an observation period" in set(registers.findings["fault"])
 
 
 def test_a_period_that_ends_before_it_starts_is_set_aside_and_counted(tmp_path):
@@ -269,14 +269,14 @@ def test_a_period_that_ends_before_it_starts_is_set_aside_and_counted(tmp_path):
     registers = read_omop(cdm(tmp_path, observation_period=periods))
     assert registers.persons["registered_from"][0] == pd.Timestamp("2010-01-01")
     assert pd.isna(registers.persons["registered_to"][1])
-    assert "period set aside" in set(registers.findings["action"])
+    assert "set aside" in set(registers.findings["action"])
 
 
 def test_the_earliest_death_counts(tmp_path):
     death = "person_id,death_date\n1,2020-05-05\n1,2020-05-03\n7,2020-01-01\n"
     registers = read_omop(cdm(tmp_path, death=death))
     assert registers.persons["death_date"][0] == pd.Timestamp("2020-05-03")
-    assert set(registers.findings["rule"]) == {"not in person", "another death of the person"}
+    assert set(registers.findings["fault"]) == {"not in person", "another death of the person"}
 
 
 CONDITIONS = "person_id,condition_concept_id,condition_start_date\n"
@@ -303,7 +303,7 @@ def test_codes_are_those_of_the_concept_table_where_it_has_them(tmp_path):
         "OMOP 0",
         "OMOP 0",
     ]
-    counted = registers.findings.set_index("rule")["n"].to_dict()
+    counted = registers.findings.set_index("fault")["n"].to_dict()
     assert counted == {"concept 0 or none": 2, "not in concept": 1}
 
 
@@ -324,7 +324,7 @@ def test_measurements_carry_value_unit_and_time_of_day(tmp_path):
     ]
     assert events["value"].fillna(-1).tolist() == [48.5, 49.0, -1.0]
     assert events["unit"].fillna("").tolist() == ["mg/dL", "", ""]
-    assert registers.findings["rule"].tolist() == ["another day than measurement_date"]
+    assert registers.findings["fault"].tolist() == ["another day than the date column"]
 
 
 def test_drug_exposures_carry_days_of_supply(tmp_path):
@@ -383,5 +383,115 @@ def test_dates_that_are_not_iso_are_refused_by_file_and_column(tmp_path):
 
 
 def test_descendants_need_the_table_of_ancestors(tmp_path):
-    with pytest.raises(RegisterError, match="concept_ancestor: there is no such file"):
+    with pytest.raises(RegisterError, match=r"concept_ancestor: there is no file .* or use descendants=False"):
         concept_codelist(cdm(tmp_path), {"bleed": 192671}, name="bleed")
+
+
+# --- custom concepts, CDM 5.4, names ---------------------------------------------------------------------------------
+
+HOME_CARE, DAY_CENTRE = 2_000_000_001, 2_000_000_002
+OURS = pd.DataFrame(
+    {
+        "concept_id": [HOME_CARE, DAY_CENTRE],
+        "table": ["stays", "events"],
+        "source": ["home_care", "day_centre"],
+        "kind": ["home_care", "visit"],
+    }
+)
+
+
+def test_custom_concepts_of_social_care_become_stays_and_contacts_wherever_they_stand(tmp_path):
+    tables = {
+        "visit_occurrence": f"{VISITS}1,{HOME_CARE},2015-03-01,2015-09-01\n1,{DAY_CENTRE},2015-03-02,2015-03-02\n",
+        "observation": (
+            f"person_id,observation_concept_id,observation_date\n2,{DAY_CENTRE},2015-04-01\n2,9,2015-04-02\n"
+        ),
+        "episode": (
+            "person_id,episode_concept_id,episode_start_date,episode_end_date\n"
+            f"2,{HOME_CARE},2015-05-01,\n2,32531,2015-05-02,2015-05-09\n"
+        ),
+    }
+    registers = read_omop(cdm(tmp_path, **tables), custom_concepts=OURS)
+    stays = registers.stays[["person_id", "source", "kind", "end"]].to_numpy().tolist()
+    assert stays == [[1, "home_care", "home_care", pd.Timestamp("2015-09-01")], [2, "home_care", "home_care", pd.NaT]]
+    events = registers.events[["person_id", "source", "code_system", "code"]].to_numpy().tolist()
+    assert events == [
+        [1, "day_centre", "contact", "visit"],
+        [2, "day_centre", "contact", "visit"],
+        [2, "observation", "OMOP", "9"],
+        [2, "episode", "OMOP", "32531"],
+    ]
+    assert registers.findings["fault"].tolist() == ["episode type that is neither a contact nor a stay here"]
+
+
+def test_a_standard_concept_may_be_given_another_meaning(tmp_path):
+    ours = pd.DataFrame({"concept_id": [9202], "table": ["stays"], "source": ["day_surgery"], "kind": ["day_surgery"]})
+    folder = cdm(tmp_path, visit_occurrence=f"{VISITS}1,9202,2015-03-01,2015-03-01\n")
+    registers = read_omop(folder, custom_concepts=ours)
+    assert registers.stays["kind"].tolist() == ["day_surgery"]
+    assert len(registers.events) == 0
+
+
+@pytest.mark.parametrize("change", [{"table": "visits"}, {"kind": None}], ids=["table", "missing"])
+def test_custom_concepts_must_be_complete(tmp_path, change):
+    with pytest.raises(ValueError, match="`custom_concepts` must be a table with concept_id"):
+        read_omop(cdm(tmp_path), custom_concepts=OURS.assign(**change))
+    with pytest.raises(ValueError, match="`custom_concepts` must be a table with concept_id"):
+        read_omop(cdm(tmp_path), custom_concepts=OURS.drop(columns="source"))
+
+
+def test_devices_are_events_of_their_own_source(tmp_path):
+    devices = "person_id,device_concept_id,device_exposure_start_date\n1,4138614,2015-03-01\n"
+    assert read_omop(cdm(tmp_path, device_exposure=devices)).events["source"].tolist() == ["device"]
+
+
+CONCEPTS = (
+    "concept_id,concept_name,vocabulary_id,concept_code,standard_concept\n"
+    "192671,Gastrointestinal hemorrhage,SNOMED,74474003,S\n"
+    "1,Fall,SNOMED,1912002,S\n2,Fall,Nebraska,9,S\n3,Fracture,ICD10,S72,\n"
+)
+
+
+def test_concepts_may_be_given_by_name(tmp_path):
+    folder = cdm(tmp_path, concept=CONCEPTS)
+    listed = concept_codelist(folder, {"bleed": "Gastrointestinal hemorrhage"}, name="bleed", descendants=False)
+    assert listed.frame()[["code_system", "prefix"]].to_numpy().tolist() == [["SNOMED", "=74474003"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("Fall", "2 standard concepts are called 'Fall'"), ("Fracture", "0 standard concepts"), ("Flu", "0 standard")],
+    ids=["two", "not standard", "none"],
+)
+def test_a_name_that_is_not_of_one_standard_concept_is_refused(tmp_path, name, told):
+    with pytest.raises(RegisterError, match=told):
+        concept_codelist(cdm(tmp_path, concept=CONCEPTS), {"a": name}, name="a", descendants=False)
+    with pytest.raises(RegisterError, match="concept: there is no file"):
+        concept_codelist(GIBLEED.parent, {"a": name}, name="a", descendants=False)
+
+
+def test_names_of_the_codes_that_occur(tmp_path):
+    rows = "1,192671,2015-01-01\n1,2000000009,2015-01-02\n"
+    folder = cdm(tmp_path, condition_occurrence=CONDITIONS + rows, concept=CONCEPTS)
+    registers = read_omop(folder)
+    assert concept_names(folder, registers).to_numpy().tolist() == [
+        ["SNOMED", "74474003", "Gastrointestinal hemorrhage"]
+    ]
+
+
+def test_concept_ids_as_text_in_parquet_are_read_and_what_is_none_is_counted(tmp_path):
+    folder = cdm(tmp_path, condition_occurrence=CONDITIONS + "1,192671,2015-01-01\n")
+    concept = pd.DataFrame(
+        {"concept_id": ["192671", "none"], "vocabulary_id": "SNOMED", "concept_code": ["74474003", "x"]}
+    )
+    concept.to_parquet(folder / "concept.parquet")
+    assert read_omop(folder).events["code_system"].tolist() == ["SNOMED"]
+
+
+def test_a_broken_line_is_counted_once_though_the_file_is_opened_for_its_concepts_too(tmp_path):
+    rows = "".join(f"1,192671,2015-01-{day:02}\n" for day in range(1, 29))
+    folder = cdm(tmp_path, condition_occurrence=f"{CONDITIONS}{rows}1,192671\n", concept=CONCEPTS)
+    registers = read_omop(folder, tolerance=0.1)
+    assert registers.findings["fault"].tolist() == ["number of fields differs from the header"]
+    account = registers.account.set_index("table").loc["condition_occurrence.csv"]
+    assert account.tolist() == [29, 28, 0, 1]

@@ -10,6 +10,7 @@ from servicenee.registers.county_hazards import county_fates, county_hazards
 from servicenee.registers.county_parameters import (
     OUTCOMES,
     SOURCES,
+    YOUNG_SOURCES,
     county_calendar,
     county_table,
     random_stream,
@@ -263,7 +264,7 @@ def test_hospital_stays_of_a_person_never_overlap(county):
 
 
 def test_every_kind_of_row_is_there(county):
-    assert set(county.events["source"]) == set(SOURCES) - {"round_the_clock_care", "communal_housing"}
+    assert set(county.events["source"]) == set(SOURCES) - {"round_the_clock_care", "communal_housing", *YOUNG_SOURCES}
     assert set(county.stays["kind"]) == {kind for _, kind in STAY_KINDS}
     rai = county.events[county.events["source"] == "rai"].groupby("code")["value"].agg(["min", "max"])
     highest = {"CPS": 6, "ADLH": 6, "CHESS": 5, "DRS": 14, "MAPLE": 5, "IADLP": 48}
@@ -388,6 +389,61 @@ def test_longer_windows_hold_more_risk_and_a_gap_moves_the_window():
     np.testing.assert_allclose(short + later, long, rtol=1e-12)
 
 
+# A younger county ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def young():
+    return make_registers(4_000, random_state=0, ages=(18, 29))
+
+
+def test_everybody_of_a_younger_county_turns_18_before_the_extract_and_is_at_most_29_at_the_start(young):
+    at_start, at_end = (_age_at(young.persons, day) for day in ("2018-01-01", "2024-01-01"))
+    assert (at_end >= 18).all()
+    assert (at_start < 30).all()
+    assert 0.2 < (at_start < 18).mean() < 0.5
+    assert young.findings.empty
+    assert not young.stays["kind"].isin(["home_care"]).any()
+
+
+def test_only_a_younger_county_has_mental_health_and_substance_use_services(county, young):
+    assert "mental_health" not in set(county.coverage["source"]) | set(county.events["source"])
+    assert "mental_health" in set(young.coverage["source"])
+    services = young.events[(young.events["source"] == "mental_health") & (young.events["code_system"] == "service")]
+    assert set(services["code"]) == {"mental_health", "substance_use"}
+    in_a_year = services[services["time"].dt.year == 2021]["person_id"].nunique() / len(young.persons)
+    assert 0.04 < in_a_year < 0.09
+
+
+def test_starts_of_mental_health_services_agree_with_their_true_risks(young):
+    services = young.events[(young.events["source"] == "mental_health") & (young.events["code_system"] == "service")]
+    frames = []
+    for year in YEARS:
+        start, end = pd.Timestamp(f"{year}-01-01"), pd.Timestamp(f"{year}-01-01") + pd.Timedelta(days=181)
+        persons = young.persons
+        gone = (persons["death_date"] <= start) | (persons["registered_to"] < end)
+        adult = _age_at(persons, f"{year}-01-01") >= 18.1
+        lately = services[(services["time"] < start) & (services["time"] >= start - pd.Timedelta(days=365))]
+        free = ~persons["person_id"].isin(lately["person_id"])
+        who = persons.loc[~gone & adult & free & (persons["registered_from"] <= start), "person_id"]
+        happened = services[(services["time"] >= start) & (services["time"] < end)]["person_id"]
+        rows = pd.DataFrame({"person_id": who, "index_date": start, "happened": who.isin(happened)})
+        risk = true_risks(rows, "mental_health_start", random_state=0, horizon_days=181, ages=(18, 29))
+        frames.append(rows.assign(risk=risk.to_numpy()))
+    rows = pd.concat(frames)
+    assert 0.01 < rows["risk"].mean() < 0.04
+    for _, group in [("all", rows), *rows.groupby(pd.qcut(rows["risk"], 4), observed=True)]:
+        noise = np.sqrt((group["risk"] * (1 - group["risk"])).sum())
+        assert abs(group["happened"].sum() - group["risk"].sum()) < 4 * noise
+
+
+def test_the_usual_county_knows_no_risk_of_mental_health_services():
+    person = make_registers(50, random_state=0).persons["person_id"]
+    asked = pd.DataFrame({"person_id": person, "index_date": pd.Timestamp("2020-01-01")})
+    with pytest.raises(ValueError, match="`outcome` must be one of"):
+        true_risks(asked, "mental_health_start", random_state=0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -419,6 +475,9 @@ def test_true_risks_refuse_what_they_cannot_know(change, message):
         ({"random_state": 0, "part": (2, 2)}, r"0 <= k < n"),
         ({"random_state": 0, "part": "half"}, "`part` must be a pair"),
         ({"part": (0, 2)}, "`random_state` must be a whole number when `part` is given"),
+        ({"ages": (17, 29)}, r"`ages` must be \(lowest, highest\) in whole years from 18 to 95"),
+        ({"ages": (30, 18)}, r"`ages` must be .* got \(30, 18\)"),
+        ({"ages": 18}, "`ages` must be .* got 18"),
     ],
 )
 def test_make_registers_says_what_is_wrong_with_an_argument(arguments, message):

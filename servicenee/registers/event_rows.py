@@ -1,0 +1,149 @@
+"""Events as delivered, to columns sorted by person and time; rows that cannot be placed are counted and set aside.
+
+The table is read in blocks that stay in the processor's cache, each column once.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from servicenee.registers.findings import Findings, Tally
+from servicenee.registers.kinds import TextCodes, split_combinations
+from servicenee.registers.ordering import Rows, order_by_time
+from servicenee.registers.placing import (
+    NEVER,
+    available_dates,
+    count_repeats,
+    first_rows,
+    placed,
+    repeats,
+    take,
+)
+from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
+from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only
+
+_ROWS_PER_BLOCK = 1 << 18
+_TEXTS = ("source", "code_system", "code", "unit")
+
+
+def build_events(
+    frame: pd.DataFrame, persons: PersonColumns, extract_day: int, duplicates: str, findings: Findings
+) -> EventColumns:
+    """Event columns in canonical order: person, time, kind, value."""
+    texts = TextCodes(frame, _TEXTS)
+    rows, kept = _placed_rows(frame, texts, persons, extract_day, findings)
+    rows["kind"], kinds = texts.kinds(rows["kind"])
+    rows, kinds, whole = _split(rows, kinds, kept, len(frame), findings)
+    tied, steps = order_by_time(rows)
+    if duplicates == "drop":
+        repeated = repeats(rows, tied, ("kind", "value"))
+        count_repeats("events", repeated, len(frame), (*steps, whole, kept), findings)
+        if len(repeated):
+            keep = np.ones(len(rows["person"]), dtype=bool)
+            keep[repeated] = False
+            rows = take(rows, keep)
+    first = first_rows(rows["person"], len(persons))
+    available = rows.get("available")
+    read_only(first, rows["minute"], rows["kind"], rows["value"], available)
+    lag_days = np.zeros(len(kinds), dtype=np.int32)
+    return EventColumns(first, rows["minute"], rows["kind"], rows["value"], available, kinds, lag_days)
+
+
+def _placed_rows(
+    frame: pd.DataFrame, texts: TextCodes, persons: PersonColumns, extract_day: int, findings: Findings
+) -> tuple[Rows, np.ndarray | None]:
+    """Rows that can be placed, in the order of the table, and which these are (None: all)."""
+    n = len(frame)
+    rows: Rows = {
+        "person": np.empty(n, dtype=np.int32),
+        "minute": np.empty(n, dtype=np.int32),
+        "value": np.empty(n),
+        "kind": np.empty(n, dtype=texts.dtype),
+    }
+    if "available_at" in frame.columns:
+        rows["available"] = np.empty(n, dtype=np.int32)
+    find = person_finder(frame, persons.ids)
+    timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
+    current = _current(frame, findings) if "version" in frame.columns else None
+    tally, kept, n_kept = Tally(findings, n), [], 0
+    for block in _blocks(n):
+        tally.start = block.start
+        read, keep = _read_block(timed.iloc[block], block, (find, texts, persons, extract_day), tally)
+        keep = keep if current is None else keep & current[block]
+        kept.append(keep)
+        for name, column in read.items():
+            column = column if keep.all() else column[keep]
+            rows[name][n_kept : n_kept + len(column)] = column
+        n_kept += int(np.count_nonzero(keep))
+    tally.report()
+    texts.note(rows["kind"][:n_kept])
+    if n_kept == n:
+        return rows, None
+    return {name: column[:n_kept] for name, column in rows.items()}, np.flatnonzero(np.concatenate(kept))
+
+
+def _current(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
+    """True for rows of which no later version is there."""
+    same = [frame[name] for name in ("person_id", "time", "source", "code_system", "code")]
+    version = pd.Series(read_numbers(frame, "version"), index=frame.index).fillna(-np.inf)
+    old = (version < version.groupby(same, dropna=False, observed=True).transform("max")).to_numpy()
+    findings.add("events", "version", "superseded by a later version", old, "set aside")
+    return ~old
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    """Runs of rows small enough to stay in the processor's cache."""
+    for start in range(0, n_rows, _ROWS_PER_BLOCK):
+        yield slice(start, min(start + _ROWS_PER_BLOCK, n_rows))
+
+
+def _read_block(frame: pd.DataFrame, block: slice, how: tuple, tally: Tally) -> tuple[Rows, np.ndarray]:
+    """Columns of one block, and True for the rows that can be placed."""
+    find, texts, persons, extract_day = how
+    for name in ("source", "code_system", "code"):
+        action = "set aside" if name == "source" else "kept with empty text"
+        tally.add("events", name, "missing", texts.missing(name, block), action, limited=name == "source")
+    dates = read_dates(frame, "time")
+    missing = is_unknown(dates)
+    minute = to_minutes(dates, missing)
+    read = {"person": find(block), "minute": minute, "value": _values(frame, tally), "kind": texts.pack(block)}
+    if "available_at" in frame.columns:
+        available = available_dates(frame, "events", tally)
+        undated = np.isnat(available)
+        read["available"] = np.where(undated, NEVER, to_minutes(available, undated))
+    late = ~missing & (minute >= (extract_day + 1) * MINUTES_PER_DAY)
+    day = minute // np.int32(MINUTES_PER_DAY)
+    unusable = texts.missing("source", block)
+    return read, placed(("events", "time"), read["person"], day, (unusable, missing, late), persons, tally)
+
+
+def _values(frame: pd.DataFrame, tally: Tally) -> np.ndarray:
+    values = read_numbers(frame, "value")
+    infinite = np.isinf(values)
+    tally.add("events", "value", "infinite", infinite, "taken as missing")
+    return np.where(infinite, np.nan, values) if infinite.any() else values
+
+
+def _split(
+    rows: Rows, kinds: pd.DataFrame, kept: np.ndarray | None, n_rows: int, findings: Findings
+) -> tuple[Rows, pd.DataFrame, np.ndarray | None]:
+    """One row per part of a combination of codes, and from which row each came (None when nothing was split)."""
+    found = split_combinations(kinds)
+    if found is None:
+        return rows, kinds, None
+    n_parts, place, split = found
+    delivered = np.arange(n_rows) if kept is None else kept
+    for concerned, fault, action in (
+        (n_parts == 2, "combination of codes", "split, all parts kept"),
+        (n_parts > 2, "more than two codes in one", "split, all parts kept"),
+        (n_parts == 0, "block of codes", "set aside"),
+    ):
+        at = delivered[concerned[rows["kind"]]]
+        findings.add_rows("events", "code", fault, at, n_rows, action, limited=False)
+    times = n_parts[rows["kind"]]
+    whole = np.repeat(np.arange(len(times)), times)
+    number_of_part = np.arange(len(whole)) - np.repeat(np.cumsum(times) - times, times)
+    first = np.cumsum(n_parts) - n_parts
+    part = first[rows["kind"][whole]] + number_of_part
+    return take(rows, whole) | {"kind": place[part]}, split, whole
