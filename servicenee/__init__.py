@@ -61,7 +61,14 @@ _ROOMS = {
         "default_features",
         "load_rules",
     ),
-    "servicenee.evaluation": ("Evaluation", "RollingOrigin", "evaluate", "known_outcomes"),
+    "servicenee.evaluation": (
+        "DemandEvaluation",
+        "Evaluation",
+        "RollingOrigin",
+        "evaluate",
+        "evaluate_demand",
+        "known_outcomes",
+    ),
     "servicenee.need": ("DemandRegressor", "NeedClassifier", "RiskCurve"),
     "servicenee.segments": (
         "LatentClassSegmenter",
@@ -74,7 +81,7 @@ _ROOMS = {
     "servicenee.persistence": ("save_model",),
     "servicenee.tracking": ("load_model", "log_model"),
     "servicenee.scoring": ("predict",),
-    "servicenee.lists": ("segment_list",),
+    "servicenee.lists": ("read_decisions", "segment_list"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

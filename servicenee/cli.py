@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | check | train | predict | lists`."""
+"""The command line: `servicenee demo | check | train | predict | lists | impact`."""
 
 import argparse
 import logging
@@ -18,7 +18,8 @@ _COMMANDS = {
     "check": "the quality of registers: faults, weeks without rows, coverage, delays, codes",
     "train": "fit a defined model, evaluate it, register it, write its card",
     "predict": "score everybody in a model's population",
-    "lists": "an Excel list for a care coordinator from scores",
+    "lists": "a list for a care coordinator from scores, and what came back of the last one",
+    "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
 }
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
@@ -26,7 +27,8 @@ _EXAMPLES = {
     "train": "servicenee train models/home_care_start_12m registers --alias champion",
     "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
     "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
-    "protected/list.xlsx --purpose client_work",
+    'protected/list.xlsx --purpose client_work --legal-basis "section of law, decision of the controller"',
+    "impact": "servicenee impact registers --output impact --language fi",
 }
 _MODEL = "folder of a saved model, or models:/NAME@ALIAS"
 _REGISTERS = "folder of registers (Parquet or CSV)"
@@ -154,21 +156,71 @@ def _predict(arguments: argparse.Namespace) -> None:
 def _lists(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from servicenee.lists import segment_list
+    from servicenee.lists import read_decisions, read_record, segment_list
     from servicenee.registers import read_registers
     from servicenee.tracking import load_model
 
+    folder = arguments.protected
+    if arguments.returned and folder is None:
+        raise ValueError("--returned needs --protected, the folder where decisions are kept.")
+    if folder is not None:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in arguments.returned:
+        decisions = read_decisions(path)
+        decisions.store(folder)
+        told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
+        _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
     listing = segment_list(
         pd.read_parquet(arguments.scores),
         read_registers(arguments.registers),
         model=load_model(arguments.model),
         purpose=arguments.purpose,
+        segments=None if arguments.segments is None else pd.read_parquet(arguments.segments),
+        previous=None if folder is None else read_record(folder),
+        decisions=None if folder is None else read_decisions(folder),
         capacity=arguments.capacity,
         by=arguments.by,
         language=arguments.language,
+        weeks=arguments.weeks,
+        legal_basis=arguments.legal_basis,
     )
-    path = listing.to_excel(arguments.output)
+    write = _writer(listing, Path(arguments.output).suffix)
+    if folder is not None:
+        # Before writing: a list that was handed out without a trace would be worse than a trace without a list.
+        written = {"written_by": arguments.user, "written_for": arguments.output, "ground": arguments.ground}
+        _say(f"recorded as {listing.record(folder, **written)}")
+    path = write(arguments.output, key=arguments.key)
     _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {path}")
+
+
+def _writer(listing, ending: str):
+    writers = {".xlsx": listing.to_excel, ".html": listing.to_html, ".csv": listing.to_csv}
+    if ending.lower() not in writers:
+        raise ValueError(f"the list must be a file ending in .xlsx, .html or .csv; got {ending!r}.")
+    return writers[ending.lower()]
+
+
+def _impact(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from servicenee.impact import impact_report
+    from servicenee.registers import read_registers
+
+    LOG.info("reading %s", arguments.registers)
+    registers = read_registers(arguments.registers)
+    given = {
+        name: pd.read_csv(getattr(arguments, name)) if getattr(arguments, name) else None
+        for name in ("definitions", "costs")
+    }
+    LOG.info("measuring")
+    report = impact_report(registers, **given)
+    output = Path(arguments.output)
+    output.mkdir(parents=True, exist_ok=True)
+    LOG.info("writing the page and the workbook")
+    _say(
+        f"page     {report.to_html(output / 'impact.html', language=arguments.language)}",
+        f"workbook {report.to_excel(output / 'impact.xlsx', language=arguments.language)}",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -208,14 +260,39 @@ def _parser() -> argparse.ArgumentParser:
     lists.add_argument("model", help=_MODEL)
     lists.add_argument("registers", help=_REGISTERS)
     lists.add_argument("scores", help="Parquet file written by predict, of one index date")
-    lists.add_argument("output", help="Excel file to write")
+    lists.add_argument("output", help="file to write: .xlsx, .html or .csv")
     lists.add_argument(
         "--purpose", required=True, choices=("client_work", "knowledge_management"), help="persons, or counts only"
     )
-    lists.add_argument("--capacity", type=int, help="most persons listed per group (default: 20)")
-    lists.add_argument("--by", default="area", help="column of persons that divides the list (default: %(default)s)")
-    _add_language(lists)
+    _add_list_options(lists)
+    _add_impact_arguments(_command(commands, "impact", _impact))
     return parser
+
+
+def _add_list_options(lists: argparse.ArgumentParser) -> None:
+    lists.add_argument(
+        "--capacity", type=_capacity, help="persons per unit and week: 20, or 0.01 for 1 %% (default: 20)"
+    )
+    lists.add_argument("--weeks", type=int, default=1, help="weeks that the list is for (default: %(default)s)")
+    lists.add_argument("--by", default="area", help="column of persons that makes the units (default: %(default)s)")
+    lists.add_argument("--legal-basis", help="ground for joining health and social records on a list of persons")
+    lists.add_argument("--segments", help="Parquet file of segments, as predict writes it for a segmenter")
+    lists.add_argument("--protected", help="folder with the record of lists and decisions; the new list is recorded")
+    lists.add_argument(
+        "--returned", nargs="*", default=[], help="lists that came back filled in, to read and keep first"
+    )
+    lists.add_argument("--user", default="", help="who writes the list, for the log of access (with --protected)")
+    lists.add_argument("--ground", default="", help="task or section of law, for the log of access (with --protected)")
+    lists.add_argument("--key", help="file with person_id and name, read only while writing")
+    _add_language(lists)
+
+
+def _add_impact_arguments(impact: argparse.ArgumentParser) -> None:
+    impact.add_argument("registers", help=_REGISTERS)
+    impact.add_argument("--output", default="impact", help="folder for page and workbook (default: %(default)s)")
+    impact.add_argument("--definitions", help="CSV of indicators, as impact.indicator_definitions gives them")
+    impact.add_argument("--costs", help="CSV of unit costs, as impact.unit_costs gives them")
+    _add_language(impact)
 
 
 def _command(commands, name: str, run) -> argparse.ArgumentParser:

@@ -86,7 +86,13 @@ def run_demo(output: str | Path, *, n_persons: int = 20_000, language: str = "fi
     scores = predict(f"models:/{MODEL}@champion", paths.registers, output=paths.scores)
     LOG.info("writing the list and the reports")
     listing = segment_list(
-        scores, registers, model=trained.model, purpose="client_work", capacity=CAPACITY, language=language
+        scores,
+        registers,
+        model=trained.model,
+        purpose="client_work",
+        capacity=CAPACITY,
+        language=language,
+        legal_basis=text("demo.legal_basis", language),
     )
     listing.to_excel(paths.listing)
     trained.evaluation.to_html(paths.evaluation, language=language)

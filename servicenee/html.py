@@ -70,6 +70,7 @@ def page(
     language: str = "en",
     subtitle: str = "",
     footer: str = "",
+    style: str = "",
 ) -> str:
     """Give one complete HTML page.
 
@@ -86,6 +87,8 @@ def page(
         One line under the title, such as the date of the data.
     footer : str, default=""
         One line at the end, such as how the page was made.
+    style : str, default=""
+        CSS rules of this page's own blocks, after those that all pages share.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def page(
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n"
         f"<header><h1>{escape(title)}</h1>{under}</header>\n<main>\n{body}\n</main>{end}\n</body>\n</html>\n"
     )
 

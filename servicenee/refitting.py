@@ -102,7 +102,7 @@ def model_facts(model) -> ModelFacts:
         outcome={language: model.outcome_label(language) for language in ("fi", "sv", "en")},
         definition=definition.text,
         label_type=definition.label_type,
-        population=repr(model.population),
+        population=definition.population or repr(model.population),
         training_dates=training.index_dates,
         n_rows=training.n_rows,
         n_persons=training.n_persons,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -14,7 +15,7 @@ import servicenee
 from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 
-COMMANDS = ("demo", "check", "train", "predict", "lists")
+COMMANDS = ("demo", "check", "train", "predict", "lists", "impact")
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +197,46 @@ def test_predict_and_lists_give_what_the_demo_gave(demo, tmp_path, capsys):
         pd.read_parquet(scores), pd.read_parquet(demo / "protected" / "scores.parquet"), check_exact=True
     )
     arguments = [model, registers, str(scores), str(listing), "--purpose", "client_work", "--language", "en"]
+    arguments += ["--legal-basis", "made-up data, no real persons"]
     assert main(["lists", *arguments, "--quiet"]) == 0
     assert listing.read_bytes() == (demo / "protected" / "list.xlsx").read_bytes()
     told = capsys.readouterr()
     assert re.search(r"^\d+ persons scored: ", told.out, re.MULTILINE)
     assert re.search(r"^\d+ persons listed: ", told.out, re.MULTILINE)
     assert told.err == "", "quiet"
+
+
+def test_a_list_is_recorded_comes_back_and_the_next_one_knows(demo, tmp_path, capsys):
+    model, registers = str(demo / "model"), str(demo / "registers")
+    scores, folder = str(tmp_path / "scores.parquet"), str(tmp_path / "protected")
+    common = ["--purpose", "client_work", "--language", "en", "--legal-basis", "test", "--protected", folder]
+    common += ["--user", "analyst", "--ground", "test", "--quiet"]
+    assert main(["predict", model, registers, scores, "--date", "2023-11-01", "--quiet"]) == 0
+    first = tmp_path / "first.xlsx"
+    assert main(["lists", model, registers, scores, str(first), *common]) == 0
+    book = openpyxl.load_workbook(first)
+    headings = [cell.value for cell in book["List"][2]]
+    book["List"].cell(3, headings.index("Decision (choose)") + 1).value = "Already known"
+    book.save(first)
+    assert main(["predict", model, registers, scores, "--date", "2023-12-01", "--quiet"]) == 0
+    capsys.readouterr()
+    second = str(tmp_path / "second.html")
+    assert main(["lists", model, registers, scores, second, *common, "--returned", str(first)]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^1 of \d+ rows filled in: ", told, re.MULTILINE)
+    assert "row 3, Date: The decision has no date. Add the date." in told
+    assert re.search(r"^recorded as 2023-12-01-[0-9a-f]{10}$", told, re.MULTILINE)
+    page = Path(second).read_text("utf-8")
+    assert "Left out: already known or current services are enough: fewer than 5" in page
+    assert "was on the list of 1 November 2023" in page
+    assert main(["lists", model, registers, scores, second, *common]) == 1, "the same list is recorded once"
+
+
+def test_impact_writes_a_page_and_a_workbook(demo, tmp_path, capsys):
+    assert main(["impact", str(demo / "registers"), "--output", str(tmp_path), "--language", "sv", "--quiet"]) == 0
+    assert "Effektindikatorer" in (tmp_path / "impact.html").read_text("utf-8")
+    assert "Vård inom 7 dygn" in pd.read_excel(tmp_path / "impact.xlsx", header=None).iloc[4, 0]
+    assert str(tmp_path / "impact.xlsx") in capsys.readouterr().out
 
 
 def test_train_registers_the_model_and_writes_card_and_measures(demo, tmp_path, capsys):

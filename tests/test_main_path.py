@@ -27,7 +27,8 @@ def test_from_registers_to_a_list(fitted, county, tmp_path):
     assert sorted(scores["rank"]) == list(range(1, len(scores) + 1))
     assert np.all(np.diff(scores.sort_values("rank")["risk"].round(12)) <= 0)
 
-    listing = sn.segment_list(scores, county, model=fitted, capacity=3, language="fi", purpose="client_work")
+    purpose = {"purpose": "client_work", "legal_basis": "made-up data"}
+    listing = sn.segment_list(scores, county, model=fitted, capacity=3, language="fi", **purpose)
     workbook = openpyxl.load_workbook(listing.to_excel(tmp_path / "lista.xlsx"))
     cells = [cell for sheet in workbook for row in sheet.iter_rows() for cell in row]
     shown = [cell.value for cell in cells if isinstance(cell.value, str)]

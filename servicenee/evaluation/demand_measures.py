@@ -119,12 +119,14 @@ def judged_amounts(labels, scores) -> tuple[np.ndarray, Amounts]:
     wrong = int((~np.isfinite(values) | (values < 0)).any(axis=1).sum())
     if wrong:
         raise ValueError(f"`scores` must be numbers of at least 0 in every row; {wrong} of {len(values)} rows are not.")
+    index = getattr(labels, "index", None)
+    if isinstance(index, pd.MultiIndex) and isinstance(scores.index, pd.MultiIndex) and not index.equals(scores.index):
+        raise ValueError("`scores` must have the index of labels, row by row; reorder them: scores.loc[labels.index].")
     positions, amount, weight = known_amounts(labels)
     if not (np.isfinite(amount) & (amount >= 0)).all():
         raise ValueError("`labels` must hold amounts of at least 0 in every row with a known outcome.")
-    codes = next(
-        (one for one in map(person_codes, (getattr(labels, "index", None), scores.index)) if one is not None), None
-    )
+    codes = person_codes(index)
+    codes = person_codes(scores.index) if codes is None else codes
     person = np.arange(len(scores)) if codes is None else np.unique(codes, return_inverse=True)[1]
     kept = values[positions]
     nothing = np.full(len(positions), np.nan)

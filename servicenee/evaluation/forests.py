@@ -106,7 +106,9 @@ def plot_audit(audit: pd.DataFrame, *, language: str = "en"):
     axis.set_xlabel(word("axis.audit", language))
     axis.set_yticks(np.arange(len(groups)), [short_group_text(*name, language) for name in groups])
     axis.set_ylim(len(groups) - 0.5, -0.5)
-    fig.legend(*axis.get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(markers))
+    # Finnish names of markers are long: two side by side are what the width holds.
+    handles = axis.get_legend_handles_labels()
+    fig.legend(*handles, frameon=False, loc="outside upper center", ncols=min(2, len(markers)))
     plain(axis)
     return fig
 

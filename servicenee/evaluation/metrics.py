@@ -63,8 +63,8 @@ def expected_auc(labels, risk, *, sample_weight=None) -> float:
     Examples
     --------
     >>> from servicenee.evaluation import expected_auc
-    >>> expected_auc([0, 1], [0.2, 0.8])
-    0.8
+    >>> round(expected_auc([0, 1], [0.2, 0.8]), 3)
+    0.941
     """
     return concordance_if_right(_levels(labels, risk, sample_weight))
 

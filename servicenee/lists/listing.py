@@ -1,96 +1,29 @@
 """`segment_list`: scores and registers come in, a list for people goes out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_choice
+from servicenee.cohort import Cohort
 from servicenee.exceptions import ModelError
-from servicenee.html import table
-from servicenee.lists.cover import banner, heading, summary_table, title
-from servicenee.lists.reasons import N_ASKED, write_reasons
-from servicenee.lists.rows import COLUMNS, source_line, write_rows
-from servicenee.lists.select import EXCLUSIONS, cut_by_capacity, find_candidates
-from servicenee.lists.workbook import write_workbook
+from servicenee.lists.changes import earlier_lists, find_changes, last_list
+from servicenee.lists.document import PLACED, SegmentList
+from servicenee.lists.evidence import latest_records
+from servicenee.lists.exclusions import LISTED_BEFORE, Exclusions, find_exclusions
+from servicenee.lists.facts import Person, Sight, care_gaps, data_gaps, plain_facts
+from servicenee.lists.history import place_decisions
+from servicenee.lists.reasons import N_ASKED, Reason, choose_reasons, is_hidden
+from servicenee.lists.report import Report
+from servicenee.lists.rules import as_rules, is_shipped
+from servicenee.lists.sectors import allowed_sources
+from servicenee.lists.segmented import segment_columns, segment_words
+from servicenee.lists.select import HELD_OUT, LISTED, REVIEW, choose, find_candidates, mark_listed_before
+from servicenee.lists.terms import Terms, check_terms
 from servicenee.registers import Registers
-from servicenee.texts import LANGUAGES, format_horizon
-
-PURPOSES = ("client_work", "knowledge_management")
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class SegmentList:
-    """A finished list, as `segment_list` makes it.
-
-    Attributes
-    ----------
-    rows : DataFrame
-        One row per listed person, in order of group and place, with texts in `language`; empty when the
-        purpose is knowledge management. Columns: place, person_id, age_band, group, area, language, services,
-        risk, base_rate, reading, reasons, decision, decision_reason, decision_date, free_text (these four to
-        be filled in), source.
-    groups : DataFrame
-        One row per group: group, scored, base_rate, capacity, listed, expected (sum of the listed risks). Not
-        suppressed: hide small counts before showing it to anyone; the files and the notebook view do.
-    counts : DataFrame
-        Columns what (able, listed, dead, moved, no_risk) and n: what became of the scored persons.
-    purpose, language, by, outcome, model, version : str
-        What the list is for, its language, the persons column that divides it, and what it was made with.
-    index_date, extract_date : Timestamp
-        Date of the data, and the date to which deaths and moves are known.
-
-    Examples
-    --------
-    Made by `segment_list`, which shows an example.
-    """
-
-    rows: pd.DataFrame
-    groups: pd.DataFrame
-    counts: pd.DataFrame
-    purpose: str
-    language: str
-    by: str
-    outcome: str
-    model: str
-    version: str
-    index_date: pd.Timestamp
-    extract_date: pd.Timestamp
-
-    def to_excel(self, path: str | Path) -> Path:
-        """Write an Excel workbook: guide, list (for client work) and summary; the same list gives the same
-        bytes.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to write, ending in .xlsx; an existing file is replaced once the new one is complete.
-
-        Returns
-        -------
-        Path
-            The file.
-        """
-        return write_workbook(self, path)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The rows under the headings of the reader's language."""
-        shown = self.rows if self.by != "area" else self.rows.drop(columns="area")
-        return shown.rename(columns={name: heading(name, self.by, self.language) for name in shown})
-
-    def __repr__(self) -> str:
-        """What the list is about; never its rows, for a repr ends up in logs."""
-        about = f"{self.purpose}, {self.language}, by {self.by}, model {self.model} {self.version}"
-        return f"SegmentList({about}, data {self.index_date:%Y-%m-%d})"
-
-    def _repr_html_(self) -> str:
-        shown = [table(summary_table(self), caption=title(self), language=self.language)]
-        if len(self.rows):
-            rows = self.frame.replace("\n", " · ", regex=True)
-            shown.append(table(rows, caption=banner(self), language=self.language))
-        return "\n".join(shown)
+from servicenee.texts import LANGUAGES, format_horizon, text
+from servicenee.windows import kept_events
 
 
 def segment_list(
@@ -99,11 +32,23 @@ def segment_list(
     *,
     model,
     purpose: str,
-    capacity: int | Mapping[str, int] | None = None,
+    segments: pd.DataFrame | None = None,
+    previous=None,
+    decisions=None,
+    capacity: int | float | Mapping[str, int] | None = None,
     by: str = "area",
     language: str = "fi",
+    random_state: int | None = None,
+    weeks: int = 1,
+    cut: str = "unit",
+    order: str = "risk",
+    new: str = "mixed",
+    n_review: int = 2,
+    holdout: float = 0.0,
+    legal_basis: str | None = None,
+    rules: Mapping[str, pd.DataFrame] | None = None,
 ) -> SegmentList:
-    """List the persons with the highest risk, group by group, as many as the service can act on.
+    """List the persons with the highest risk, unit by unit, as many as the service can act on.
 
     Parameters
     ----------
@@ -115,14 +60,49 @@ def segment_list(
     model : NeedModel
         The model that scored them; gives the reasons of the listed persons and the labels of its features.
     purpose : {"client_work", "knowledge_management"}
-        Client work: a professional goes through persons. Knowledge management: counts by group; the list then
+        Client work: a professional goes through persons. Knowledge management: counts by unit; the list then
         holds no person. There is no default, because the legal basis differs.
-    capacity : int or mapping of str to int, default=None
-        Most persons listed in each group; a mapping names every group. None: 20.
+    segments : DataFrame, optional
+        What a segmenter predicted for the same persons: index (person_id, index_date), columns segment,
+        segment_probability, uncertain.
+    previous : SegmentList or DataFrame, optional
+        The last list, or what `read_record` gives: rows tell what changed since, and whoever was listed stays a
+        little longer (see Notes).
+    decisions : Decisions or DataFrame, optional
+        What `read_decisions` gave: persons contacted, refused, objecting or assessed are left out by the rules.
+    capacity : int, float or mapping of str to int, default=None
+        Persons per unit and week: a number, a share of the unit's persons (0.01 is 1 %), or a number for every
+        unit. None: 20.
     by : str, default="area"
-        Column of the persons table that divides the list, such as "area" or "team".
+        Column of the persons table that makes the units, such as "area" or "team".
     language : {"fi", "sv", "en"}, default="fi"
         Language of the reader.
+    random_state : int, optional
+        Seed of the review sample and of the hold-out. Without it the sample follows from the scores.
+    weeks : int, default=1
+        Weeks that the list is for; each listed person gets a week.
+    cut : {"unit", "county"}, default="unit"
+        Every unit lists as many as its capacity, or the whole capacity goes to the highest risks of the county.
+        Which is fair is for management to decide: the summary shows both.
+    order : {"risk", "segment"}, default="risk"
+        Highest risk first; or by segment, in the order of a categorical column `segment`, else that of the highest
+        mean risk, and then by risk.
+    new : {"mixed", "first", "only"}, default="mixed"
+        Whether those who have not been on an earlier list come first, or are the only ones.
+    n_review : int, default=2
+        Persons of each unit drawn from those not listed, to be looked at without their risk: so that a person, not
+        the model alone, sees who is left out.
+    holdout : float, default=0.0
+        Share of those whom the list reaches that is held out at random, to measure whether the list helps. It needs
+        `random_state`; kept from list to list, it holds the same persons out.
+    legal_basis : str, optional
+        Ground for joining records of health care and social services on a list for client work. Without it, a model
+        that joins them is refused.
+    rules : mapping of str to DataFrame, optional
+        Tables to use instead of the shipped ones, from `list_rules`: exclusions, hidden_reasons, data_gaps, sectors.
+        Two more give words to segments: segment_names, as `servicenee.segments` names them (segment, codes, name_fi,
+        name_sv, name_en), and offers, the data rows behind its action sheets: the first that belongs to a code of the
+        segment is the suggested first step.
 
     Returns
     -------
@@ -132,15 +112,27 @@ def segment_list(
     ------
     ModelError
         If the scores were made by another model or version than `model`.
+    ValueError
+        If the choices contradict each other, or client work joins sectors without a legal basis.
 
     Notes
     -----
-    Left out and counted: persons recorded in `registers` as dead, persons who have moved away by the extract
-    date, and persons without a risk. Deaths after the index date count too: a list is for contacting people.
-    To make a list of the past, hand over the registers as they were. Equal risks (to 12 decimals) are listed
-    in order of `rank`. The base rate of a row is the average risk of its group, or of all when fewer than 20
-    persons of the group were scored. Sex, language, area, mental health and substance use are never shown as
-    reasons.
+    The list can only add an offer. Nobody loses a service, or their turn, by being or not being on it.
+
+    Exclusions are checked on the extract date, whenever the risk was assessed: a list is for contacting people now.
+    To make a list of the past, hand over the registers as they were. Equal risks (to 12 decimals) are listed in
+    order of `rank`, then of person. With `previous` and new="mixed", whoever was on the last list keeps the place as
+    long as fewer than 1.25 times the places are ahead, so that lists do not churn by chance.
+
+    The base rate of a row is the average risk of its unit, or of all when fewer than 20 persons of the unit were
+    scored. Sex, language, area, mental health and substance use are not shown as reasons unless a county takes the
+    rows out of the table hidden_reasons.
+
+    References
+    ----------
+    Snooks H et al. Predictive risk stratification model: a randomised stepped-wedge trial in primary care
+    (PRISMATIC). A list alone raised emergency admissions. Nord M et al. Effects of a comprehensive geriatric
+    assessment for older people identified by a prediction model. A list with an offered assessment cut hospital days.
 
     Examples
     --------
@@ -148,40 +140,143 @@ def segment_list(
     >>> listing = segment_list(scores, registers, model=model, purpose="client_work")  # doctest: +SKIP
     >>> listing.to_excel("list.xlsx")  # doctest: +SKIP
     """
-    check_choice("purpose", purpose, PURPOSES)
+    terms = Terms(purpose, by, capacity, weeks, cut, order, new, n_review, holdout, random_state, legal_basis)
+    check_terms(terms, has_segments=segments is not None, has_previous=previous is not None)
     check_choice("language", language, LANGUAGES)
+    table = as_rules(rules)
+    allowed = allowed_sources(model, registers, table, legal_basis, purpose)
     candidates = find_candidates(scores, registers, by)
-    name, version = _made_by(scores, model)
+    _check_made_by(scores, model)
     date = pd.Timestamp(scores.index.get_level_values("index_date")[0])
-    listed, groups = cut_by_capacity(candidates, capacity)
-    rows = pd.DataFrame(columns=list(COLUMNS))
+    earlier, decided = earlier_lists(previous, date), place_decisions(decisions, registers)
+    candidates = _with_history(candidates, segments, earlier, date)
+    exclusions = find_exclusions(candidates, registers, table["exclusions"], allowed, decided.table, model.outcome)
+    exclusions = mark_listed_before(candidates, exclusions, new)
+    candidates["excluded"] = exclusions.of
+    chosen, groups = choose(candidates, terms)
+    people: tuple[Person, ...] = ()
     if purpose == "client_work":
-        rows = _person_rows(listed, scores, registers, model, by, language)
-        rows = rows.assign(source=source_line(name, version, date, language))[list(COLUMNS)]
-    return SegmentList(
-        rows=rows,
-        groups=groups,
-        counts=_counts(candidates, groups),
-        purpose=purpose,
-        language=language,
-        by=by,
-        outcome=_outcome(model, language),
-        model=name,
-        version=version,
-        index_date=date,
-        extract_date=registers.extract_date,
+        sight = Sight(_cohort(chosen, registers, date), allowed, table)
+        people = _people(chosen, sight, model, by, last_list(earlier), decided.table)
+    report = _report(model, table, exclusions, last_list(earlier), decided.returned)
+    counts = _counts(candidates, exclusions, groups)
+    placed = chosen[list(PLACED)] if purpose == "client_work" else chosen[list(PLACED)].head(0)
+    made = (str(model.name), str(model.version), date, registers.extract_date)
+    return SegmentList(people, placed, groups, counts, terms, report, language, *made)
+
+
+def _report(model, table: dict, exclusions: Exclusions, last: pd.DataFrame, returned: dict[str, int] | None) -> Report:
+    return Report(
+        outcomes={spoken: _outcome(model, spoken) for spoken in LANGUAGES},
+        exclusions=_exclusion_labels(table["exclusions"]),
+        unchecked=exclusions.unchecked,
+        segments=segment_words(table["segment_names"], table["offers"]),
+        hides_as_shipped=is_shipped("hidden_reasons", table["hidden_reasons"]),
+        sources=_looked_at(model),
+        previous_date=last["index_date"].iloc[0] if len(last) else pd.NaT,
+        returned=returned,
     )
 
 
-def _made_by(scores: pd.DataFrame, model) -> tuple[str, str]:
-    """Name and version of the model: those of the scores, for reasons of another model would mislead."""
+def _check_made_by(scores: pd.DataFrame, model) -> None:
+    """Reasons of another model than that of the scores would mislead."""
     own = (str(model.name), str(model.version))
     made = sorted(set(zip(scores["model"].astype(str), scores["version"].astype(str), strict=True)))
     if made != [own]:
         raise ModelError(
             f"`model` must be the one that made the scores, {made}; got {own}. Load that one, or score again."
         )
-    return own
+
+
+def _with_history(
+    candidates: pd.DataFrame, segments: pd.DataFrame | None, earlier: pd.DataFrame, date: pd.Timestamp
+) -> pd.DataFrame:
+    """The candidates with their segments, and whether they were on the last list or on any."""
+    index = pd.MultiIndex.from_arrays(
+        [candidates["person_id"], [date] * len(candidates)], names=["person_id", "index_date"]
+    )
+    own = segment_columns(segments, pd.Series(candidates["risk"].to_numpy(), index=index)).reset_index(drop=True)
+    ids = candidates["person_id"].astype(str)
+    listed = earlier[earlier["role"] == LISTED]
+    return candidates.assign(
+        **own,
+        on_last=ids.isin(last_list(earlier)["person_id"].astype(str)),
+        listed_before=ids.isin(listed["person_id"].astype(str)),
+    )
+
+
+def _cohort(chosen: pd.DataFrame, registers: Registers, date: pd.Timestamp) -> Cohort:
+    """Rows of the chosen over registers with their events alone: each look at them would else go through all."""
+    cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": chosen["person_id"], "index_date": date}))
+    events = registers.event_columns
+    theirs = np.zeros(len(events.kind), dtype=bool)
+    for first, end in zip(events.first[cohort.person], events.first[cohort.person + 1], strict=True):
+        theirs[first:end] = True
+    few = registers.replaced(event_columns=kept_events(events, theirs))
+    return Cohort(few, cohort.person, cohort.index_day, cohort.attrition)
+
+
+def _people(
+    chosen: pd.DataFrame, sight: Sight, model, by: str, last: pd.DataFrame, decided: pd.DataFrame
+) -> tuple[Person, ...]:
+    """All that is told of the listed and of those drawn for review; the held out are in the record only."""
+    told = (chosen["role"] != HELD_OUT).to_numpy()
+    chosen, sight = chosen[told], Sight(sight.cohort[np.flatnonzero(told)], sight.allowed, sight.rules)
+    facts = plain_facts(chosen, sight, by)
+    told_of = _reasons(chosen, sight, model)
+    further = zip(care_gaps(sight), data_gaps(sight), find_changes(chosen, sight, last, decided), strict=True)
+    rows = zip(facts, further, chosen["segment"], chosen["segment_probability"], chosen["uncertain"], strict=True)
+    return tuple(
+        Person(
+            **fact,
+            reasons=told_of.get(fact["person_id"], ()),
+            care_gaps=care,
+            data_gaps=data,
+            changes=changed,
+            segment=segment,
+            segment_probability=float(probability),
+            uncertain=bool(uncertain),
+        )
+        for fact, (care, data, changed), segment, probability, uncertain in rows
+    )
+
+
+def _reasons(chosen: pd.DataFrame, sight: Sight, model) -> dict[object, tuple[Reason, ...]]:
+    """Reasons of the listed persons alone: those drawn for review are looked at without the model's view."""
+    cohort = sight.cohort[np.flatnonzero(chosen["role"] == LISTED)]
+    if not len(cohort):
+        return {}
+    persons = cohort.index.get_level_values("person_id")
+
+    def records(features: list[str]) -> dict[str, dict]:
+        found = latest_records(model.features, cohort, features)
+        return {
+            feature: dict(zip(persons, zip(table["date"], table["source"], strict=True), strict=True))
+            for feature, table in found.items()
+        }
+
+    reasons = model.reasons(sight.registers, cohort.index, n_reasons=N_ASKED)
+    hidden = is_hidden(model.feature_table, sight.rules["hidden_reasons"])
+    return choose_reasons(reasons, model.feature_table, hidden, records)
+
+
+def _counts(candidates: pd.DataFrame, exclusions: Exclusions, groups: pd.DataFrame) -> pd.DataFrame:
+    excluded = candidates["excluded"].value_counts()
+    n = {"able": int(excluded.get("", 0))}
+    n |= {role: int(groups[role].sum()) for role in (LISTED, HELD_OUT, REVIEW)}
+    n |= {name: int(excluded.get(name, 0)) for name in exclusions.names}
+    return pd.DataFrame({"what": list(n), "n": list(n.values())})
+
+
+def _exclusion_labels(rules: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    labels = {row["exclusion"]: {spoken: row[f"label_{spoken}"] for spoken in LANGUAGES} for row in rules}
+    before = {spoken: text("lists.exclusion.listed_before", spoken) for spoken in LANGUAGES}
+    return labels | {LISTED_BEFORE: before}
+
+
+def _looked_at(model) -> tuple[str, ...]:
+    """Sources that the model looks at, for the client to know."""
+    return tuple(sorted({name for sources in model.feature_table["source"] for name in str(sources).split()}))
 
 
 def _outcome(model, language: str) -> str:
@@ -189,24 +284,3 @@ def _outcome(model, language: str) -> str:
     label, outcome = model.outcome_label(language), model.outcome
     horizon = format_horizon(outcome.horizon_days, language, gap_days=outcome.gap_days)
     return f"{label[:1].upper()}{label[1:]}, {horizon}"
-
-
-def _person_rows(
-    listed: pd.DataFrame, scores: pd.DataFrame, registers: Registers, model, by: str, language: str
-) -> pd.DataFrame:
-    basis = listed["own_base"].map({True: "area" if by == "area" else "group", False: "all"})
-    listed = listed.assign(basis=basis.astype(object))
-    date = scores.index.get_level_values("index_date")[0]
-    index = pd.MultiIndex.from_arrays([listed["person_id"], [date] * len(listed)], names=["person_id", "index_date"])
-    told = {}
-    if len(listed):
-        reasons = model.reasons(registers, index, n_reasons=N_ASKED)
-        told = write_reasons(reasons, model.feature_table, language)
-    return write_rows(listed, registers, pd.Timestamp(date), told, language)
-
-
-def _counts(candidates: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    excluded = candidates["excluded"].value_counts()
-    n = {"able": int(excluded.get("", 0)), "listed": int(groups["listed"].sum())}
-    n |= {reason: int(excluded.get(reason, 0)) for reason in EXCLUSIONS}
-    return pd.DataFrame({"what": list(n), "n": list(n.values())})

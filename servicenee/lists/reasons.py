@@ -1,67 +1,133 @@
-"""Language-neutral reasons of the listed persons come in; sentences a coordinator reads go out."""
+"""Language-neutral reasons of the listed persons come in; those that may be shown go out, and become sentences."""
 
-import csv
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from servicenee.codes import load_codelist, shipped_codelists
-from servicenee.lists.rows import age_band
-from servicenee.texts import format_number, text
+from servicenee.lists.ages import age_band
+from servicenee.lists.rules import as_rules
+from servicenee.texts import format_date, format_number, text
 
-N_SHOWN = 3
+N_SHOWN = 4
 N_ASKED = 40  # more than are shown, because many are never displayed
 _COUNTED = {"diagnoses": "record", "social": "record", "medicines": "purchase"}
 _YES_NO = ("any", "in_stay", "living_alone", "care_gap", "not_assessed")
+_SOURCES = (
+    "primary_care",
+    "emergency",
+    "outpatient",
+    "inpatient",
+    "home_care",
+    "medication",
+    "entitlement",
+    "laboratory",
+    "rai",
+    "social",
+    "round_the_clock_care",
+    "communal_housing",
+)
 
 
-def write_reasons(reasons: pd.DataFrame, feature_table: pd.DataFrame, language: str) -> dict[object, list[str]]:
-    """Up to three sentences per person id, strongest first.
+@dataclass(frozen=True)
+class Reason:
+    """A fact about a person that goes together with a higher risk, and the latest record behind it."""
 
-    Left out: protected and stigmatising topics (hidden_reasons.csv), missing values (what nobody measured is
-    no reason), features without a description, a second feature of the same records, facts equal to the
-    usual.
+    feature: str
+    measure: str
+    topic: str
+    labels: tuple[str, str, str]
+    value: object
+    reference: object
+    date: pd.Timestamp = pd.NaT
+    source: str = ""
+
+
+def choose_reasons(
+    reasons: pd.DataFrame, feature_table: pd.DataFrame, hidden: pd.Series, records: Callable | None = None
+) -> dict[object, tuple[Reason, ...]]:
+    """Up to `N_SHOWN` reasons per person id, strongest first.
+
+    Left out: features marked in `hidden`, missing values (what nobody measured is no reason), features without a
+    description, a second feature of the same records, facts that are written like the usual. `records` gives, for the
+    names of features, the latest record of each person: ``{feature: {person id: (date, source)}}``.
     """
-    shown = feature_table[~is_hidden(feature_table).to_numpy()].set_index("feature")
-    facts = shown.to_dict("index")
-    known = reasons[reasons["feature"].isin(shown.index) & reasons["value"].notna()]
+    facts = feature_table[~hidden.to_numpy()].set_index("feature").to_dict("index")
+    known = reasons[reasons["feature"].isin(list(facts)) & reasons["value"].notna()]
     known = known.sort_values("order", kind="stable")
-    sentences: dict[object, list[str]] = {}
+    persons = known.index.get_level_values("person_id")
+    kept: dict[object, list[Reason]] = {}
     told: set[tuple] = set()
     for person, feature, value, reference in zip(
-        known.index.get_level_values("person_id"),
-        known["feature"],
-        known["value"],
-        known["reference"],
-        strict=True,
+        persons, known["feature"], known["value"], known["reference"], strict=True
     ):
-        own = sentences.setdefault(person, [])
-        records = (person, *_records(facts[feature]))
-        sentence = _sentence(facts[feature], value, reference, language)
-        if len(own) < N_SHOWN and sentence and records not in told:
-            own.append(sentence)
-            told.add(records)
-    return sentences
+        own, fact = kept.setdefault(person, []), facts[feature]
+        behind = (person, *_records(fact))
+        reason = _reason(feature, fact, value, reference)
+        if len(own) < N_SHOWN and behind not in told and _is_telling(reason):
+            own.append(reason)
+            told.add(behind)
+    found = {} if records is None else records(sorted({reason.feature for own in kept.values() for reason in own}))
+    return {person: tuple(_dated(reason, person, found) for reason in own) for person, own in kept.items()}
 
 
-def is_hidden(feature_table: pd.DataFrame) -> pd.Series:
-    """True for features never displayed as a reason: by measure, by group, or by the codes behind them."""
-    rules = _rules()
+def _reason(feature: str, fact: dict, value: object, reference: object) -> Reason:
+    labels = (fact["label_fi"], fact["label_sv"], fact["label_en"])
+    return Reason(feature, str(fact["measure"]), str(fact["topic"]), labels, value, reference)
+
+
+def _is_telling(reason: Reason) -> bool:
+    """Whether the reader sees another figure than the usual one."""
+    if pd.isna(reason.reference):
+        return True
+    return _value(reason, reason.value, "fi") != _value(reason, reason.reference, "fi")
+
+
+def _dated(reason: Reason, person: object, found: dict[str, dict]) -> Reason:
+    if reason.feature not in found:
+        return reason
+    date, source = found[reason.feature][person]
+    return replace(reason, date=date, source=source)
+
+
+def write_reason(reason: Reason, language: str) -> str:
+    """One sentence: what, how much, how much usually, and the latest record with its source."""
+    label = reason.labels[("fi", "sv", "en").index(language)]
+    written = _value(reason, reason.value, language)
+    beside = []
+    if not pd.isna(reason.reference):
+        usual = _figure(reason.measure, reason.reference, language)
+        beside.append(text("lists.reason.usual", language, reference=usual))
+    if not pd.isna(reason.date):
+        date, source = format_date(reason.date, language), source_name(reason.source, language)
+        beside.append(text("lists.reason.record", language, date=date, source=source))
+    value = f"{written} ({'; '.join(beside)})" if beside else written
+    return text("lists.reason", language, label=label, value=value)
+
+
+def source_name(source: str, language: str) -> str:
+    """A source in the middle of a sentence; a county's own keeps its name."""
+    return text(f"lists.source.{source}", language) if source in _SOURCES else source
+
+
+def is_hidden(feature_table: pd.DataFrame, rules: list[dict[str, str]] | None = None) -> pd.Series:
+    """True for features never displayed as a reason: by measure, by group, or by the codes behind them.
+
+    `rules` are the rows of the table hidden_reasons; by default those shipped.
+    """
+    by_field = _by_field(as_rules(None)["hidden_reasons"] if rules is None else rules)
     prefixes = {(codes, group): _prefixes(codes, group) for codes, group in _pairs(feature_table)}
     hidden = [
-        measure.startswith(rules["measure"])
-        or group in rules["group"]
-        or any(prefix.startswith(rules["codes"]) for prefix in prefixes[codes, group])
+        measure.startswith(by_field["measure"])
+        or group in by_field["group"]
+        or any(prefix.startswith(by_field["codes"]) for prefix in prefixes[codes, group])
         for measure, (codes, group) in zip(feature_table["measure"], _pairs(feature_table), strict=True)
     ]
     return pd.Series(hidden, index=feature_table.index, dtype=bool)
 
 
-@cache
-def _rules() -> dict[str, tuple[str, ...]]:
-    with (files("servicenee.lists") / "hidden_reasons.csv").open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+def _by_field(rows: list[dict[str, str]]) -> dict[str, tuple[str, ...]]:
     fields = ("measure", "group", "codes")
     return {field: tuple(row["value"] for row in rows if row["field"] == field) for field in fields}
 
@@ -87,20 +153,10 @@ def _records(fact: dict) -> tuple:
     return where if any(where) else (str(fact["measure"]),)
 
 
-def _sentence(fact: dict, value: object, reference: object, language: str) -> str:
-    label, written = fact[f"label_{language}"], _value(fact, value, language)
-    if pd.isna(reference):
-        return text("lists.reason.alone", language, label=label, value=written)
-    if _value(fact, reference, language) == written:
-        return ""
-    usual = _figure(fact["measure"], reference, language)
-    return text("lists.reason", language, label=label, value=written, reference=usual)
-
-
-def _value(fact: dict, value: object, language: str) -> str:
+def _value(reason: Reason, value: object, language: str) -> str:
     """The figure, with a unit where diagnoses or medicines are counted: "Diabetes: 4" would puzzle."""
-    figure = _figure(fact["measure"], value, language)
-    unit = _COUNTED.get(fact["topic"]) if fact["measure"] == "count" else None
+    figure = _figure(reason.measure, value, language)
+    unit = _COUNTED.get(reason.topic) if reason.measure == "count" else None
     if unit is None:
         return figure
     return text(f"lists.value.{unit}" if value == 1 else f"lists.value.{unit}s", language, n=figure)

@@ -1,16 +1,18 @@
-"""Listed persons come in; the rows that a clinician or a care coordinator reads go out."""
+"""What is known of the listed persons comes in; the rows that a clinician or a care coordinator reads go out."""
+
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from servicenee.cohort import completed_years
-from servicenee.lists.select import alphabetical
-from servicenee.registers import Registers
-from servicenee.texts import format_date, text
-from servicenee.windows import Measure, Window, measure_stays
+from servicenee.lists.ages import age_band
+from servicenee.lists.choices import INPUTS
+from servicenee.lists.facts import SERVICES, Person
+from servicenee.lists.reasons import write_reason
+from servicenee.texts import format_date, format_number, text
 
-INPUTS = ("decision", "decision_reason", "decision_date", "free_text")
 COLUMNS = (
+    "week",
     "place",
     "person_id",
     "age_band",
@@ -22,72 +24,64 @@ COLUMNS = (
     "base_rate",
     "reading",
     "reasons",
+    "changes",
+    "care_gaps",
+    "data_gaps",
+    "segment",
+    "first_step",
     *INPUTS,
     "source",
-)
-_BANDS = (65, 75, 85, 95)
-# In the order in which a reader wants them: what goes on at home first.
-_SERVICES = (
-    "home_care",
-    "communal_housing",
-    "interval_care",
-    "round_the_clock",
-    "inpatient_unplanned",
-    "inpatient_planned",
+    "list_id",
 )
 _LANGUAGES = ("fi", "sv", "en", "other")
+_SPOKEN_HERE = ("fi", "sv", "en")
 _HIGHER = 1.25  # closer to 1 than this, a risk is called about average
 _LOWER = 0.8
 _DOUBLE = 1.75
 
 
 def write_rows(
-    listed: pd.DataFrame,
-    registers: Registers,
-    date: pd.Timestamp,
-    reasons: dict[object, list[str]],
-    language: str,
+    people: Iterable[Person], segments: Mapping[str, dict], source: str, list_id: str, language: str
 ) -> pd.DataFrame:
-    """One row per listed person with the columns `COLUMNS` but for `source`; those to fill in are empty."""
+    """One row per person with the columns `COLUMNS`; those to fill in are empty.
+
+    `segments` gives, for each segment, its label and first step by language.
+    """
+    rows = [_row(person, segments, language) for person in people]
+    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in (*INPUTS, "source", "list_id")])
+    empty = {name: np.full(len(frame), "", dtype=object) for name in INPUTS}
+    ends = {"source": [source] * len(frame), "list_id": [list_id] * len(frame)}
+    return frame.assign(**empty, **ends)[list(COLUMNS)]
+
+
+def _row(person: Person, segments: Mapping[str, dict], language: str) -> dict[str, object]:
     nobody = [text("lists.reason.none", language)]
-    told = [reasons.get(person) or nobody for person in listed["person_id"]]
-    area = listed["area"] if "area" in listed else pd.Series(None, index=listed.index, dtype=object)
-    speaks = listed["language"] if "language" in listed else pd.Series(None, index=listed.index, dtype=object)
-    rows = {
-        "place": listed["place"].to_numpy(),
-        "person_id": listed["person_id"].to_numpy(),
-        "age_band": [age_band(years, language) for years in _ages(registers, listed["position"].to_numpy(), date)],
-        "group": [group_name(name, language) for name in listed["group"]],
-        "area": [group_name(name if isinstance(name, str) else "", language) for name in area],
-        "language": [_contact_language(spoken, language) for spoken in speaks],
-        "services": current_services(registers, listed["position"].to_numpy(), date, language),
-        "risk": listed["risk"].to_numpy(),
-        "base_rate": listed["base_rate"].to_numpy(),
-        "reading": [
-            reading(risk, base, basis, language)
-            for risk, base, basis in zip(listed["risk"], listed["base_rate"], listed["basis"], strict=True)
-        ],
-        "reasons": ["\n".join(f"• {sentence}" for sentence in own) for own in told],
+    reasons = [write_reason(reason, language) for reason in person.reasons] or nobody
+    return {
+        "week": person.week,
+        "place": person.place,
+        "person_id": person.person_id,
+        "age_band": age_band(person.age, language),
+        "group": group_name(person.group, language),
+        "area": group_name(person.area, language),
+        "language": contact_language(person.language, person.interpreter, language),
+        "services": ", ".join(service_name(kind, language) for kind in person.services)
+        or text("lists.service.none", language),
+        "risk": person.risk,
+        "base_rate": person.base_rate,
+        "reading": reading(person, language),
+        "reasons": bullets(reasons),
+        "changes": bullets(write_change(name, values, language) for name, values in person.changes),
+        "care_gaps": bullets(labels[language] for labels in person.care_gaps),
+        "data_gaps": bullets(labels[language] for labels in person.data_gaps),
+        "segment": segment_text(person, segments, language),
+        "first_step": segments.get(person.segment, {}).get("first_step", {}).get(language, ""),
     }
-    return pd.DataFrame(rows | {name: [""] * len(listed) for name in INPUTS})
 
 
-def _ages(registers: Registers, position: np.ndarray, date: pd.Timestamp) -> np.ndarray:
-    """Completed years at the date; NaN where the birth date is not known."""
-    day = np.full(len(position), np.datetime64(date, "D").astype(int), dtype=np.int32)
-    return completed_years(registers.person_columns.birth_day[position], day)
-
-
-def age_band(years: float, language: str) -> str:
-    """Ten-year band: the exact age of one person is more than the reader needs."""
-    if np.isnan(years):
-        return text("common.unknown", language)
-    if years < _BANDS[0]:
-        return text("lists.age.under", language, age=_BANDS[0])
-    if years >= _BANDS[-1]:
-        return text("lists.age.over", language, age=_BANDS[-1])
-    first = max(band for band in _BANDS if band <= years)
-    return text("lists.age.between", language, first=first, last=first + 9)
+def bullets(sentences: Iterable[str]) -> str:
+    """One sentence a line, each with a mark."""
+    return "\n".join(f"• {sentence}" for sentence in sentences)
 
 
 def group_name(name: str, language: str) -> str:
@@ -95,43 +89,44 @@ def group_name(name: str, language: str) -> str:
     return name or text("lists.group.unknown", language)
 
 
-def current_services(registers: Registers, position: np.ndarray, date: pd.Timestamp, language: str) -> list[str]:
-    """Kinds of stay going on at the date, as far as they had been reported; one text per person."""
-    stays = registers.stay_columns
-    kinds = stays.kinds["kind"].astype(str)
-    named = [kind for kind in _SERVICES if kind in set(kinds)]
-    named += sorted(set(kinds) - set(named), key=alphabetical)
-    if not named or not len(position):
-        return [text("lists.service.none", language)] * len(position)
-    sources = tuple(tuple(sorted(set(stays.kinds["source"][kinds == kind]))) for kind in named)
-    groups = np.array([kinds == kind for kind in named])
-    ongoing = Measure("inside", groups, sources, (Window(None),))
-    day = np.full(len(position), np.datetime64(date, "D").astype(int), dtype=np.int32)
-    inside = np.empty((len(named), len(position)), dtype=np.float32)
-    person = position.astype(np.int32)
-    measure_stays(stays, registers.coverage_columns, person, day, [(0, ongoing)], inside)
-    words = [text(f"lists.service.{kind}", language) if kind in _SERVICES else kind for kind in named]
-    nothing = text("lists.service.none", language)
-    return [", ".join(words[at] for at in np.flatnonzero(own > 0)) or nothing for own in inside.T]
+def service_name(kind: str, language: str) -> str:
+    """A service in words; a county's own kind keeps its name."""
+    return text(f"lists.service.{kind}", language) if kind in SERVICES else kind
 
 
-def reading(risk: float, base: float, basis: str, language: str) -> str:
-    """Suggested reading in words, then the risk against the base rate of its `basis` (area, group or all)."""
+def contact_language(spoken: str, interpreter: str, language: str) -> str:
+    """The language to use, and whether an interpreter is needed or the need should be asked about."""
+    if not spoken:
+        named = text("common.unknown", language)
+    else:
+        named = text(f"common.language.{spoken}", language) if spoken in _LANGUAGES else spoken
+    if interpreter == "needed":
+        return f"{named}, {text('lists.interpreter.needed', language)}"
+    if interpreter:
+        return f"{named}, {text('lists.interpreter.language', language, spoken=interpreter)}"
+    if spoken and spoken not in _SPOKEN_HERE:
+        return f"{named}, {text('lists.interpreter.ask', language)}"
+    return named
+
+
+def reading(person: Person, language: str) -> str:
+    """Suggested reading in words, then the risk against the base rate of the area, the unit or all."""
+    risk, base = person.risk, person.base_rate
     of = 100 if base >= 0.01 else 1000
     ratio = risk / base if base > 0 else 1.0
     words = text("lists.reading.higher" if ratio >= _HIGHER else "lists.reading.usual", language)
-    shares = {"risk": _of(risk, of, language), "base": _of(base, of, language)}
-    return f"{words}\n" + text(f"lists.risk.{basis}", language, ratio=_times(ratio, language), **shares)
+    shares = {"risk": share_of(risk, of, language), "base": share_of(base, of, language)}
+    return f"{words}\n" + text(f"lists.risk.{person.basis}", language, ratio=_times(ratio, language), **shares)
 
 
-def _of(share: float, of: int, language: str) -> str:
+def share_of(share: float, of: int, language: str) -> str:
     """Share as a count out of 100 or 1,000; never 0 and never all."""
     n = round(share * of)
     if n < 1:
-        return text("lists.risk.below", language, of=of)
+        return text(f"lists.risk.below.{of}", language)
     if n >= of:
-        return text("lists.risk.above", language, n=of - 1, of=of)
-    return text("lists.risk.of", language, n=n, of=of)
+        return text(f"lists.risk.above.{of}", language)
+    return text(f"lists.risk.of.{of}", language, n=n)
 
 
 def _times(ratio: float, language: str) -> str:
@@ -144,10 +139,29 @@ def _times(ratio: float, language: str) -> str:
     return text("lists.ratio.times", language, n=round(ratio))
 
 
-def _contact_language(spoken: object, language: str) -> str:
-    if not isinstance(spoken, str):
-        return text("common.unknown", language)
-    return text(f"common.language.{spoken}", language) if spoken in _LANGUAGES else spoken
+def write_change(name: str, values: dict, language: str) -> str:
+    """One sentence on what changed since the last list."""
+    said: dict[str, str] = {}
+    for key, value in values.items():
+        if key == "date":
+            said[key] = format_date(value, language)
+        elif key == "before":
+            said[key] = share_of(value, 100, language)
+        elif key == "service":
+            said[key] = service_name(value, language)
+        elif key == "choice":
+            said[key] = text(f"lists.decision.{value}", language)
+        else:
+            said[key] = format_number(value, language, decimals=0)
+    return text(f"lists.change.{name}", language, **said)
+
+
+def segment_text(person: Person, segments: Mapping[str, dict], language: str) -> str:
+    """The segment in words; an uncertain one says so."""
+    if not person.segment:
+        return ""
+    label = segments.get(person.segment, {}).get("label", {}).get(language, person.segment)
+    return text("lists.segment.uncertain", language, label=label) if person.uncertain else label
 
 
 def source_line(model: str, version: str, date: pd.Timestamp, language: str) -> str:

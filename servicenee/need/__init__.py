@@ -3,5 +3,6 @@
 from servicenee.need.classifier import NeedClassifier
 from servicenee.need.curve import RiskCurve
 from servicenee.need.demand import DemandRegressor
+from servicenee.need.stability import reason_stability
 
-__all__ = ["DemandRegressor", "NeedClassifier", "RiskCurve"]
+__all__ = ["DemandRegressor", "NeedClassifier", "RiskCurve", "reason_stability"]

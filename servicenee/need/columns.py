@@ -1,10 +1,15 @@
 """A table of numbers and categories comes in, a float matrix and what was learnt about its columns go out."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+import csv
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
+
+from servicenee._checks import check_choice, name_some
 
 # A category is remembered only when this many persons share it, so that a model never holds a text of one person.
 MIN_PERSONS_PER_CATEGORY = 5
@@ -42,8 +47,13 @@ class Rows:
         return Rows(np.asfortranarray(self.matrix[positions]), self.columns, self.y[positions], self.weights[positions])
 
 
-def learn_columns(X: pd.DataFrame | np.ndarray, persons: np.ndarray | None) -> tuple[Column, ...]:
+def learn_columns(
+    X: pd.DataFrame | np.ndarray, persons: np.ndarray | None, increasing: str | Iterable[str] | None = None
+) -> tuple[Column, ...]:
     """Kind, categories and reference value of every column; `dropped` says why one is not used ("" if it is).
+
+    `increasing`: columns that may only raise the prediction of trees, by name; "auto": those of our features that the
+    rows of ``increasing.csv`` name.
 
     Examples
     --------
@@ -54,7 +64,30 @@ def learn_columns(X: pd.DataFrame | np.ndarray, persons: np.ndarray | None) -> t
     ['constant', '']
     """
     names = column_names(X)
-    return tuple(_learn_column(name, position, _raw(X, position), persons) for position, name in enumerate(names))
+    columns = [_learn_column(name, position, _raw(X, position), persons) for position, name in enumerate(names)]
+    chosen = _increasing(names, increasing)
+    return tuple(
+        replace(column, is_increasing=not column.is_category) if column.name in chosen else column for column in columns
+    )
+
+
+def _increasing(names: list, increasing) -> set:
+    if increasing is None:
+        return set()
+    if isinstance(increasing, str):
+        check_choice("increasing", increasing, ["auto"])
+        prefixes = _increasing_prefixes()
+        return {name for name in names if str(name).startswith(prefixes)}
+    unknown = sorted(set(increasing) - set(names))
+    if unknown:
+        raise ValueError(f"`increasing` must name columns of X; {len(unknown)} are not there: {name_some(unknown)}.")
+    return set(increasing)
+
+
+@cache
+def _increasing_prefixes() -> tuple[str, ...]:
+    with (files("servicenee.need") / "increasing.csv").open(encoding="utf-8") as stream:
+        return tuple(row["prefix"] for row in csv.DictReader(stream))
 
 
 def column_names(X: pd.DataFrame | np.ndarray) -> list:

@@ -54,6 +54,10 @@ class RiskCurve(ClassifierMixin, BaseEstimator):
         Follow-up is cut into intervals of about this length, in which hazards are constant.
     calibration : {"auto", "none", "intercept", "logistic", "isotonic"}, default="auto"
         How out-of-fold logits of the hazards become hazards, as in `NeedClassifier`.
+    increasing : "auto", list of str or None, default="auto"
+        Columns of numbers that may only raise the prediction of boosted trees, which keeps noise out of the reasons.
+        "auto": those of our features that count use, medicines, conditions or loss of function (the rows of
+        ``need/increasing.csv``), by their names.
     random_state : int, RandomState or None, default=None
         Draws the folds and the sample; pass an integer for the same model every time.
 
@@ -111,10 +115,19 @@ class RiskCurve(ClassifierMixin, BaseEstimator):
     ['risk_90d', 'risk_180d', 'risk_365d']
     """
 
-    def __init__(self, horizons_days=(90, 180, 365), *, interval_days=30, calibration="auto", random_state=None):
+    def __init__(
+        self,
+        horizons_days=(90, 180, 365),
+        *,
+        interval_days=30,
+        calibration="auto",
+        increasing="auto",
+        random_state=None,
+    ):
         self.horizons_days = horizons_days
         self.interval_days = interval_days
         self.calibration = calibration
+        self.increasing = increasing
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None, groups=None):
@@ -156,7 +169,7 @@ class RiskCurve(ClassifierMixin, BaseEstimator):
         refuse_one_class(is_event)
         self.n_rows_, self.n_events_ = len(rows), int(is_event.sum())
         self.edges_ = _edges(horizons, self.interval_days) if is_labels(y) else np.array([0.0, horizons[-1]])
-        self.columns_ = learn_columns(X, None if persons is None else follow_up.persons)
+        self.columns_ = learn_columns(X, None if persons is None else follow_up.persons, self.increasing)
         warn_of_dropped_columns(self.columns_)
         self._learn(X, follow_up)
         return self

@@ -52,6 +52,10 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
         How the default engines learn. "poisson": the mean at once; right for any amount whose mean is wanted, not
         only for counts. "two_part": the chance of any amount times the mean amount if there is any; for hours or days
         of a service that most persons do not have.
+    increasing : "auto", list of str or None, default="auto"
+        Columns of numbers that may only raise the prediction of boosted trees, which keeps noise out of the reasons.
+        "auto": those of our features that count use, medicines, conditions or loss of function (the rows of
+        ``need/increasing.csv``), by their names.
     random_state : int, RandomState or None, default=None
         Draws the folds; pass an integer for the same model every time.
 
@@ -81,8 +85,9 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
     Two estimands, according to `y`:
 
     * The labels table of an `Outcome`: the expected total in its window. Death ends the use of services, so the total
-      of somebody likely to die is smaller. Rows whose follow-up ended for another reason are left out and the others
-      weighted by the inverse probability of being followed (assumed: leaving does not depend on the use).
+      of somebody likely to die is smaller. Rows whose follow-up ended for another reason (status 3, also after first
+      visits) are left out and the others weighted by the inverse probability of being followed (assumed: leaving does
+      not depend on the use).
     * Amounts of at least 0, with `exposure` such as the days under observation: the expected amount per unit of
       exposure, times the exposure given to `predict`. ``fit(X, labels["value"], exposure=labels["exposure_days"])``
       and ``predict(X, exposure=np.full(len(X), 365.25))`` give visits per person-year alive.
@@ -112,9 +117,10 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
     [[2.7, 1.0, 4.0]]
     """
 
-    def __init__(self, estimator=None, *, loss="poisson", random_state=None):
+    def __init__(self, estimator=None, *, loss="poisson", increasing="auto", random_state=None):
         self.estimator = estimator
         self.loss = loss
+        self.increasing = increasing
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None, groups=None, exposure=None):
@@ -158,7 +164,7 @@ class DemandRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"`y` must hold an amount above 0; all {len(keep)} rows with a known amount have none.")
         self.n_rows_, self.n_events_ = len(keep), int((known.amount > 0).sum())
         self.effective_n_ = effective_sample_size(known.weights)
-        self.columns_ = learn_columns(X, known.persons)
+        self.columns_ = learn_columns(X, known.persons, self.increasing)
         self._learn(X, known)
         return self
 

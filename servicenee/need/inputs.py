@@ -16,8 +16,10 @@ from servicenee.need.folds import folds_hold_both_classes, person_folds
 
 FEW_EVENTS = 20
 ROWS_PER_PART = 16_384
-# Larger tables get three folds instead of five: the folds are most of the cost of training.
+# Larger tables get three folds instead of five: the folds are most of the cost of training. Not with few events, of
+# which a third left out would make the engine too cautious.
 VALUES_FOR_FIVE_FOLDS = 1_000_000
+EVENTS_FOR_THREE_FOLDS = 1_000
 
 
 def check_X(estimator, X, *, reset: bool):
@@ -92,7 +94,8 @@ def calibration_folds(
 
     `y` says which rows have the event (or any amount); ``can_learn(folds, y)`` whether a split is good enough.
     """
-    most = 5 if len(y) * n_columns <= VALUES_FOR_FIVE_FOLDS else 3
+    many = len(y) * n_columns > VALUES_FOR_FIVE_FOLDS and y.sum() >= EVENTS_FOR_THREE_FOLDS
+    most = 3 if many else 5
     for n_folds in range(most, 1, -1):
         folds = person_folds(persons, y, n_folds, rng)
         if len(np.unique(folds)) == n_folds and can_learn(folds, y):

@@ -90,6 +90,15 @@ def fit_engine(choice: Choice, rows: Rows, family: Family, seed: int) -> EngineM
     )
 
 
+def out_of_fold(choice: Choice, rows: Rows, folds: np.ndarray, family: Family, seed: int) -> np.ndarray:
+    """Predictors of every row by the chosen engine, learnt from the other folds."""
+    predictor = np.empty(len(rows.y))
+    for fold in np.unique(folds):
+        model = fit_engine(choice, rows.take(np.flatnonzero(folds != fold)), family, seed)
+        predictor[folds == fold] = engine_predictor(model, rows.matrix[folds == fold])
+    return predictor
+
+
 def engine_predictor(model: EngineModel, matrix: np.ndarray) -> np.ndarray:
     """Uncalibrated logit or log mean of every row."""
     if isinstance(model, BlendedModel):

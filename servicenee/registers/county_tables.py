@@ -9,6 +9,7 @@ from servicenee.registers.county_hazards import Fates, county_fates, county_haza
 from servicenee.registers.county_mental_health import mental_health_services
 from servicenee.registers.county_parameters import Calendar, county_table, random_stream
 from servicenee.registers.county_people import NEVER, People, county_people, person_ids
+from servicenee.registers.county_requests import Requests, county_requests, request_frame
 from servicenee.registers.county_rows import Rows, event_kinds, join
 from servicenee.registers.county_stays import STAY_KINDS, Stays, county_stays
 
@@ -17,9 +18,9 @@ def county_tables(
     n_persons: int, random_state: int, calendar: Calendar, blocks: range, ages: tuple[int, int | None]
 ) -> dict:
     """The arguments of `Registers` for some blocks of the county."""
-    people, events, stays, ids = [], [], [], []
+    people, events, stays, requests, ids = [], [], [], [], []
     for place, block in enumerate(blocks):
-        block_people, fates, block_events, block_stays = _block(random_state, block, calendar, ages)
+        block_people, fates, block_events, block_stays, asked = _block(random_state, block, calendar, ages)
         shift, kept = (
             place * numbers.BLOCK_SIZE,
             min(n_persons - block * numbers.BLOCK_SIZE, numbers.BLOCK_SIZE),
@@ -28,11 +29,13 @@ def county_tables(
         people.append(_persons(block_people, fates, ids[-1]))
         events.append(_shifted(block_events.where(block_events.person < kept), shift))
         stays.append(_stay_rows(block_stays, shift, block_stays.person < kept))
+        requests.append((asked.where(asked.person < kept), shift))
     everybody = np.concatenate(ids)
     return {
         "persons": pd.concat(people, ignore_index=True),
         "events": _event_frame(join(*events), everybody),
         "stays": _stay_frame(stays, everybody),
+        "requests": request_frame(requests, everybody),
         "coverage": county_coverage(calendar, ages),
         "extract_date": pd.Timestamp(np.datetime64(calendar.extract, "D")),
     }
@@ -61,7 +64,7 @@ def county_coverage(calendar: Calendar, ages: tuple[int, int | None]) -> pd.Data
 
 def _block(
     random_state: int, block: int, calendar: Calendar, ages: tuple[int, int | None]
-) -> tuple[People, Fates, Rows, Stays]:
+) -> tuple[People, Fates, Rows, Stays, Requests]:
     """Everything about one block; each stage draws from a stream of its own."""
     people = county_people(calendar, random_state, block, ages)
     hazards = county_hazards(people, calendar)
@@ -74,11 +77,14 @@ def _block(
         events = join(events, more)
     coverage = county_coverage(calendar, ages)
     reporting = random_stream(random_state, block, stage=4)
+    asking = random_stream(random_state, block, stage=5)
+    reported = _reported_events(events, calendar, coverage, reporting)
     return (
         people,
         fates,
-        _reported_events(events, calendar, coverage, reporting),
+        reported,
         _reported_stays(stays, calendar, coverage, reporting),
+        county_requests(people, events, reported, fates.exit_day, calendar, asking),
     )
 
 

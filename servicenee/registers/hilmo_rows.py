@@ -90,8 +90,13 @@ def picked(coding: Coding, rows: np.ndarray) -> Coding:
 def _text(text: str | Coding, n: int) -> pd.Categorical:
     if isinstance(text, str):
         codes = np.full(n, 0 if text else -1, dtype=np.int8)
-        return pd.Categorical.from_codes(codes, categories=[text] if text else [])
-    return pd.Categorical.from_codes(text[0], categories=text[1])
+        return pd.Categorical.from_codes(codes, categories=_levels([text] if text else []))
+    return pd.Categorical.from_codes(text[0], categories=_levels(text[1]))
+
+
+def _levels(texts: list[str]) -> pd.Index:
+    """Of one type, whether there are any or none: only such categoricals can be joined."""
+    return pd.Index(texts, dtype=object)
 
 
 def _dates(dates: np.ndarray | None, n: int) -> np.ndarray:

@@ -245,7 +245,8 @@ def _contact_rows(rows: pd.DataFrame, name: str, target: str) -> pd.DataFrame:
 def _with_requests(main: pd.DataFrame, requests: pd.DataFrame) -> pd.DataFrame:
     """Assessments of need in the rows of the visits that met them; those not met in rows of their own."""
     codes = data_rows("hilmo_codes")
-    asked = requests.reset_index(drop=True)
+    # AvoHilmo is about primary care; queues of specialist care are in other deliveries.
+    asked = requests[requests["service"].isna() | requests["service"].eq("primary_care")].reset_index(drop=True)
     table = pd.DataFrame({"TNRO": asked["person_id"], "HOIDONTARVE_AJANKOHTA": asked["requested"], "met": asked["met"]})
     valid = codes[codes["field"].isin(["urgency", "service"]) & (codes["code"] != "*")]
     spelled = np.full(len(asked), "", dtype=object)

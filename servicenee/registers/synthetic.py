@@ -58,7 +58,7 @@ def make_registers(
     Returns
     -------
     Registers
-        With the columns team and living_alone in the persons table.
+        With the columns team and living_alone in the persons table, and requests of the last three years.
 
     Notes
     -----

@@ -9,7 +9,7 @@ from servicenee.windows.chosen import change_since_previous, chosen_events, kept
 from servicenee.windows.events import measure_events
 from servicenee.windows.measure import Measure, Window, uncovered
 from servicenee.windows.regular import is_regular, starts_regular
-from servicenee.windows.stays import level_moves, measure_stays
+from servicenee.windows.stays import level_moves, measure_stays, seen_stays
 
 __all__ = [
     "Measure",
@@ -26,6 +26,7 @@ __all__ = [
     "measure_stays",
     "rows_between",
     "seen_events",
+    "seen_stays",
     "share_of_plan",
     "starts_regular",
     "uncovered",

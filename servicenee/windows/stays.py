@@ -52,6 +52,21 @@ def _seen_stays(stays: StayColumns, person: np.ndarray, index_day: np.ndarray) -
     return row[seen], position[seen]
 
 
+def seen_stays(
+    stays: StayColumns, person: np.ndarray, index_day: np.ndarray, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """(row, position) pairs of the stays that began before, and went on or began in, each row's window; as reported.
+
+    Pairs are in order of row and start.
+    """
+    row, position = _seen_stays(stays, person, index_day)
+    last = index_day[row] - window.skip_days
+    oldest = np.full(len(row), -(2**31)) if window.lookback_days is None else index_day[row] - window.lookback_days
+    start, end = stays.start_day[position], known_end(stays, position, index_day[row])
+    within = (start < last) & ((end > oldest) | (start >= oldest))
+    return row[within], position[within]
+
+
 def known_end(stays: StayColumns, position: np.ndarray, index_day: np.ndarray) -> np.ndarray:
     """End of the stay as it stood in the register on the index date: open until the end had been reported."""
     return np.where(stays.end_available_day[position] < index_day, stays.end_day[position], FAR_FUTURE)

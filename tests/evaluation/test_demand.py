@@ -130,9 +130,10 @@ def test_the_card_has_the_tables_and_the_prompts(evaluation):
         (SCORES[["lower"]], "the column expected"),
         (SCORES.iloc[:5], r"one row per row of labels \(1000\); got 5"),
         (-SCORES, "at least 0 in every row"),
+        (SCORES.iloc[::-1], r"scores\.loc\[labels\.index\]"),
     ],
-    ids=["no expectation", "short", "negative"],
+    ids=["no expectation", "short", "negative", "another order"],
 )
 def test_scores_that_are_none_are_refused(scores, message):
     with pytest.raises(ValueError, match=message):
-        evaluate_demand(VISITS, scores)
+        evaluate_demand(pd.Series(VISITS, index=INDEX), scores)

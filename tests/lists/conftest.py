@@ -1,23 +1,24 @@
 """A small county of made-up persons, its scores, and a stand-in for the model that made them."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from servicenee import EventCounts, Outcome
 from servicenee.lists import segment_list
 from servicenee.registers import Registers
 
 DATE = pd.Timestamp("2024-01-01")
 LABELS = {
-    "fi": "säännöllisen kotihoidon alkaminen",
-    "sv": "början av regelbunden hemvård",
-    "en": "start of regular home care",
+    "fi": "ympärivuorokautisen hoivan alkaminen",
+    "sv": "början av dygnetruntvård",
+    "en": "start of round-the-clock care",
 }
 _COLUMNS = "feature measure source codes group topic label_fi label_sv label_en".split()
-_VISITS = ["visits", "count", "emergency", "contacts", "", "acute_use"]
+VISITS = "count_contacts_emergency_365d"
+_VISITS = [VISITS, "count", "emergency", "contacts", "", "acute_use"]
 _CPS = ["CPS", "latest", "rai", "rai_scales", "CPS", "function"]
 _DEPRESSION = ["depression", "count", "", "ICD-10:F32", "", "diagnoses"]
 _SEX = ["sex_female", "sex_female", "", "", "female", "background"]
@@ -30,16 +31,17 @@ FEATURES = pd.DataFrame(
     ],
     columns=_COLUMNS,
 )
-FACTS = [("sex_female", 1.0), ("depression", 3.0), ("visits", 4.0), ("CPS", 2.0)]
+FACTS = [("sex_female", 1.0), ("depression", 3.0), (VISITS, 4.0), ("CPS", 2.0)]
 
 
 @dataclass
 class StandInModel:
     """What `segment_list` asks of a model."""
 
-    name: str = "home_care_start"
+    name: str = "round_the_clock"
     version: str = "1.2.0"
-    outcome: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(horizon_days=365, gap_days=0))
+    outcome: Outcome = field(default_factory=lambda: Outcome("round_the_clock_start"))
+    features: EventCounts = field(default_factory=lambda: EventCounts("contacts", source="emergency"))
     feature_table: pd.DataFrame = field(default_factory=lambda: FEATURES)
     asked: list = field(default_factory=list)
 
@@ -124,7 +126,8 @@ def listing():
     def make(registers=None, scores=None, **options):
         registers = small_county() if registers is None else registers
         scores = scores_of(registers) if scores is None else scores
-        given_options = {"model": StandInModel(), "purpose": "client_work", "capacity": 3} | options
+        given_options = {"model": StandInModel(), "purpose": "client_work", "capacity": 3, "legal_basis": "test"}
+        given_options |= options
         return segment_list(scores, registers, **given_options)
 
     return make

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee.lists.reasons import is_hidden, write_reasons
+from servicenee.lists import list_rules
+from servicenee.lists.reasons import choose_reasons, is_hidden, write_reason
 
 DATE = pd.Timestamp("2024-01-01")
 
@@ -23,6 +24,12 @@ def feature(name, label="Visits", **described):
 
 def table(*features):
     return pd.DataFrame(list(features))
+
+
+def write_reasons(given, facts, language, records=None):
+    """Sentences by person, as a row shows them."""
+    chosen = choose_reasons(given, facts, is_hidden(facts), records)
+    return {person: [write_reason(reason, language) for reason in own] for person, own in chosen.items()}
 
 
 def reasons(*facts, person="a"):
@@ -70,9 +77,7 @@ def test_a_missing_value_is_no_reason():
 
 
 def test_an_age_in_the_usual_band_is_no_reason():
-    assert write_reasons(reasons(("age", 82.0, 80.0)), table(feature("age", measure="age")), "fi") == {
-        "a": []
-    }
+    assert write_reasons(reasons(("age", 82.0, 80.0)), table(feature("age", measure="age")), "fi") == {"a": []}
 
 
 def test_a_fact_equal_to_the_usual_is_no_reason():
@@ -80,17 +85,40 @@ def test_a_fact_equal_to_the_usual_is_no_reason():
     assert told == {"a": []}
 
 
-def test_three_reasons_strongest_first_from_different_records():
+def test_four_reasons_strongest_first_from_different_records():
     facts = table(
         feature("visits_365", label="A"),
         feature("visits_90", label="B"),
         feature("falls", codes="falls_fractures", group="falls_fractures", topic="diagnoses", label="C"),
         feature("age", measure="age", source="", codes="", topic="age", label="D"),
         feature("alone", measure="living_alone", source="", codes="", topic="background", label="E"),
+        feature("stays", source="inpatient", codes="", label="F"),
     )
-    given = reasons(*[(name, 99.0, 0.0) for name in ("visits_365", "visits_90", "falls", "age", "alone")])
+    given = reasons(*[(name, 99.0, 0.0) for name in ("visits_365", "visits_90", "falls", "age", "alone", "stays")])
     told = write_reasons(given, facts, "en")["a"]
-    assert [sentence[0] for sentence in told] == ["A", "C", "D"]
+    assert [sentence[0] for sentence in told] == ["A", "C", "D", "E"]
+
+
+def test_a_reason_names_the_date_and_source_of_its_latest_record():
+    latest = {"a": (pd.Timestamp("2023-03-05"), "emergency")}
+    facts = table(feature("visits"))
+    told = {
+        language: write_reasons(reasons(("visits", 4.0, 0.0)), facts, language, lambda names: {"visits": latest})["a"]
+        for language in ("fi", "sv", "en")
+    }
+    assert told == {
+        "fi": ["Visits fi: 4 (yleensä 0; viimeksi 5.3.2023, päivystys)"],
+        "sv": ["Visits sv: 4 (vanligen 0; senast 5.3.2023, jouren)"],
+        "en": ["Visits: 4 (usually 0; latest 5 March 2023, emergency care)"],
+    }
+
+
+def test_a_county_opts_in_by_taking_a_row_out_of_the_table():
+    facts = table(feature("x", codes="chronic_conditions", group="depression"))
+    rules = list_rules("hidden_reasons")
+    kept = rules[~rules["value"].isin(["depression", "ICD-10:F", "ICPC-2:P", "ATC:N06"])]
+    assert is_hidden(facts, rules.to_dict("records")).tolist() == [True]
+    assert is_hidden(facts, kept.to_dict("records")).tolist() == [False]
 
 
 def test_a_feature_without_a_description_is_not_shown():

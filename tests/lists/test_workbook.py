@@ -14,54 +14,63 @@ HEADINGS = {
         "Tunniste",
         "Ikä",
         "Alue",
-        "Kieli",
+        "Asiointikieli",
         "Nykyiset palvelut",
         "Arvio, %",
         "Arvio ja vertailu",
-        "Tietoja, jotka liittyvät tavallista suurempaan todennäköisyyteen",
+        "Mihin arvio perustuu",
+        "Huomioitavaa",
         "Päätös (valitse)",
-        "Päätöksen syy (valitse)",
-        "Päätöksen päivä",
-        "Lisätietoja",
+        "Syy (valitse)",
+        "Päivä",
+        "Arjessa pärjääminen, asiakkaan oma arvio (valitse)",
+        "Oma arvio ja lisätiedot",
         "Malli ja tietojen päivä",
+        "Listan tunnus",
     ],
     "sv": [
         "Plats",
         "Kod",
         "Ålder",
         "Område",
-        "Språk",
+        "Kontaktspråk",
         "Nuvarande tjänster",
         "Risk, %",
         "Bedömning och jämförelse",
-        "Uppgifter som hänger samman med högre sannolikhet än vanligt",
+        "Vad bedömningen grundar sig på",
+        "Att notera",
         "Beslut (välj)",
-        "Orsak till beslutet (välj)",
-        "Beslutsdatum",
-        "Tilläggsuppgifter",
+        "Orsak (välj)",
+        "Datum",
+        "Hur vardagen fungerar, klientens egen bedömning (välj)",
+        "Egen bedömning och tilläggsuppgifter",
         "Modell och uppgifternas datum",
+        "Listans kod",
     ],
     "en": [
         "Rank",
         "Id",
         "Age",
         "Area",
-        "Language",
+        "Contact language",
         "Current services",
         "Risk, %",
         "Assessment and comparison",
-        "Facts associated with a higher than usual probability",
+        "What the assessment rests on",
+        "To note",
         "Decision (choose)",
-        "Reason for the decision (choose)",
-        "Date of decision",
-        "Further notes",
+        "Reason (choose)",
+        "Date",
+        "Coping in daily life, the client’s own view (choose)",
+        "Own judgement and further notes",
         "Model and date of the data",
+        "List id",
     ],
 }
 SHEETS = {
-    "fi": ["Ohje", "Lista", "Valinnat", "Yhteenveto"],
-    "sv": ["Anvisning", "Lista", "Alternativ", "Sammandrag"],
-    "en": ["Guide", "List", "Choices", "Summary"],
+    "fi": ["Ohje", "Lista", "Otos", "Valinnat", "Yhteenveto"],
+    "sv": ["Anvisning", "Lista", "Stickprov", "Alternativ", "Sammandrag"],
+    "en": ["Guide", "List", "Sample", "Choices", "Summary"],
 }
 COVER = {
     "fi": ["Ehdotus, ei päätös", "Käyttötarkoitus", "1.1.2024", "versio 1.2.0", "Enintään 3 henkilöä"],
@@ -81,9 +90,7 @@ def written(listing, tmp_path):
 
 
 def texts(sheet):
-    return "\n".join(
-        str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None
-    )
+    return "\n".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None)
 
 
 @pytest.mark.parametrize("language", ["fi", "sv", "en"])
@@ -104,32 +111,28 @@ def test_no_text_of_one_language_stands_in_the_workbook_of_another(written):
         "fi": set(re.findall(r"[A-Za-zÅÄÖåäö]{6,}", "".join(texts(sheet) for sheet in finnish))),
         "sv": set(re.findall(r"[A-Za-zÅÄÖåäö]{6,}", "".join(texts(sheet) for sheet in swedish))),
     }
-    assert words["fi"] & words["sv"] == {
-        "Kokkola",
-        "Veteli",
-        "Listan",
-        "listan",
-    }  # both languages say "listan"
+    # Both languages say "listan".
+    assert words["fi"] & words["sv"] == {"Kokkola", "Veteli", "Listan"}
 
 
 def test_the_banner_says_proposal_date_and_model_above_the_rows(written):
     assert written()["Lista"]["A1"].value == (
-        "Ehdotus, ei päätös · Säännöllisen kotihoidon alkaminen, seuraavat 12 kk · tiedot 1.1.2024 asti · "
-        "malli home_care_start, versio 1.2.0"
+        "Ehdotus, ei päätös · Ympärivuorokautisen hoivan alkaminen, seuraavat 12 kk · tiedot 1.1.2024 asti · "
+        "malli round_the_clock, versio 1.2.0"
     )
 
 
 def test_the_list_can_be_scrolled_filtered_and_printed(written):
     sheet = written()["Lista"]
     assert sheet.freeze_panes == "C3"
-    assert sheet.auto_filter.ref == "A2:N8"
+    assert sheet.auto_filter.ref == "A2:Q8"
     assert sheet.page_setup.orientation == "landscape"
     assert sheet.page_setup.paperSize == 9
     assert sheet.sheet_properties.pageSetUpPr.fitToPage
     assert sheet.page_setup.fitToWidth in (None, 1)  # 1 is what the file format means by nothing
     assert sheet.page_setup.fitToHeight == 0
     assert sheet.print_title_rows == "$1:$2"
-    assert sheet.print_area == "'Lista'!$A$1:$N$8"
+    assert sheet.print_area == "'Lista'!$A$1:$O$8"
     assert sheet.oddHeader.left.text == "Luottamuksellinen"
     assert sheet.oddHeader.right.text == "Ehdotus, ei päätös"
     assert sheet.oddFooter.right.text == "Sivu &P / &N"
@@ -139,10 +142,11 @@ def test_every_decision_has_its_choices_and_its_date(written):
     book = written()
     sheet = book["Lista"]
     rules = {str(rule.sqref): rule for rule in sheet.data_validations.dataValidation}
-    assert sorted(rules) == ["J3:J8", "K3:K8", "L3:L8"]
-    assert rules["J3:J8"].formula1 == "'Valinnat'!$A$1:$A$4"
-    assert rules["K3:K8"].formula1 == "'Valinnat'!$B$1:$B$7"
-    assert (rules["L3:L8"].type, rules["L3:L8"].operator) == ("date", "greaterThanOrEqual")
+    assert sorted(rules) == ["K3:K8", "L3:L8", "M3:M8", "N3:N8"]
+    assert rules["K3:K8"].formula1 == "'Valinnat'!$A$1:$A$4"
+    assert rules["L3:L8"].formula1 == "'Valinnat'!$B$1:$B$9"
+    assert (rules["M3:M8"].type, rules["M3:M8"].operator) == ("date", "greaterThanOrEqual")
+    assert rules["N3:N8"].formula1 == "'Valinnat'!$C$1:$C$4"
     choices = [row[0] for row in book["Valinnat"].iter_rows(max_row=4, values_only=True)]
     assert choices == ["Otetaan yhteyttä", "Ei toimenpiteitä", "Jo tiedossa", "Virheelliset tiedot"]
     assert book["Valinnat"].sheet_state == "hidden"
@@ -153,8 +157,8 @@ def test_only_the_columns_to_fill_in_are_open_and_they_are_empty(written):
     assert sheet.protection.sheet
     assert not sheet.protection.autoFilter  # in the file format, 0 means allowed
     for row in sheet.iter_rows(min_row=3):
-        assert [cell.column_letter for cell in row if not cell.protection.locked] == ["J", "K", "L", "M"]
-        assert all(cell.value is None for cell in row[9:13])
+        assert [cell.column_letter for cell in row if not cell.protection.locked] == ["K", "L", "M", "N", "O"]
+        assert all(cell.value is None for cell in row[10:15])
 
 
 def test_text_that_looks_like_a_formula_stays_text(written, make_county):
@@ -196,7 +200,7 @@ def test_exclusions_are_counted_on_the_cover_and_small_counts_hidden(written, ma
     risk[10:12] = np.nan
     cover = texts(written(county, make_scores(county, risk))["Ohje"])
     assert "Jätetty pois: kuollut: 7" in cover
-    assert "Jätetty pois: muuttanut pois alueelta: 0" in cover
+    assert "Tarkistettu, ei ketään: muuttanut pois alueelta, vastustaa" in cover
     assert "Jätetty pois: todennäköisyyttä ei voitu arvioida: alle 5" in cover
 
 
@@ -204,7 +208,7 @@ def test_small_areas_are_hidden_in_the_summary_and_cannot_be_worked_out(written,
     areas = ["Halsua"] * 3 + ["Kokkola"] * 40 + ["Veteli"] * 20
     summary = written(make_county(63, area=areas), capacity=6)["Yhteenveto"]
     rows = {row[0]: row[1:] for row in summary.iter_rows(min_row=3, values_only=True)}
-    assert rows["Halsua"] == ("alle 5", "peitetty", 6, "alle 5", "peitetty")
+    assert rows["Halsua"] == ("alle 5", "peitetty", 6, "alle 5", "peitetty", "peitetty", "alle 5")
     assert rows["Veteli"][0] == "peitetty"
     assert rows["Kokkola"][0] == 40
     assert rows["Yhteensä"][0] == 63
@@ -213,7 +217,7 @@ def test_small_areas_are_hidden_in_the_summary_and_cannot_be_worked_out(written,
 @pytest.mark.parametrize("language", ["fi", "sv", "en"])
 def test_knowledge_management_has_no_sheet_of_persons_and_no_id_in_the_file(language, listing, tmp_path):
     path = listing(purpose="knowledge_management", language=language).to_excel(tmp_path / "counts.xlsx")
-    assert openpyxl.load_workbook(path).sheetnames == [SHEETS[language][0], SHEETS[language][3]]
+    assert openpyxl.load_workbook(path).sheetnames == [SHEETS[language][0], SHEETS[language][4]]
     with zipfile.ZipFile(path) as parts:
         assert not any(b"p00" in parts.read(name) for name in parts.namelist())
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from servicenee.need.boosted import boosted_predictor, fit_boosted
 from servicenee.need.columns import Rows, learn_columns, read_matrix, used
 from servicenee.need.families import LOGISTIC
 from servicenee.need.linear import fit_linear, linear_predictor
@@ -77,3 +78,23 @@ def test_nearly_equal_weights_give_trees_as_good_as_equal_weights():
         for weights in (np.ones(6_000), np.r_[np.full(5_999, 1.0), 1.001])
     ]
     assert losses[0] == pytest.approx(losses[1], abs=0.005)
+
+
+def test_columns_of_our_features_that_count_use_are_held_to_raise_the_prediction():
+    names = ["age", "count_contacts_emergency_365d", "latest_weight_730d", "latest_CPS_365d"]
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 4)), columns=names)
+    held = {column.name for column in learn_columns(X, None, "auto") if column.is_increasing}
+    assert held == {"count_contacts_emergency_365d", "latest_CPS_365d"}
+    assert not any(column.is_increasing for column in learn_columns(X, None))
+    with pytest.raises(ValueError, match=r"`increasing` must name columns of X; 1 are not there: weight"):
+        learn_columns(X, None, ["weight"])
+
+
+def test_trees_never_fall_along_a_column_held_to_rise():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"visits": rng.poisson(3, 4_000).astype(float), "other": rng.normal(size=4_000)})
+    y = (rng.random(4_000) < expit(np.sin(X["visits"]) + X["other"])).astype(int)
+    columns = used(learn_columns(X, None, ["visits"]))
+    trees = fit_boosted(Rows(X.to_numpy(), columns, y, np.ones(4_000)), LOGISTIC, 60, seed=0)
+    along = boosted_predictor(trees, np.column_stack([np.arange(12.0), np.zeros(12)]))
+    assert (np.diff(along) >= 0).all()

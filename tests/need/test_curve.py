@@ -1,9 +1,12 @@
 """Risk by several horizons: it adds up, agrees with Aalen-Johansen, and uses follow-up that ended early."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from servicenee.evaluation import known_outcomes
 from servicenee.need import NeedClassifier, RiskCurve
 from servicenee.need.hazards import FollowUp, cut_into_periods
 
@@ -39,14 +42,22 @@ def model(county):
     return RiskCurve(HORIZONS, random_state=0).fit(X, labels)
 
 
-def test_risks_are_true_at_every_horizon_for_every_cause(model, county):
-    X, _, true = county
+def test_the_curves_add_up_to_aalen_and_johansen_at_every_horizon_for_every_cause(model, county):
+    X, labels, _ = county
     curve = model.predict_curve(X)
     for horizon in HORIZONS:
-        for place, cause in enumerate(["risk", "death", "other"]):
-            predicted = curve[f"{cause}_{horizon}d"]
-            assert predicted.sum() == pytest.approx(true[horizon][:, place].sum(), rel=0.1)
-    frail = X["frailty"].to_numpy() > 1
+        within = labels["time_days"] < horizon
+        cut = labels.assign(status=labels["status"].where(within, 0), time_days=labels["time_days"].clip(upper=horizon))
+        for name, status in (("risk", 1), ("death", 2), ("other", 4)):
+            known = known_outcomes(cut)
+            observed = known.weights @ (cut["status"].to_numpy()[known.positions] == status)
+            assert curve[f"{name}_{horizon}d"].sum() == pytest.approx(observed, rel=0.01)
+
+
+def test_risks_are_true_for_all_and_for_the_frail(model, county):
+    X, _, true = county
+    curve, frail = model.predict_curve(X), X["frailty"].to_numpy() > 1
+    assert curve["risk_365d"].sum() == pytest.approx(true[365][:, 0].sum(), rel=0.08)
     assert curve["risk_365d"][frail].sum() == pytest.approx(true[365][frail, 0].sum(), rel=0.08)
 
 
@@ -137,3 +148,33 @@ def test_a_persons_curve_does_not_depend_on_who_else_is_scored(model, county):
     together = model.predict_curve(X).to_numpy()
     parts = np.concatenate([model.predict_curve(X.iloc[start : start + 7]).to_numpy() for start in range(0, 300, 7)])
     assert parts.tobytes() == together.tobytes()
+
+
+@pytest.fixture(scope="module")
+def gammopathy():
+    """Months to progression, death competing. A month known to be free of both ends after it, not at its start."""
+    table = pd.read_parquet(Path(__file__).parents[1] / "data" / "mgus2" / "mgus2.parquet")
+    progressed = table["pstat"] == 1
+    status = np.where(progressed, 1, np.where(table["death"] == 1, 2, 3))
+    months = np.where(progressed, table["ptime"], table["futime"]) + (status == 3.0)
+    labels = pd.DataFrame({"status": status, "time_days": months.astype(float), "value": 0.0, "exposure_days": months})
+    return table[["age", "sex", "hgb", "creat", "mspike"]], labels
+
+
+@pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
+def test_without_features_the_curve_is_that_of_aalen_and_johansen(gammopathy):
+    """Golden: R's survival::survfit, 3.41 / 6.37 / 9.98 % by month 60 / 120 / 240; death 32.0 / 53.2 / 72.4 %."""
+    nothing, labels = gammopathy[0][["age"]] * 0, gammopathy[1]
+    curve = RiskCurve((61, 121, 241), interval_days=6, random_state=0).fit(nothing, labels).predict_curve(nothing[:1])
+    found = 100 * curve.iloc[0].to_numpy()
+    assert found[:3] == pytest.approx([3.41, 6.37, 9.98], abs=0.2)
+    assert found[3:6] == pytest.approx([32.0, 53.2, 72.4], abs=0.2)
+
+
+@pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
+def test_with_features_the_mean_of_the_curves_stays_close_to_it(gammopathy):
+    X, labels = gammopathy
+    curve = RiskCurve((61, 121, 241), interval_days=12, random_state=0).fit(X, labels).predict_curve(X)
+    found = 100 * curve.mean().to_numpy()
+    assert found[:3] == pytest.approx([3.41, 6.37, 9.98], abs=0.3)
+    assert found[3:6] == pytest.approx([32.0, 53.2, 72.4], abs=2.0)

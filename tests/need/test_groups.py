@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from servicenee.evaluation import log_loss
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.need import NeedClassifier
+from servicenee.need.calibration import fit_calibrator
 from servicenee.need.folds import person_folds, rows_for_selection
 
 N_PERSONS, N_TIMES = 250, 6
@@ -66,3 +67,21 @@ def test_at_most_50000_rows_choose_the_engine_and_stand_for_all(event_rate):
     assert weights.sum() == pytest.approx(120_000)
     assert weights[y[rows] == 1].sum() == pytest.approx(y.sum())
     assert y[rows].sum() >= min(y.sum(), 2_000)
+
+
+def test_cross_fitting_calibrates_on_all_rows(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3_000, 2))
+    y = (rng.random(3_000) < 1 / (1 + np.exp(1 - X[:, 0]))).astype(int)
+    monkeypatch.setattr("servicenee.need.folds.MAX_ROWS", 600)
+    monkeypatch.setattr("servicenee.need.folds.MIN_EVENTS", 100)
+    seen = {}
+
+    def spy(kind, logits, *rest):
+        seen[len(seen)] = len(logits)
+        return fit_calibrator(kind, logits, *rest)
+
+    monkeypatch.setattr("servicenee.need.classifier.fit_calibrator", spy)
+    for cross_fitting in (False, True):
+        NeedClassifier(cross_fitting=cross_fitting, random_state=0).fit(X, y, groups=np.arange(3_000))
+    assert list(seen.values()) == [600, 3_000]

@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from servicenee.need import NeedClassifier
+from servicenee.need import NeedClassifier, reason_stability
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +92,15 @@ def test_an_array_has_columns_x0_x1_and_rows_0_1(people):
     reasons = model.explain(numbers[:20])
     assert set(reasons["feature"]) <= {"x0", "x1"}
     assert reasons.index.isin(range(20)).all()
+
+
+def test_stability_tells_reasons_in_the_data_from_reasons_of_chance():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(600, 6)), columns=list("abcdef"), index=pd.Index(range(600), name="person_id"))
+    clear = (rng.random(600) < 1 / (1 + np.exp(-3 * X["a"]))).astype(int)
+    chance = rng.integers(0, 2, 600)
+    figures = [
+        reason_stability(NeedClassifier(random_state=0).fit(X, y), X, y, n_reasons=1, n_refits=3, random_state=0)
+        for y in (clear, chance)
+    ]
+    assert figures[0] > 0.9 > 0.8 > figures[1]

@@ -30,7 +30,7 @@ def assert_same(left: Registers, right: Registers) -> None:
 
 
 def _by_person(requests: pd.DataFrame) -> pd.DataFrame:
-    plain = requests.sort_values("person_id", ignore_index=True).astype(object)
+    plain = requests.sort_values("person_id", ignore_index=True, kind="stable").astype(object)
     return plain.where(plain.notna(), None)
 
 

@@ -16,7 +16,7 @@ TABLES = ("persons", "events", "stays", "coverage")
 
 @pytest.fixture(scope="module")
 def small() -> Registers:
-    return make_registers(150, random_state=3)
+    return make_registers(150, random_state=3).replaced(requests=None)
 
 
 def assert_same(first: Registers, second: Registers) -> None:
@@ -40,7 +40,7 @@ def counted(registers: Registers) -> pd.Series:
     ids=["2018-2023", "2012-2016", "2020-2025"],
 )
 def test_the_round_trip_returns_the_same_registers(tmp_path, options):
-    registers = make_registers(60, random_state=1, **options)
+    registers = make_registers(60, random_state=1, **options).replaced(requests=None)
     write_hilmo(registers, tmp_path)
     again = read_hilmo(tmp_path)
     assert_same(again, registers)
@@ -179,7 +179,7 @@ def test_the_callers_coverage_and_extract_date_count_before_those_of_the_folder(
 
 @pytest.mark.slow
 def test_a_million_rows_take_seconds(tmp_path):
-    registers = make_registers(5_000, random_state=0)
+    registers = make_registers(5_000, random_state=0).replaced(requests=None)
     write_hilmo(registers, tmp_path)
     began = time.process_time()
     again = read_hilmo(tmp_path)

@@ -1,0 +1,217 @@
+"""`read_decisions`: a list that came back filled in, or the protected folder, comes in; decisions go out."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from servicenee.lists.choices import CHOICES, INPUTS, choice_names, choice_texts, plain
+from servicenee.lists.protected import read_all, write_once
+from servicenee.lists.returned import read_returned
+from servicenee.texts import text
+
+COLUMNS = ("person_id", "list_id", *INPUTS)
+FINDINGS = ("sheet", "row", "column", "finding", "remedy")
+_FOLDER = "decisions"
+_FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_050  # 2000 to 2099 as Excel counts days
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Decisions:
+    """What professionals, with the clients, wrote on a list.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per row that was filled in: person_id (text, as in the file), list_id, decision, decision_reason,
+        decision_date (NaT where it could not be read), coping, free_text. Choices are language-neutral names, ""
+        where nothing was chosen.
+    findings : DataFrame
+        What could not be read or should be completed: sheet, row (as the spreadsheet numbers it), column, finding,
+        remedy, in the language of the list. The other cells of such a row are kept.
+    n_rows : int
+        Rows that came back, filled in or not.
+
+    Examples
+    --------
+    Made by `read_decisions`, which shows an example.
+    """
+
+    table: pd.DataFrame
+    findings: pd.DataFrame
+    n_rows: int
+
+    @property
+    def coping_share(self) -> float:
+        """Share of the returned rows in which the client's own view of coping was filled in; NaN without rows."""
+        asked = self.table["coping"].isin([name for name in CHOICES["coping"] if name != "not_asked"])
+        return float(asked.sum() / self.n_rows) if self.n_rows else np.nan
+
+    def store(self, folder: str | Path) -> Path:
+        """Keep the decisions in the protected folder, where ``read_decisions(folder)`` finds all of them.
+
+        Parameters
+        ----------
+        folder : str or Path
+            The protected folder that holds the record of lists.
+
+        Returns
+        -------
+        Path
+            The file; the same decisions are stored once.
+        """
+        table = self.table.assign(n_rows=self.n_rows)
+        digest = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:16]
+        path = Path(folder) / _FOLDER / f"{digest}.parquet"
+        return path if path.exists() else write_once(table, path)
+
+    def __repr__(self) -> str:
+        """Counts; never a row, for a repr ends up in logs."""
+        return f"Decisions({len(self.table)} of {self.n_rows} rows filled in, {len(self.findings)} findings)"
+
+
+def read_decisions(path: str | Path) -> Decisions:
+    """Read a list that came back filled in, or all decisions stored in the protected folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        An Excel or CSV file as `SegmentList` wrote it, in any of its languages, or the protected folder. A CSV
+        with the columns person_id, decision, decision_reason, decision_date, coping and free_text will do too, for
+        objections that came by another way.
+
+    Returns
+    -------
+    Decisions
+        Rows that nobody filled in are counted, not kept.
+
+    Raises
+    ------
+    ValueError
+        If the headings of a list are not found.
+
+    Notes
+    -----
+    A cell that cannot be read costs that cell only, and is named in `findings` with its row and how to mend it;
+    neither findings nor errors show what stands in a cell. A decision without a readable date counts from the date
+    of the list.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from servicenee import read_decisions
+    >>> rows = ["person_id;decision;decision_date", "17;Otetaan yhteyttä;5.3.2024", "18;maybe;"]
+    >>> _ = Path("back.csv").write_text("\\n".join(rows), encoding="utf-8")
+    >>> decisions = read_decisions("back.csv")
+    >>> decisions
+    Decisions(1 of 2 rows filled in, 1 findings)
+    >>> decisions.findings.loc[0, "row"], decisions.findings.loc[0, "remedy"][:34]
+    (np.int64(3), 'Choose from the list: Will be cont')
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _stored(path)
+    tables, findings, n_rows = [], [], 0
+    for sheet in read_returned(path):
+        made, found = _read_sheet(sheet.name, sheet.cells, sheet.language)
+        tables.append(made)
+        findings += found
+        n_rows += len(sheet.cells)
+    table = pd.concat(tables, ignore_index=True)
+    return Decisions(table, pd.DataFrame(findings, columns=list(FINDINGS)), n_rows)
+
+
+def empty_decisions() -> pd.DataFrame:
+    """A table of decisions without rows."""
+    table = pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    return table.assign(decision_date=pd.Series(dtype="datetime64[us]"))
+
+
+def _stored(folder: Path) -> Decisions:
+    table = read_all(folder / _FOLDER)
+    n_rows = 0
+    if len(table):
+        n_rows = int(table.groupby("file")["n_rows"].first().sum())
+        table = table[list(COLUMNS)].drop_duplicates()
+        table = table.sort_values(["person_id", "decision_date", "list_id"], kind="stable", ignore_index=True)
+    return Decisions(table if n_rows else empty_decisions(), pd.DataFrame(columns=list(FINDINGS)), n_rows)
+
+
+def _read_sheet(sheet: str, cells: pd.DataFrame, language: str) -> tuple[pd.DataFrame, list[tuple]]:
+    """Decisions of one sheet, whose rows are numbered as the spreadsheet does, and what to mend."""
+    findings: list[tuple] = []
+
+    def tell(row: int, column: str, kind: str, **values) -> None:
+        told = (text(f"lists.finding.{kind}", language), text(f"lists.remedy.{kind}", language, **values))
+        findings.append((sheet, row, text(f"lists.column.{column}", language), *told))
+
+    kept = []
+    for row, record in zip(cells.index, cells.to_dict("records"), strict=True):
+        made = {field: _chosen(record.get(field), field, row, language, tell) for field in CHOICES}
+        made["free_text"] = "" if record.get("free_text") is None else str(record["free_text"]).strip()
+        made["decision_date"] = _date(record.get("decision_date"), row, tell)
+        if not (any(made[name] for name in (*CHOICES, "free_text")) or made["decision_date"] is not pd.NaT):
+            continue
+        person = record.get("person_id")
+        if not plain(person):
+            tell(row, "person_id", "no_id")
+            continue
+        _complete(made, row, tell)
+        kept.append({"person_id": _as_id(person), "list_id": str(record.get("list_id") or "").strip()} | made)
+    table = pd.DataFrame(kept, columns=list(COLUMNS)) if kept else empty_decisions()
+    for row in _repeated(table, cells):
+        tell(row, "person_id", "repeated")
+    return table.assign(decision_date=pd.to_datetime(table["decision_date"]).astype("datetime64[us]")), findings
+
+
+def _chosen(value: object, field: str, row: int, language: str, tell) -> str:
+    if not plain(value):
+        return ""
+    name = choice_names(field).get(plain(value), "")
+    if not name:
+        tell(row, field, "choice", choices=", ".join(choice_texts(field, language)))
+    return name
+
+
+def _date(value: object, row: int, tell) -> pd.Timestamp:
+    """A date as Excel keeps it, or as people write it: 5.3.2024, or ISO."""
+    if not plain(value):
+        return pd.NaT
+    found = pd.NaT
+    if isinstance(value, int | float) and _FIRST_SERIAL <= value <= _LAST_SERIAL:
+        found = pd.Timestamp("1899-12-30") + pd.Timedelta(days=int(value))
+    elif hasattr(value, "year"):
+        found = pd.Timestamp(value).normalize()
+    elif isinstance(value, str):
+        parsed = (pd.to_datetime(value.strip(), format=way, errors="coerce") for way in ("%d.%m.%Y", "%Y-%m-%d"))
+        found = next((date for date in parsed if date is not pd.NaT), pd.NaT)
+    if found is pd.NaT:
+        tell(row, "decision_date", "date")
+    return found
+
+
+def _complete(made: dict, row: int, tell) -> None:
+    """Point out what a decision lacks; it counts all the same."""
+    if made["decision"] and made["decision_date"] is pd.NaT:
+        tell(row, "decision_date", "no_date")
+    if made["decision"] == "no_action" and not made["decision_reason"]:
+        tell(row, "decision_reason", "no_reason")
+    if made["decision_reason"] == "other" and not made["free_text"]:
+        tell(row, "free_text", "no_text")
+
+
+def _as_id(person: object) -> str:
+    """The id as text; Excel may have made a number of it."""
+    if isinstance(person, float) and person.is_integer():
+        return str(int(person))
+    return str(person).strip()
+
+
+def _repeated(table: pd.DataFrame, cells: pd.DataFrame) -> list[int]:
+    """Row numbers of persons who stand on the sheet a second time."""
+    if not table["person_id"].duplicated().any():
+        return []
+    ids = cells["person_id"].map(lambda person: _as_id(person) if plain(person) else "")
+    return [int(row) for row in cells.index[(ids != "") & ids.duplicated()]]
