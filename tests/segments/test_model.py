@@ -87,6 +87,25 @@ def test_a_date_of_training_is_no_evaluation(model, county):
         model.evaluate(county, "2021-10-01")
 
 
+def test_segments_are_neither_compared_with_refits_nor_recalibrated(model, county):
+    with pytest.raises(ValueError, match="`refits` must be empty for segments; got 'baselines'"):
+        model.evaluate(county, "2022-10-01", refits="baselines")
+    with pytest.raises(TypeError, match=r"must be a NeedClassifier to be recalibrated; got .*Segmenter"):
+        model.recalibrate(county, "2022-10-01")
+
+
+@pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
+def test_words_of_people_answer_the_prompts_of_the_card(model, county):
+    evaluation = model.evaluate(county, "2022-10-01")
+    assert "_To be written:_ who uses the segments" in evaluation.model_card()
+    words = {"Intended use": "For planners.", "Limits": "Private care is not seen."}
+    card = evaluation.model_card(words=words)
+    assert "## Intended use\n\nFor planners.\n" in card
+    assert "- Private care is not seen.\n" in card
+    with pytest.raises(ValueError, match=r"`words` must be for .*; got Nonsense"):
+        evaluation.model_card(words={"Nonsense": "x"})
+
+
 def test_nobody_in_the_population_gives_an_empty_table(model, county):
     empty = NeedModel(Population(120), model.features, model.estimator, name="segments")
     empty = empty.with_fit(model.estimator_, model.training_, model.feature_table)
