@@ -162,7 +162,7 @@ def measures(trained: Trained, about: str) -> dict:
         "model": trained.model.name,
         "version": trained.model.version,
         "about": about,
-        "outcome": _outcome_facts(trained.model),
+        **_outcome_facts(trained.model),
         "engine": getattr(trained.model.estimator_, "engine_", type(trained.model.estimator_).__name__),
         "n_features": len(trained.model.feature_table),
         "training": vars(trained.model.training_),
@@ -198,17 +198,19 @@ def _run(folder: Path) -> dict:
     return names
 
 
-def _outcome_facts(model: NeedModel) -> dict | None:
+def _outcome_facts(model: NeedModel) -> dict[str, dict]:
+    """The outcome and its window; nothing for segments, which have none."""
     if model.outcome is None:
-        return None
+        return {}
     definition = model.outcome.definition
-    return {
+    facts = {
         "name": definition.name,
         "kind": definition.kind,
         "label_type": definition.label_type,
         "gap_days": model.outcome.gap_days,
         "horizon_days": model.outcome.horizon_days,
     }
+    return {"outcome": facts}
 
 
 def _facts(model: NeedModel) -> str:
