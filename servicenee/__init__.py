@@ -70,6 +70,13 @@ _ROOMS = {
         "known_outcomes",
     ),
     "servicenee.need": ("DemandRegressor", "NeedClassifier", "RiskCurve"),
+    "servicenee.segments": (
+        "LatentClassSegmenter",
+        "RuleSegmenter",
+        "segment_profile",
+        "segment_stability",
+        "segment_transitions",
+    ),
     "servicenee.model": ("NeedModel",),
     "servicenee.persistence": ("save_model",),
     "servicenee.tracking": ("load_model", "log_model"),

@@ -20,9 +20,11 @@ from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
+from servicenee.need import NeedClassifier
 from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
-from servicenee.refitting import evaluate_model, recalibrated_classifier
+from servicenee.refitting import evaluate_model, evaluate_segmenter, recalibrated_classifier
 from servicenee.registers import Registers
+from servicenee.segments import LatentClassSegmenter, RuleSegmenter, SegmentEvaluation
 
 RISK_DECIMALS = 12
 
@@ -40,9 +42,9 @@ class Training:
     n_rows, n_persons : int
         Rows (person and index date) and persons.
     n_events : int or None
-        Rows with the event; None if they are 1 to 4.
+        Rows with the event; None if they are 1 to 4, and of segments.
     base_rate : float or None
-        Event rate, weighted for censoring; None if there are 1 to 4 events.
+        Event rate, weighted for censoring; None if there are 1 to 4 events, and of segments.
     digest : str
         Fingerprint of features and labels without ids: the same data gives the same one.
     """
@@ -65,11 +67,11 @@ class NeedModel:
         Who is scored.
     features : FeatureSet or builder
         What was known on the index date.
-    estimator : NeedClassifier, DemandRegressor or RiskCurve
-        Learns the risk, the amount or the risk by several horizons; it is cloned. Any scikit-learn estimator fits
-        inside, as in ``NeedClassifier(LogisticRegression())``.
-    outcome : Outcome
-        What is predicted.
+    estimator : NeedClassifier, DemandRegressor, RiskCurve, LatentClassSegmenter or RuleSegmenter
+        Learns the risk, the amount, the risk by several horizons or the segments; it is cloned. Any scikit-learn
+        estimator fits inside the first three, as in ``NeedClassifier(LogisticRegression())``.
+    outcome : Outcome, optional
+        What is predicted; None for segmenters.
     name : str, default="need"
         Name in scores, lists and the registry.
     version : str, optional
@@ -133,10 +135,13 @@ class NeedModel:
         """
         self._check()
         cohort = self.population.at(registers, index_dates)
-        labels = self._label(cohort)
+        labels = None if self.is_segmenter else self._label(cohort)
         X = self.features.fit_transform(cohort)
         persons = cohort.person
-        estimator = clone(self.estimator).fit(X, labels, groups=persons)
+        if labels is None:
+            estimator = clone(self.estimator).fit(X)
+        else:
+            estimator = clone(self.estimator).fit(X, labels, groups=persons)
         facts = _training(X, labels, persons, registers.extract_date)
         return self.with_fit(estimator, facts, self.features.describe(registers))
 
@@ -148,8 +153,8 @@ class NeedModel:
         by: str | Iterable[str] | None = None,
         capacity: int | float | None = None,
         refits: str | Iterable[str] = (),
-    ) -> Evaluation | DemandEvaluation:
-        """Judge risks or amounts on later index dates, whose outcomes training has not seen.
+    ) -> Evaluation | DemandEvaluation | SegmentEvaluation:
+        """Judge risks or amounts on later dates, whose outcomes training has not seen; or segments on a later one.
 
         Parameters
         ----------
@@ -164,12 +169,14 @@ class NeedModel:
         refits : str or list of str, default=()
             Models to fit on the training dates of these registers for comparison: "baselines" (age and sex; last
             year's use), "without_past_use", "learning_curve", "areas" (each area judged by a model that has not seen
-            it). The last two fit the model several times. Amounts have none.
+            it). The last two fit the model several times. Amounts and segments have none.
 
         Returns
         -------
-        Evaluation or DemandEvaluation
-            Of risks, or of expected amounts.
+        Evaluation, DemandEvaluation or SegmentEvaluation
+            Of risks, of expected amounts, or of segments: profile, names, drift and transitions since training, and
+            how unplanned admissions of the next year differ, if that year has been observed; `by` and `capacity` do
+            not apply.
 
         Raises
         ------
@@ -177,6 +184,8 @@ class NeedModel:
             If an index date lies before the end of the outcome windows of training.
         """
         self._check_fitted()
+        if self.is_segmenter:
+            return evaluate_segmenter(self, registers, index_dates, refits=refits)
         self._check_later(index_dates)
         later = self._rows(registers, index_dates)
         training = partial(self._rows, registers, self.training_.index_dates)
@@ -201,6 +210,9 @@ class NeedModel:
             A new one; its version names the method. Judge it on later index dates.
         """
         self._check_fitted()
+        if not isinstance(self.estimator_, NeedClassifier):
+            name = type(self.estimator_).__name__
+            raise TypeError(f"`estimator` must be a NeedClassifier to be recalibrated; got {name}.")
         cohort, rows = self._rows(registers, index_dates)
         found, classifier = recalibrated_classifier(self, rows, method)
         version = f"{self.version}, {found} {np.datetime64(int(cohort.index_day.max()), 'D')}"
@@ -229,10 +241,13 @@ class NeedModel:
         -----
         NeedClassifier: risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in
         order of person). DemandRegressor: expected, lower, upper. RiskCurve: risk_90d, risk_180d, ...
+        Segmenters: segment, segment_probability, uncertain.
         ``attrs["estimand"]`` of the table says in words what the numbers are.
         """
         self._check_fitted()
         cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
+        if self.is_segmenter:
+            return self._segments(cohort)
         columns = self._columns(cohort)
         known = np.isfinite(np.column_stack(list(columns.values()))).all(axis=1)
         if not known.all():
@@ -321,6 +336,11 @@ class NeedModel:
         return self
 
     @property
+    def is_segmenter(self) -> bool:
+        """Whether the model gives segments rather than risks."""
+        return isinstance(self.estimator, LatentClassSegmenter | RuleSegmenter)
+
+    @property
     def is_fitted(self) -> bool:
         """Whether the model can score."""
         return hasattr(self, "estimator_")
@@ -329,13 +349,13 @@ class NeedModel:
         for name, value, expected in (
             ("population", self.population, Population),
             ("features", self.features, Builder),
-            ("outcome", self.outcome, Outcome),
+            ("outcome", self.outcome, type(None) if self.is_segmenter else Outcome),
         ):
             if not isinstance(value, expected):
                 raise TypeError(f"`{name}` must be of class {expected.__name__}; got {type(value).__name__}.")
-        if not hasattr(self.estimator, "scores"):
+        if not (self.is_segmenter or hasattr(self.estimator, "scores")):
             raise TypeError(
-                "`estimator` must be a NeedClassifier, DemandRegressor or RiskCurve; got "
+                "`estimator` must be a NeedClassifier, DemandRegressor, RiskCurve or segmenter; got "
                 f"{type(self.estimator).__name__}. Put a scikit-learn classifier inside one: NeedClassifier(estimator)."
             )
 
@@ -378,6 +398,15 @@ class NeedModel:
                 )
         return with_strata(labels, cohort)
 
+    def _segments(self, cohort: Cohort) -> pd.DataFrame:
+        if not len(cohort):
+            empty = {"segment": object, "segment_probability": np.float64, "uncertain": bool}
+            segments = pd.DataFrame({name: np.empty(0, dtype) for name, dtype in empty.items()}, index=cohort.index)
+        else:
+            segments = self.estimator_.assign(self.transform(cohort))
+        names = {"model": self.name, "version": self.version}
+        return segments.assign(**{key: np.full(len(cohort), name, dtype=object) for key, name in names.items()})
+
     def _columns(self, cohort: Cohort) -> dict[str, np.ndarray]:
         """What the estimator says of every row, by column of the scores."""
         if not len(cohort):
@@ -408,13 +437,13 @@ class NeedModel:
         return f"<p><b>{escape(repr(self))}</b></p><table>{cells}</table>"
 
 
-def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extract_date: pd.Timestamp) -> Training:
-    known = known_outcomes(labels)
-    n_events = int((labels["status"] == EVENT).sum())
-    rate = float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
+def _training(
+    X: pd.DataFrame, labels: pd.DataFrame | None, persons: np.ndarray, extract_date: pd.Timestamp
+) -> Training:
+    n_events, rate = (None, None) if labels is None else _events(labels)
     dates = np.unique(X.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
     digest = hashlib.sha256("\n".join(X.columns).encode())
-    for table in (X, labels):
+    for table in (X,) if labels is None else (X, labels):
         for name in table.columns:
             digest.update(table[name].to_numpy(dtype=np.float64).tobytes())
     return Training(
@@ -422,10 +451,19 @@ def _training(X: pd.DataFrame, labels: pd.DataFrame, persons: np.ndarray, extrac
         extract_date=f"{extract_date:%Y-%m-%d}",
         n_rows=len(X),
         n_persons=len(np.unique(persons)),
-        n_events=None if is_small(n_events) else n_events,
-        base_rate=None if is_small(n_events) else rate,
+        n_events=n_events,
+        base_rate=rate,
         digest=digest.hexdigest()[:16],
     )
+
+
+def _events(labels: pd.DataFrame) -> tuple[int | None, float | None]:
+    """Number of events and their rate, weighted for censoring; None for 1 to 4 events."""
+    known = known_outcomes(labels)
+    n_events = int((labels["status"] == EVENT).sum())
+    if is_small(n_events):
+        return None, None
+    return n_events, float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
 
 
 def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:

@@ -47,6 +47,11 @@ TRUSTED = (
     "servicenee.need.linear.LinearModel",
     "servicenee.need.selection.BlendedModel",
     "servicenee.need.spread.Spread",
+    "servicenee.segments.blocks.BlockColumn",
+    "servicenee.segments.latent.LatentClassSegmenter",
+    "servicenee.segments.rules.RuleSegmenter",
+    "servicenee.segments.schemes.Clause",
+    "servicenee.segments.schemes.Rule",
 )
 # A user's own estimator may be of any class of scikit-learn (trees and losses are internal classes of it).
 _TRUSTED_PACKAGE = "sklearn."
@@ -185,7 +190,7 @@ def _manifest(model: NeedModel, folder: Path) -> dict:
         "training": vars(model.training_),
         "population": to_plain(model.population),
         "outcome": to_plain(model.outcome),
-        "outcome_definition": plain_definition(model.outcome),
+        "outcome_definition": None if model.outcome is None else plain_definition(model.outcome),
         "features": to_plain(model.features),
         "feature_table": json.loads(model.feature_table.to_json(orient="split", index=False, double_precision=15)),
     }
@@ -193,7 +198,8 @@ def _manifest(model: NeedModel, folder: Path) -> dict:
 
 def _rebuild(manifest: dict, estimator) -> NeedModel:
     outcome = from_plain(manifest["outcome"])
-    warn_if_redefined(outcome, manifest["outcome_definition"])
+    if outcome is not None:
+        warn_if_redefined(outcome, manifest["outcome_definition"])
     model = NeedModel(
         from_plain(manifest["population"]),
         from_plain(manifest["features"]),

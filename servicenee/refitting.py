@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from servicenee._checks import check_choice
+from servicenee._checks import check_choice, check_dates
 from servicenee.cohort import Cohort, completed_years
 from servicenee.evaluation import (
     DemandEvaluation,
@@ -23,9 +23,13 @@ from servicenee.evaluation import (
 from servicenee.evaluation.facts import ModelFacts
 from servicenee.evaluation.horizons import horizon_columns
 from servicenee.evaluation.refits import Rows, column_sets, compare_refits, learning_curve, leave_areas_out
+from servicenee.exceptions import LeakageError
+from servicenee.index_dates import latest_index_date
 from servicenee.need import NeedClassifier
 from servicenee.need.calibration import recalibrated
 from servicenee.outcomes import CENSORED, EVENT, Outcome
+from servicenee.registers import Registers
+from servicenee.segments import COMPARED_BY, SegmentEvaluation, evaluate_segments
 
 REFITS = ("baselines", "without_past_use", "learning_curve", "areas")
 BASELINES = ("age_sex", "last_year_use")
@@ -65,11 +69,23 @@ def evaluate_model(
     return judged.with_model(model_facts(model), tables)
 
 
+def evaluate_segmenter(model, registers: Registers, index_dates, *, refits: str | Iterable[str]) -> SegmentEvaluation:
+    """What ``NeedModel.evaluate`` gives of segments, on the last of the index dates; `refits` must be empty."""
+    if refits:
+        raise ValueError(f"`refits` must be empty for segments; got {refits!r}.")
+    date, last = check_dates("index_dates", index_dates)[-1], np.datetime64(max(model.training_.index_dates))
+    if date <= last:
+        raise LeakageError(f"`index_dates` must lie after {last}, the last of training; got {date}.")
+    then, now = (model.population.at(registers, str(day)) for day in (last, date))
+    outcome = Outcome(COMPARED_BY)
+    labels = outcome.label(now) if date <= latest_index_date(outcome, registers) else None
+    before = model.estimator_.segment_probabilities(model.transform(then)) if len(then) else None
+    facts = {"before": before, "labels": labels, "outcome": outcome}
+    return evaluate_segments(model.estimator_, now, model.transform(now), **facts)
+
+
 def recalibrated_classifier(model, rows: Rows, method: str) -> tuple[str, NeedClassifier]:
     """How the model must be changed to be right on these rows, and its classifier so changed (not refitted)."""
-    if not isinstance(model.estimator_, NeedClassifier):
-        name = type(model.estimator_).__name__
-        raise TypeError(f"`estimator` must be a NeedClassifier to be recalibrated; got {name}.")
     change = recalibrate(rows.labels, model.estimator_.scores(rows.X)["risk"], method=method)
     changed = copy.copy(model.estimator_)
     if change.method in ("intercept", "logistic"):

@@ -22,6 +22,7 @@ from servicenee.exceptions import ModelError
 from servicenee.features import FeatureSet
 from servicenee.model import NeedModel
 from servicenee.persistence import manifest_sha256, read_model, save_model
+from servicenee.segments import SegmentEvaluation
 
 STORE = "mlruns"
 DATABASE = "mlflow.db"
@@ -64,7 +65,7 @@ def configure(folder: str | Path = STORE) -> str:
 
 def log_model(
     model: NeedModel,
-    evaluation: Evaluation,
+    evaluation: Evaluation | SegmentEvaluation,
     *,
     experiment: str,
     name: str | None = None,
@@ -76,7 +77,7 @@ def log_model(
     ----------
     model : NeedModel
         Fitted.
-    evaluation : Evaluation
+    evaluation : Evaluation or SegmentEvaluation
         What ``model.evaluate`` gave.
     experiment : str
         Experiment of the run; created if it does not exist.
@@ -171,7 +172,7 @@ def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> N
 
 
 class RiskFunction:
-    """What MLflow calls a loaded model: a frame of features in, scores out.
+    """What MLflow calls a loaded model: a frame of features in, scores or segments out.
 
     Examples
     --------
@@ -183,11 +184,13 @@ class RiskFunction:
         self.model = model
 
     def predict(self, frame: pd.DataFrame, params: dict | None = None) -> np.ndarray:
-        """Risk (or what else the estimator gives, column by column) of every row of a frame of features."""
+        """Risk (or segment, or what else the estimator gives, column by column) of every row of a frame of features."""
         columns = self.model.feature_table["feature"].tolist()
         missing = [name for name in columns if name not in frame.columns]
         if missing:
             raise ModelError(f"the frame lacks {len(missing)} of the {len(columns)} columns, such as {missing[0]!r}.")
+        if self.model.is_segmenter:
+            return self.model.estimator_.assign(frame[columns])["segment"].to_numpy()
         scores = self.model.estimator_.scores(frame[columns]).to_numpy()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
@@ -274,6 +277,8 @@ def _tags(model: NeedModel, folder: Path) -> dict[str, str]:
 
 
 def _description(model: NeedModel) -> str:
+    if model.outcome is None:
+        return f"Version {model.version}. Segments: {', '.join(model.estimator_.segments_)}."
     return f"Version {model.version}. {model.outcome_label('en').capitalize()}: {model.outcome.definition.text}".strip()
 
 
@@ -291,7 +296,7 @@ def _parameters(model: NeedModel) -> dict[str, object]:
     facts = vars(model.training_) | {"index_dates": ", ".join(model.training_.index_dates)}
     groups = {
         "population": vars(model.population),
-        "outcome": vars(model.outcome),
+        "outcome": {} if model.outcome is None else vars(model.outcome),
         "estimator": model.estimator.get_params(deep=False),
         "training": facts,
     }
@@ -330,7 +335,8 @@ def _signature(model: NeedModel):
     from mlflow.types.schema import ColSpec, Schema
 
     columns = [ColSpec("double", name) for name in model.feature_table["feature"]]
-    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec("double")]))
+    output = "string" if model.is_segmenter else "double"
+    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec(output)]))
 
 
 def _pip_requirements() -> list[str]:

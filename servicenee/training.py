@@ -16,12 +16,15 @@ from servicenee.evaluation import DemandEvaluation, Evaluation
 from servicenee.exceptions import ModelError
 from servicenee.index_dates import yearly_dates
 from servicenee.model import NeedModel
+from servicenee.outcomes import Outcome
 from servicenee.registers import Registers
+from servicenee.segments import COMPARED_BY, SegmentEvaluation
 
 LOG = logging.getLogger("servicenee")
 _TABLES = (
     *("data", "metrics", "capacity", "calibration", "subgroups", "comparison"),
     *("fifths", "groups", "sums"),  # of amounts
+    *("names", "stability", "drift", "separation", "explained"),  # of segments
 )
 
 
@@ -32,7 +35,7 @@ class Trained:
     Attributes
     ----------
     model : NeedModel
-    evaluation : Evaluation or DemandEvaluation
+    evaluation : Evaluation, DemandEvaluation or SegmentEvaluation
     evaluation_date : str
         Later than the outcome windows of training.
     words : dict of str to str
@@ -40,7 +43,7 @@ class Trained:
     """
 
     model: NeedModel
-    evaluation: Evaluation | DemandEvaluation
+    evaluation: Evaluation | DemandEvaluation | SegmentEvaluation
     evaluation_date: str
     words: dict[str, str]
 
@@ -97,7 +100,10 @@ def train(
     """
     names = _run(find_definition(definition))
     model = names["define"]()
-    dates, later = yearly_dates(model.population, model.outcome, registers)
+    dates, later = yearly_dates(model.population, model.outcome or Outcome(COMPARED_BY), registers)
+    if model.is_segmenter:
+        # A person counts once: rows of one person repeat each other, and BIC would find too many segments.
+        dates = dates[-1:]
     LOG.info("training %s on %s", model.name, ", ".join(dates))
     model.fit(registers, dates)
     LOG.info("evaluating on %s", later)
@@ -125,10 +131,12 @@ def card(trained: Trained, about: str) -> str:
     '# home_care_start_12m, version 2024-01-01'
     """
     model, words = trained.model, dict(trained.words)
-    definition = model.outcome.definition
-    population = (definition.population, words.get("Population and data"), about, _facts(model))
+    definition = None if model.outcome is None else model.outcome.definition
+    of_outcome = "" if definition is None else definition.population
+    population = (of_outcome, words.get("Population and data"), about, _facts(model))
     words["Population and data"] = " ".join(part for part in population if part)
-    words["Outcome"] = " ".join(part for part in (definition.text, words.get("Outcome")) if part)
+    if definition is not None:
+        words["Outcome"] = " ".join(part for part in (definition.text, words.get("Outcome")) if part)
     return trained.evaluation.model_card(title=f"{model.name}, version {model.version}", words=words)
 
 
@@ -154,7 +162,7 @@ def measures(trained: Trained, about: str) -> dict:
         "model": trained.model.name,
         "version": trained.model.version,
         "about": about,
-        "outcome": _outcome_facts(trained.model),
+        **_outcome_facts(trained.model),
         "engine": getattr(trained.model.estimator_, "engine_", type(trained.model.estimator_).__name__),
         "n_features": len(trained.model.feature_table),
         "training": vars(trained.model.training_),
@@ -190,22 +198,27 @@ def _run(folder: Path) -> dict:
     return names
 
 
-def _outcome_facts(model: NeedModel) -> dict:
+def _outcome_facts(model: NeedModel) -> dict[str, dict]:
+    """The outcome and its window; nothing for segments, which have none."""
+    if model.outcome is None:
+        return {}
     definition = model.outcome.definition
-    return {
+    facts = {
         "name": definition.name,
         "kind": definition.kind,
         "label_type": definition.label_type,
         "gap_days": model.outcome.gap_days,
         "horizon_days": model.outcome.horizon_days,
     }
+    return {"outcome": facts}
 
 
 def _facts(model: NeedModel) -> str:
     facts = model.training_
     events = "fewer than 5" if facts.n_events is None else f"{facts.n_events:,}"
+    of_events = "" if model.is_segmenter else f" with {events} events"
     return (
-        f"Trained on {facts.n_rows:,} rows of {facts.n_persons:,} persons with {events} events, index dates "
+        f"Trained on {facts.n_rows:,} rows of {facts.n_persons:,} persons{of_events}, index dates "
         f"{', '.join(facts.index_dates)}, extract of {facts.extract_date}, {len(model.feature_table)} features."
     )
 

@@ -23,7 +23,7 @@ ENGLISH = re.compile(
     re.IGNORECASE,
 )
 ALSO_SWEDISH = {"version", "risk", "person"}
-SHARED_WORDS = {"version", "under", "team", "risk", "april", "september", "november", "december"}
+SHARED_WORDS = {"version", "segment", "under", "team", "risk", "april", "september", "november", "december"}
 
 
 def placeholders(template):
