@@ -51,8 +51,8 @@ def service_debt(
         waiting at its end), observed, expected, lower and upper (95 % of where a normal month would lie), difference
         (observed minus expected), debt, in_reference, reference (the period in words). Months after the reference
         add to the debt: of "met" the contacts missing so far, of "requests" the requests missing so far (need that
-        may come later), of "queue" simply how much longer the queue is than usual. NaN where 1 to 4 were observed, where what
-        is expected rests on such a month, and in sums from there on.
+        may come later), of "queue" simply how much longer the queue is than usual. NaN where 1 to 4 were observed,
+        where what is expected rests on such a month, and in sums from there on.
 
     Raises
     ------
