@@ -51,7 +51,8 @@ def service_debt(
         waiting at its end), observed, expected, lower and upper (95 % of where a normal month would lie), difference
         (observed minus expected), debt, in_reference, reference (the period in words). Months after the reference
         add to the debt: of "met" the contacts missing so far, of "requests" the requests missing so far (need that
-        may come later), of "queue" simply how much longer the queue is than usual. NaN where 1 to 4 were observed.
+        may come later), of "queue" simply how much longer the queue is than usual. NaN where 1 to 4 were observed,
+        where what is expected rests on such a month, and in sums from there on.
 
     Raises
     ------
@@ -144,10 +145,13 @@ def _compared(counts: np.ndarray, name: str, months: np.ndarray, span: tuple) ->
     expected = (total / base)[calendar] * exposure
     width = Z * np.sqrt(expected * (1 + 1 / years))
     hidden = is_small(counts)
+    # An expectation made of a small count would show it, and so would the step that either makes in a sum.
+    of_few = np.bincount(calendar[inside], weights=hidden[inside], minlength=12)[calendar] > 0
+    expected, width = (np.where(of_few, np.nan, column) for column in (expected, width))
     observed = np.where(hidden, np.nan, counts)
     difference = observed - expected
     after = months >= span[1]
-    debt = np.cumsum(np.where(after, expected - counts, 0.0)) if name != "queue" else counts - expected
+    debt = np.cumsum(np.where(after, expected - observed, 0.0)) if name != "queue" else difference
     return pd.DataFrame(
         {
             "month": months.astype("M8[D]").astype("M8[us]"),
@@ -157,7 +161,7 @@ def _compared(counts: np.ndarray, name: str, months: np.ndarray, span: tuple) ->
             "lower": np.maximum(expected - width, 0),
             "upper": expected + width,
             "difference": difference,
-            "debt": np.where(after & ~hidden, debt, np.nan),
+            "debt": np.where(after, debt, np.nan),
             "in_reference": inside,
             "reference": f"{span[0]}–{span[1] - 1}",
         }

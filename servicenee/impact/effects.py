@@ -5,6 +5,7 @@ import pandas as pd
 
 from servicenee._checks import check_choice
 from servicenee.cohort import Cohort
+from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation import known_outcomes
 from servicenee.features import FeatureSet, default_features
 from servicenee.impact.comparison import Comparison
@@ -59,7 +60,7 @@ def effect_of_lists(
     Raises
     ------
     ValueError
-        If columns are missing, listed persons have no score, or the design lacks controls.
+        If columns are missing, listed persons have no score, the design lacks controls, or fewer than 5 are described.
 
     Notes
     -----
@@ -219,6 +220,12 @@ def _before_after(eligible, cohort: Cohort, outcome, name: str, labels: pd.DataF
     days = _outcome(outcome).horizon_days if outcome != DAYS_AT_HOME else 365
     listed = np.flatnonzero(eligible["role"].to_numpy() == "listed")
     now = cohort[listed]
+    n_listed = len(np.unique(now.person))
+    if n_listed < MIN_CELL:
+        raise ValueError(
+            f"`record` must list at least {MIN_CELL} persons with a score for a description; it lists fewer, and the "
+            "means of a handful would tell of single persons. Gather more lists."
+        )
     observed = labels["status"].to_numpy()[listed] != CENSORED
     before, after = prior_use(outcome, now, days), prior_use(outcome, _moved(now, days), days)
     earlier_cohort = _moved(cohort, -2 * days)
@@ -235,7 +242,7 @@ def _before_after(eligible, cohort: Cohort, outcome, name: str, labels: pd.DataF
         }
     )
     table["change"] = table["after"] - table["before"]
-    return Comparison("before_after", name, n_listed=len(np.unique(now.person)), tables={"before_after": table})
+    return Comparison("before_after", name, n_listed=n_listed, tables={"before_after": table})
 
 
 def _moved(cohort: Cohort, days: int) -> Cohort:

@@ -9,7 +9,7 @@ from servicenee.codes import as_codelist
 from servicenee.impact.guarantee import guarantee_rates
 from servicenee.impact.levels import level_days, level_moves, service_levels
 from servicenee.impact.measures import contacts, deaths, sources_of
-from servicenee.impact.residents import RATE_COLUMNS, Residents, blank_uncovered, rate_table, residents
+from servicenee.impact.residents import RATE_COLUMNS, TOO_FEW, Residents, blank_uncovered, rate_table, residents
 from servicenee.registers import Registers
 
 DAYS_PER_YEAR = 365.25
@@ -74,6 +74,7 @@ def service_mix(
         table = rate_table(rows, f"level.{level}", days, rows.days, per=1000)
         used = levels[levels["level"] == level]
         tables.append(blank_uncovered(table, rows, _sources(registers, used)))
+    tables = _none_alone(tables)
     years = rows.days / DAYS_PER_YEAR
     moves = level_moves(rows, levels)
     for name in ("heavier", "lighter"):
@@ -107,6 +108,18 @@ def need_markers(rows: Residents, registers: Registers) -> pd.DataFrame:
 def ordered(rows: Residents, tables: list[pd.DataFrame]) -> pd.DataFrame:
     """All tables in one, columns in fixed order."""
     return pd.concat(tables, ignore_index=True)[[*rows.groups.columns, *RATE_COLUMNS]]
+
+
+def _none_alone(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Levels add up to all days: where one alone is hidden, the smallest of the others is hidden beside it."""
+    value = np.column_stack([table["value"] for table in tables])
+    alone = np.column_stack([table["note"] == TOO_FEW for table in tables]).sum(axis=1) == 1
+    beside = np.argmin(np.where(value > 0, value, np.inf), axis=1)
+    hidden = [alone & (beside == place) for place in range(len(tables))]
+    for table, at in zip(tables, hidden, strict=True):
+        table.loc[at, ["value", "error", "lower", "upper"]] = np.nan
+        table.loc[at, "note"] = TOO_FEW
+    return tables
 
 
 def _sources(registers: Registers, used: pd.DataFrame) -> set[str]:

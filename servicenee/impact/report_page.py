@@ -136,8 +136,7 @@ def _tiles(report: "ImpactReport", language: str) -> Html:
 
 def _debt_tile(debt: pd.DataFrame, language: str) -> tuple[str, str, str]:
     met = debt[debt["measure"] == "met"].sort_values("month")
-    known = met["debt"].dropna()
-    value = number(max(float(known.iloc[-1]), 0.0), language, 0) if len(known) else "–"
+    value = number(np.maximum(met["debt"].iloc[-1], 0.0), language, 0)  # a dash if the newest sum is hidden
     reference = period_text(str(debt["reference"].iloc[0]), language)
     return word("tile.debt", language), value, word("tile.debt_note", language, reference=reference)
 

@@ -24,15 +24,19 @@ _ACUTE_SOURCE, _ACUTE_STAY = "emergency", "inpatient_unplanned"
 _CLEAR = 0.02  # a smaller change of the risk is the same to a reader
 
 
-def earlier_lists(previous, index_date: pd.Timestamp) -> pd.DataFrame:
-    """Rows of lists made before the index date, in the columns of the record; `previous` is a list or such rows."""
+def earlier_lists(previous, index_date: pd.Timestamp, model: str) -> pd.DataFrame:
+    """Rows of lists of the same model made before the index date; `previous` is a list or rows of the record.
+
+    The record may hold lists of several models, whose risks are of different things.
+    """
     if previous is None:
         return pd.DataFrame(columns=list(RECORD))
     rows = previous if isinstance(previous, pd.DataFrame) else previous.record_rows
     missing = [name for name in ("index_date", "person_id", "risk", "role") if name not in rows]
     if missing:
         raise ValueError(f"`previous` must be a SegmentList or what read_record gives; {missing} are missing.")
-    return rows[rows["index_date"].astype("datetime64[us]") < index_date]
+    same = rows["model"].astype(str) == model if "model" in rows else True
+    return rows[(rows["index_date"].astype("datetime64[us]") < index_date) & same]
 
 
 def last_list(earlier: pd.DataFrame) -> pd.DataFrame:

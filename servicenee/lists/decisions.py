@@ -16,6 +16,7 @@ COLUMNS = ("person_id", "list_id", *INPUTS)
 FINDINGS = ("sheet", "row", "column", "finding", "remedy")
 _FOLDER = "decisions"
 _FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_050  # 2000 to 2099 as Excel counts days
+_YEARS = range(2000, 2100)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -96,7 +97,7 @@ def read_decisions(path: str | Path) -> Decisions:
     -----
     A cell that cannot be read costs that cell only, and is named in `findings` with its row and how to mend it;
     neither findings nor errors show what stands in a cell. A decision without a readable date counts from the date
-    of the list.
+    of the list; an objection without one cannot be told to be older than its withdrawal, and holds.
 
     Examples
     --------
@@ -187,8 +188,9 @@ def _date(value: object, row: int, tell) -> pd.Timestamp:
     elif isinstance(value, str):
         parsed = (pd.to_datetime(value.strip(), format=way, errors="coerce") for way in ("%d.%m.%Y", "%Y-%m-%d"))
         found = next((date for date in parsed if date is not pd.NaT), pd.NaT)
-    if found is pd.NaT:
+    if found is pd.NaT or found.year not in _YEARS:
         tell(row, "decision_date", "date")
+        return pd.NaT
     return found
 
 

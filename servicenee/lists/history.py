@@ -38,7 +38,7 @@ def place_decisions(decisions, registers: Registers) -> Decided:
             ServiceneeWarning,
             stacklevel=3,
         )
-    placed = table.assign(position=position)[position >= 0]
+    placed = table.assign(position=position, dated=table["decision_date"].notna())[position >= 0]
     placed = placed.assign(decision_date=placed["decision_date"].fillna(_list_dates(placed["list_id"])))
     placed = placed.assign(decision_date=placed["decision_date"].fillna(registers.extract_date))
     placed = placed.sort_values(["position", "decision_date"], kind="stable", ignore_index=True)
@@ -52,10 +52,11 @@ def _list_dates(list_ids: pd.Series) -> pd.Series:
 
 
 def _without_withdrawn(placed: pd.DataFrame) -> pd.DataFrame:
-    """Leave out objections that were withdrawn later, or on the same day."""
+    """Leave out objections that were withdrawn later, or on the same day; one without a date may be the newer one."""
     withdrawn = placed[placed["decision_reason"] == "objection_withdrawn"].groupby("position")["decision_date"].max()
     until = withdrawn.reindex(placed["position"]).to_numpy(dtype="datetime64[us]")
-    return placed[~((placed["decision_reason"] == "objected") & (placed["decision_date"] <= until))]
+    ended = (placed["decision_reason"] == "objected") & placed["dated"] & (placed["decision_date"] <= until)
+    return placed[~ended].drop(columns="dated")
 
 
 def _returned(table: pd.DataFrame, n_rows: int) -> dict[str, int]:

@@ -67,7 +67,7 @@ def segment_list(
         segment_probability, uncertain.
     previous : SegmentList or DataFrame, optional
         The last list, or what `read_record` gives: rows tell what changed since, and whoever was listed stays a
-        little longer (see Notes).
+        little longer (see Notes). Lists of other models are left aside.
     decisions : Decisions or DataFrame, optional
         What `read_decisions` gave: persons contacted, refused, objecting or assessed are left out by the rules.
     capacity : int, float or mapping of str to int, default=None
@@ -148,7 +148,7 @@ def segment_list(
     candidates = find_candidates(scores, registers, by)
     _check_made_by(scores, model)
     date = pd.Timestamp(scores.index.get_level_values("index_date")[0])
-    earlier, decided = earlier_lists(previous, date), place_decisions(decisions, registers)
+    earlier, decided = earlier_lists(previous, date, str(model.name)), place_decisions(decisions, registers)
     candidates = _with_history(candidates, segments, earlier, date)
     exclusions = find_exclusions(candidates, registers, table["exclusions"], allowed, decided.table, model.outcome)
     exclusions = mark_listed_before(candidates, exclusions, new)

@@ -87,3 +87,14 @@ def test_small_counts_are_hidden():
 def test_a_reference_that_cannot_serve_is_refused(reference):
     with pytest.raises(ValueError, match="`reference` must"):
         service_debt(requests(NORMAL), reference=reference, extract_date="2023-02-01")
+
+
+def test_a_small_count_can_be_found_neither_in_what_was_expected_nor_in_the_sum():
+    first = {"2022-03-01": 3, "2023-05-01": 2}
+    months = pd.date_range("2022-01-01", "2023-07-01", freq="MS")
+    days = pd.Series([month for month in months for _ in range(first.get(str(month.date()), 12))])
+    table = debt_of(pd.DataFrame({"person_id": range(len(days)), "requested": days, "met": days}), "requests")
+    for month in ("2022-03-01", "2023-03-01"):
+        assert table.loc[month, ["expected", "lower", "upper", "difference"]].isna().all()
+    assert table["observed"].isna().sum() == 2
+    assert table["debt"].dropna().index.max() == pd.Timestamp("2023-02-01")

@@ -198,3 +198,10 @@ def test_a_design_without_its_controls_is_refused(planted_county, design, said):
         scores = scores.assign(risk=np.where(scores["person_id"].isin(record["person_id"]), 0.9, 0.01))
     with pytest.raises(ValueError, match=said):
         effect_of_lists(record, scores, registers, outcome=OUTCOME, design=design, features=FEATURES)
+
+
+def test_a_handful_of_listed_persons_is_not_described(county):
+    here = Population(70).at(county, "2022-01-01").frame.assign(risk=0.1)
+    record = here.head(4).assign(team="county", role="listed")
+    with pytest.raises(ValueError, match="must list at least 5 persons"):
+        effect_of_lists(record, here, county, outcome="emergency_visit", design="before_after")

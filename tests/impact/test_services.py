@@ -279,3 +279,11 @@ def test_order_of_rows_and_copies_do_not_change_a_byte():
     first, second = service_mix(registers), service_mix(registers)
     pd.testing.assert_frame_equal(first, second, check_exact=True)
     assert np.isfinite(first.loc[first["note"] == "", "value"]).all()
+
+
+def test_a_hidden_level_is_not_what_the_others_leave_of_all_days():
+    mix = service_mix(make_registers(600, random_state=0), periods=[("2022-01-01", "2023-01-01")], by="area")
+    levels = mix[mix["indicator"].str.startswith("level.")]
+    n_hidden = levels["value"].isna().groupby(levels["area"]).sum()
+    assert n_hidden.max() > 1
+    assert 1 not in set(n_hidden)

@@ -62,6 +62,9 @@ def test_an_objection_ends_when_it_is_withdrawn(listing):
     assert left_out(listing(decisions=decided(objected, withdrawn))) == {}
     again = ("p0000", "", "objected", "2023-07-01")
     assert left_out(listing(decisions=decided(objected, withdrawn, again))) == {"objected": 1}
+    undated = ("p0000", "", "objected", None)
+    came_back = decided(objected, withdrawn, undated).assign(list_id="2023-04-01-0123456789")
+    assert left_out(listing(decisions=came_back)) == {"objected": 1}
 
 
 def test_a_decision_without_a_date_counts_from_the_date_of_its_list(listing):

@@ -199,3 +199,21 @@ def test_something_else_than_decisions_is_refused(listing):
         listing(decisions=pd.DataFrame({"person_id": ["p0000"]}))
     with pytest.raises(ValueError, match="`previous` must be a SegmentList or what read_record gives"):
         listing(previous=pd.DataFrame({"person_id": ["p0000"]}))
+
+
+def test_a_list_of_another_model_is_not_what_changed_since(earlier, listing):
+    other = earlier().record_rows.assign(model="unplanned_admission", risk=0.01)
+    made = listing(previous=other)
+    assert made.rows["changes"].tolist() == listing().rows["changes"].tolist()
+    assert made.report.previous_date is pd.NaT
+
+
+@pytest.mark.parametrize("day", [datetime.datetime(9999, 12, 31), "31.12.9999", "5.3.1924"])
+def test_a_year_far_away_is_a_date_that_cannot_be_read(day, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["person_id", "decision", "decision_date"], ["17", "contact", day]):
+        book.active.append(row)
+    book.save(tmp_path / "back.xlsx")
+    decisions = read_decisions(tmp_path / "back.xlsx")
+    assert decisions.table["decision_date"].isna().all()
+    assert decisions.findings["row"].tolist() == [2, 2]
