@@ -111,7 +111,7 @@ def _tell(findings: Findings) -> None:
     table = findings.frame()
     if len(table):
         listed = "; ".join(
-            f"requests.{row.column}: {row.rule} in {row.n} of {row.n_rows} rows, {row.action}"
+            f"requests.{row.column}: {row.fault} in {row.n} of {row.n_rows} rows, {row.action}"
             for row in table.itertuples()
         )
         warnings.warn(f"{listed}. The other rows are used.", ServiceneeWarning, stacklevel=4)

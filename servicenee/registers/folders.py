@@ -12,7 +12,15 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from servicenee.exceptions import RegisterError
-from servicenee.registers.arrow import EXPECTED, WrongTypeError, looks_numeric, to_local_time, values_of, what_ids_are
+from servicenee.registers.arrow import (
+    EXPECTED,
+    WrongTypeError,
+    looks_numeric,
+    read_parquet,
+    to_local_time,
+    values_of,
+    what_ids_are,
+)
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.schema import DATE, NUMBER, TEXT
@@ -139,7 +147,7 @@ class Folder:
         if file.suffix.lower() == ".parquet":
             names = pq.read_schema(file)
             text = [name for name in columns if pa.types.is_string(names.field(name).type)]
-            return pq.ParquetFile(file, read_dictionary=text, memory_map=True).read(columns=columns, use_threads=False)
+            return read_parquet(file, columns, text)
 
         _refuse_other_encodings(file)
 

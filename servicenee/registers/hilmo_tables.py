@@ -245,17 +245,17 @@ def _contact_rows(rows: pd.DataFrame, name: str, target: str) -> pd.DataFrame:
 def _with_requests(main: pd.DataFrame, requests: pd.DataFrame) -> pd.DataFrame:
     """Assessments of need in the rows of the visits that met them; those not met in rows of their own."""
     codes = data_rows("hilmo_codes")
-    # AvoHilmo is about primary care; queues of specialist care are in other deliveries.
-    asked = requests[requests["service"].isna() | requests["service"].eq("primary_care")].reset_index(drop=True)
-    table = pd.DataFrame({"TNRO": asked["person_id"], "HOIDONTARVE_AJANKOHTA": asked["requested"], "met": asked["met"]})
     valid = codes[codes["field"].isin(["urgency", "service"]) & (codes["code"] != "*")]
+    services = valid[valid["field"] == "service"].drop_duplicates("value").set_index("value")["code"]
+    # AvoHilmo has the services of primary care; queues of specialist care are in other deliveries.
+    asked = requests[requests["service"].isna() | requests["service"].isin(services.index)].reset_index(drop=True)
+    table = pd.DataFrame({"TNRO": asked["person_id"], "HOIDONTARVE_AJANKOHTA": asked["requested"], "met": asked["met"]})
     spelled = np.full(len(asked), "", dtype=object)
     for row in valid[valid["field"] == "urgency"].to_dict("records"):
         fits = (
             (asked["urgency"] == row["value"]).to_numpy() & within(asked["requested"].to_numpy(), row) & (spelled == "")
         )
         spelled[fits] = row["code"]
-    services = valid[valid["field"] == "service"].drop_duplicates("value").set_index("value")["code"]
     table = table.assign(HTA_KIIREELLISYYS=spelled, AJANVARAUS_PALVELUMUOTO=asked["service"].map(services))
     table = table.assign(PERUUTUS_AJANKOHTA=asked["closed"], PERUUTUS_SYY=np.where(asked["closed"].notna(), "1", ""))
     visits = main[main["KAYNTI_PALVELUMUOTO"] == "T11"]

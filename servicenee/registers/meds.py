@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from servicenee._checks import check_dates, check_fraction, name_some
+from servicenee.registers.arrow import read_parquet
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import assembled, existing_folder, frame_of, require_columns
@@ -128,7 +129,7 @@ def _read_shards(root: Path, findings: Findings) -> pd.DataFrame:
             names = pq.read_schema(shard).names
             if require_columns(names, _REQUIRED, shard.relative_to(root).as_posix(), findings):
                 columns = [name for name in _COLUMNS if name in names]
-                parts.append(pq.ParquetFile(shard, read_dictionary=["code"]).read(columns=columns, use_threads=False))
+                parts.append(read_parquet(shard, columns, ["code"]))
         except (pa.ArrowException, OSError):
             findings.error(f"{shard.relative_to(root).as_posix()}: cannot be read as Parquet. Write the file again.")
     findings.raise_errors()

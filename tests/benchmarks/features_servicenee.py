@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from feature_workload import GROUPS, LOOKBACKS, VALUED, Run, statistics
 
@@ -16,7 +17,11 @@ wanted = {name: GROUPS if name in statistics("gp", "full") else VALUED for name 
 
 run = Run()
 run.lap()
-tables = [pq.ParquetFile(path).read(use_threads=False) for path in (run.events, run.index)]
+files = [pq.ParquetFile(path) for path in (run.events, run.index)]
+tables = [
+    pa.concat_tables([file.read_row_group(group, use_threads=False) for group in range(file.num_row_groups)])
+    for file in files
+]
 run.lap()
 # --- user code
 events, index = (table.to_pandas(types_mapper=pd.ArrowDtype) for table in tables)
