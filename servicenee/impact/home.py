@@ -86,7 +86,7 @@ def days_at_home_after(cohort: Cohort, *, horizon_days: int = DAYS) -> pd.DataFr
     -------
     DataFrame
         Labels as of `Outcome`: value is the number of days at home, days after death counting as none; status 3
-        where follow-up ends in the window for another reason than death, else 0.
+        where follow-up ends in the window for another reason than death.
 
     Examples
     --------

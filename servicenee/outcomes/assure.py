@@ -78,15 +78,16 @@ def assure(
     cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ids, "index_date": dates}))
     labels = outcome.label(cohort).reset_index(drop=True)
     wrong = [
-        f"{name}: {column} is {_shown(column, found)}, expected {_shown(column, expected)}"
-        for name, row, found_row in zip(names, rows, labels.to_dict("records"), strict=True)
+        (number, f"{name}: {column} is {_shown(column, found)}, expected {_shown(column, expected)}")
+        for number, (name, row, found_row) in enumerate(zip(names, rows, labels.to_dict("records"), strict=True))
         for column, expected in _expected(row).items()
         if (found := found_row[column]) != expected
     ]
     if wrong:
+        n_persons = len({number for number, _ in wrong})
         raise ValueError(
-            f"`persons` must have the labels expected of them; {len(wrong)} of {len(rows)} persons' labels differ:\n- "
-            + "\n- ".join(wrong)
+            f"`persons` must have the labels expected of them; {n_persons} of {len(rows)} persons' labels differ:\n- "
+            + "\n- ".join(line for _, line in wrong)
         )
     return labels.assign(person=names, index_date=pd.to_datetime(dates))[["person", "index_date", *LABEL_COLUMNS]]
 

@@ -50,6 +50,9 @@ class Found:
         value = (status == EVENT).astype(np.float64)
         if self.definition.kind in ("counts", "days", "sums"):
             value = self._amount(np.maximum(np.minimum(self.stop, followed), self.start))
+            # What was counted until follow-up ended is not the amount of the window, whatever came first.
+            lost = (self.censored <= self.death) & (self.censored < self.stop)
+            status[lost], time[lost] = CENSORED, exposure[lost]
         return {
             "status": status,
             "time_days": time.astype(np.float64),

@@ -45,7 +45,7 @@ class Outcome:
         Sources that count; by default those of the named outcome, else every source with such codes.
     confirm_days : int, optional
         A started stay counts only if it lasts this long (or death or leaving the area ends it sooner), and follow-up
-        ends as much earlier.
+        ends as much earlier. Of no effect on starts by visits, which their weeks confirm.
     visits_per_week, weeks : int, optional
         Takes visits for the sign of regular care, where the registers hold no stays or not the ones you mean: it starts
         with the first visit of `weeks` weeks in a row (8, if not given) that hold at least `visits_per_week` visits
@@ -113,7 +113,7 @@ class Outcome:
             changes["kind"] = check_choice("kind", self.kind, KINDS)
         if self.source is not None:
             changes["source"] = (self.source,) if isinstance(self.source, str) else tuple(self.source)
-        if self.confirm_days is not None:
+        if self.confirm_days is not None and base.visits_per_week is None:
             changes["confirm_days"] = check_days("confirm_days", self.confirm_days)
         if self.label_type is not None:
             changes["label_type"] = check_choice("label_type", self.label_type, LABEL_TYPES)
@@ -129,7 +129,8 @@ class Outcome:
         Returns
         -------
         DataFrame, shape (n_rows, 4), index (person_id, index_date)
-            status : int8, 0 no event, 1 event, 2 death first, 3 censored, 4 other competing event first;
+            status : int8, 0 no event, 1 event, 2 death first, 3 censored (for "counts", "days" and "sums" also after
+            first events: the amount of the window is not known), 4 other competing event first;
             time_days : days from the start of the window to what came first (the horizon if nothing did);
             value : 1 or 0 for "starts" and "occurs", the count, the days or the sum for the others;
             exposure_days : days of the window alive and under follow-up.

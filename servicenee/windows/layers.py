@@ -9,7 +9,6 @@ from servicenee.windows.cells import STATISTICS, Asked, Cells, Pairs, asked_for
 from servicenee.windows.measure import Measure, Window
 
 _NO_LIMIT = np.iinfo(np.int32).max
-_NEVER = np.uint8(255)
 _CODES_PER_SUM = 255  # as many as eight bits can count
 _OF_EVENTS = ("count", "any", "distinct", "since_last", "since_first")  # all other statistics are of values
 
@@ -96,7 +95,7 @@ class Layer:
         cell = (self.group_of_kind * (shape[1] * shape[2]))[pairs.kind]
         at = self._kept(pairs, cell)
         row, lag = pairs.row[at], pairs.lag[at]
-        segment = np.zeros(len(lag), dtype=np.uint8)
+        segment = np.zeros(len(lag), dtype=np.uint8 if len(self.bounds) < 256 else np.uint16)
         for bound in self.bounds[1:-1]:
             segment += lag > bound
         cell = cell[at] + np.multiply(segment, pairs.n_rows, dtype=np.int64)
@@ -142,7 +141,8 @@ class _Codes:
         place = (self.number_of_kind * n_rows)[cells.kind]
         place += cells.row
         for start in sorted({window.start for window in asked}):
-            recent = np.full((self.n_codes, n_rows), _NEVER)
+            never = np.iinfo(cells.segment.dtype).max
+            recent = np.full((self.n_codes, n_rows), never, dtype=cells.segment.dtype)
             used: slice | np.ndarray = slice(None)
             if start or not self.every_kind:
                 used = np.flatnonzero((place >= 0) & (cells.segment >= start))

@@ -7,7 +7,9 @@ import pytest
 from servicenee import (
     AnyEvent,
     Codelist,
+    Cohort,
     DaysSinceFirst,
+    DistinctCodes,
     EventCounts,
     EventMaxima,
     EventMeans,
@@ -156,3 +158,15 @@ def test_weekdays_agree_with_the_calendar():
     assert weekdays(dates.to_numpy().astype("datetime64[D]").astype(np.int64)).tolist() == [
         date.weekday() for date in dates
     ]
+
+
+@pytest.mark.parametrize("builder", [EventCounts, EventSums, DistinctCodes])
+def test_more_windows_than_fit_in_eight_bits(builder):
+    persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
+    time = pd.date_range("2023-01-01", "2023-12-31", freq="D")
+    events = pd.DataFrame({"person_id": "a", "source": "lab", "code_system": "lab", "time": time, "value": 1.0})
+    events["code"] = [f"c{day}" for day in range(len(time))]
+    registers = Registers(persons, events, extract_date="2024-06-01")
+    cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    X = builder("lab:", lookback_days=list(range(1, 301))).fit_transform(cohort)
+    assert X.iloc[0].tolist() == list(range(1, 301))

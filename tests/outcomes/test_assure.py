@@ -65,3 +65,8 @@ def test_a_person_that_cannot_be_read_is_named(person, message):
 def test_no_persons_are_no_check():
     with pytest.raises(ValueError, match="at least one person; got none"):
         assure(Outcome("death"), [])
+
+
+def test_a_person_with_two_wrong_labels_is_one_person():
+    with pytest.raises(ValueError, match="1 of 1 persons' labels differ"):
+        assure(Outcome("home_care_start"), [{"stays": "home_care 2022-03-01..", "status": 0, "time_days": 365}])

@@ -97,7 +97,15 @@ def test_counts_and_exposure_end_with_follow_up(person, seen):
         ["2021-12-31", "2022-01-01", "2022-02-01", "2022-06-01", "2023-01-01"], registered_to="2022-05-01"
     )
     labels = Outcome("emergency_visit", kind="counts").label(seen(registers, INDEX))
-    assert labels.iloc[0].to_dict() == {"status": 1, "time_days": 0, "value": 2, "exposure_days": 120}
+    assert labels.iloc[0].to_dict() == {"status": 3, "time_days": 120, "value": 2, "exposure_days": 120}
+
+
+def test_an_amount_that_death_ends_is_known_and_one_that_leaving_ends_is_not(person, seen):
+    first, number = Outcome("emergency_visit"), Outcome("emergency_visit", kind="counts")
+    visit = ["2022-02-01"]
+    dead, gone = person(visit, death_date="2022-05-01"), person(visit, registered_to="2022-05-01")
+    assert [first.label(seen(one, INDEX))["status"].item() for one in (dead, gone)] == [1, 1]
+    assert [number.label(seen(one, INDEX))["status"].item() for one in (dead, gone)] == [1, 3]
 
 
 def test_days_in_stays_count_overlaps_once(person, seen):
@@ -199,3 +207,7 @@ def test_follow_up_waits_for_the_slowest_of_outcome_and_competing_event(person, 
     )
     labels = Outcome("home_care_start", confirm_days=0).label(seen(registers, INDEX))
     assert labels[["status", "time_days"]].to_numpy().tolist() == [[3, 165]]
+
+
+def test_visits_are_confirmed_by_their_weeks():
+    assert Outcome("daily_home_care_start", confirm_days=10).definition.confirm_days == 28
