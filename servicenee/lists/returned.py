@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -40,7 +41,10 @@ def read_returned(path: Path) -> list[Sheet]:
 def _excel_sheets(path: Path):
     import openpyxl
 
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError, OSError):
+        raise ValueError(f"`path` must be an Excel workbook; {path.name} is damaged. Ask for the file again.") from None
     try:
         return [(sheet.title, [list(row) for row in sheet.iter_rows(values_only=True)]) for sheet in book.worksheets]
     finally:

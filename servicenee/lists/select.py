@@ -118,7 +118,8 @@ def _roles(able: pd.DataFrame, places: dict[str, int], terms: Terms, cut: str) -
     role = np.full(len(able), "", dtype=object)
     held = _drawn_out(able, terms)
     if cut == "county":
-        _cut(able, np.arange(len(able)), sum(places.values()), held, terms, role)
+        with_list = able["group"].map(places).to_numpy() > 0  # a unit without capacity gets no list
+        _cut(able, np.flatnonzero(with_list), sum(places.values()), held, terms, role)
         return role
     for name, rows in able.groupby("group").indices.items():
         _cut(able, rows, places[name], held, terms, role)

@@ -217,3 +217,10 @@ def test_a_year_far_away_is_a_date_that_cannot_be_read(day, tmp_path):
     decisions = read_decisions(tmp_path / "back.xlsx")
     assert decisions.table["decision_date"].isna().all()
     assert decisions.findings["row"].tolist() == [2, 2]
+
+
+def test_a_damaged_workbook_is_named_and_asked_for_again(tmp_path):
+    path = tmp_path / "list.xlsx"
+    path.write_bytes(b"PK\x03\x04 cut off on the way")
+    with pytest.raises(ValueError, match=r"list\.xlsx is damaged\. Ask for the file again"):
+        read_decisions(path)

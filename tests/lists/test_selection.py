@@ -143,6 +143,12 @@ def test_the_whole_capacity_can_go_to_the_highest_risks_of_the_county_and_both_c
     assert by_unit["lowest_risk"].tolist() == [0.8, 0.1]
 
 
+def test_a_unit_without_capacity_gets_no_list_whatever_the_cut():
+    table = candidates([0.9, 0.8, 0.7, 0.6], ["Veteli", "Kokkola"] * 2)
+    _, by_county = choose(table, terms(capacity={"Kokkola": 3, "Veteli": 0}, cut="county"))
+    assert by_county.set_index("group")["listed"].to_dict() == {"Kokkola": 2, "Veteli": 0}
+
+
 def test_held_out_persons_use_no_place_stand_above_the_cut_and_stay_the_same_with_the_seed():
     risk = np.linspace(0.9, 0.1, 400)
     first, groups = choose(candidates(risk), terms(capacity=100, holdout=0.2, random_state=5))
