@@ -47,6 +47,7 @@ def test_nine_equal_rows_per_person_are_worth_one():
     assert width(many, "ppv_at_capacity") == pytest.approx(width(one, "ppv_at_capacity"), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_intervals_of_60_cohorts_cover_the_truth_about_57_times():
     covered = {"observed_expected": 0, "calibration_slope": 0, "calibration_intercept": 0}
     truth = {"observed_expected": 1.0, "calibration_slope": 1.0, "calibration_intercept": 0.0}

@@ -46,6 +46,7 @@ def peers(lightgbm):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outcome", "smallest_auc"), OUTCOMES)
 def test_discharge_of_new_patients_is_predicted_and_calibrated(outcome, smallest_auc):
     X, y, new_X, new_y = split(outcome)
