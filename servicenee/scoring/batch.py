@@ -110,7 +110,9 @@ def _write(scores: pd.DataFrame, model: NeedModel, registers: Registers, path: P
         "training_digest": model.training_.digest,
     }
     table = pa.Table.from_pandas(scores)
-    metadata = {**(table.schema.metadata or {}), b"servicenee": json.dumps(facts).encode()}
+    # Where pandas looks for `attrs`; older versions of pyarrow do not write them.
+    words = {b"PANDAS_ATTRS": json.dumps(scores.attrs).encode()} if scores.attrs else {}
+    metadata = {**(table.schema.metadata or {}), **words, b"servicenee": json.dumps(facts).encode()}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(handle)
