@@ -68,7 +68,7 @@ def _behind_derived(block: Block) -> dict[str, _Behind | None]:
 
 
 def _latest(behind: _Behind, cohort: Cohort) -> pd.DataFrame:
-    day = np.full(len(cohort), np.datetime64("NaT"), dtype="datetime64[D]")
+    day = np.full(len(cohort), np.datetime64("NaT", "D"), dtype="datetime64[D]")
     source = np.full(len(cohort), "", dtype=object)
     if behind.kinds.any():
         row, days, sources = (_stays if behind.of_stays else _events)(behind, cohort)
