@@ -9,7 +9,8 @@ from sklearn.utils import assert_all_finite, check_random_state, column_or_1d, g
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from servicenee._checks import check_choice, check_count, check_fraction
-from servicenee.evaluation.censoring import effective_sample_size, is_labels, known_outcomes
+from servicenee.evaluation.censoring import effective_sample_size, is_labels
+from servicenee.evaluation.demand_measures import known_amounts
 from servicenee.evaluation.grouping import person_groups
 from servicenee.need.amounts import Line, expected_amounts, fit_line, joined, learn_mean, learn_two_parts
 from servicenee.need.columns import Rows, learn_columns, read_matrix, reference_row, used
@@ -30,7 +31,6 @@ from servicenee.need.linear import LinearModel, linear_contributions
 from servicenee.need.mixing import differs_from_reference, frame_mixer, matrix_mixer
 from servicenee.need.reasons import path_contributions, reasons_table
 from servicenee.need.spread import SMALLEST_MEAN, Expected, fit_spread, interval, sum_interval
-from servicenee.outcomes import CENSORED, DEATH, NO_EVENT
 
 LOSSES = ("poisson", "two_part")
 COVERAGE = 0.8
@@ -425,14 +425,10 @@ def _amounts(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows with a known amount, the amounts and the weight of each."""
     if is_labels(y):
         check_same_index(X, y)
-        amount, exposure = (_not_negative(f"y.{name}", y[name]) for name in ("value", "exposure_days"))
-        ended = np.where(exposure >= exposure.max(), NO_EVENT, DEATH)
-        status = np.where(y["status"].to_numpy() == CENSORED, CENSORED, ended)
-        # The amount is known if the whole window was, or death ended it: both are followed up to `exposure_days`.
-        known = known_outcomes(y.assign(status=status, time_days=exposure))
-        return known.positions, amount[known.positions], known.weights
-    amount = _not_negative("y", column_or_1d(y, warn=True))
-    return np.arange(len(amount)), amount, np.ones(len(amount))
+        for name in ("value", "exposure_days"):
+            _not_negative(f"y.{name}", y[name])
+        return known_amounts(y)
+    return known_amounts(_not_negative("y", column_or_1d(y, warn=True)))
 
 
 def _not_negative(name: str, values) -> np.ndarray:
