@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | check | train | predict | lists | impact`."""
+"""The command line: `servicenee demo | check | prepare | train | predict | lists | impact`."""
 
 import argparse
 import logging
@@ -6,24 +6,27 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from servicenee import __version__
-from servicenee.exceptions import ServiceneeWarning
+from servicenee.exceptions import RegisterError, ServiceneeWarning
 
 LOG = logging.getLogger("servicenee")
 _ABOUT = "Register extracts in; calibrated service-need risks and lists out."
 _COMMANDS = {
     "demo": "a synthetic county from registers to a list and a page, in under a minute",
     "check": "the quality of registers: faults, weeks without rows, coverage, delays, codes",
+    "prepare": "registers in parts that are read fast and one at a time; once per extract",
     "train": "fit a defined model, evaluate it, register it, write its card",
-    "predict": "score everybody in a model's population",
+    "predict": "score everybody in a model's population, or in those of several",
     "lists": "a list for a care coordinator from scores, and what came back of the last one",
     "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
 }
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
     "check": "servicenee check registers --output quality.html",
+    "prepare": "servicenee prepare registers prepared",
     "train": "servicenee train models/home_care_start_12m registers --alias champion",
     "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
     "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
@@ -141,16 +144,47 @@ def _train(arguments: argparse.Namespace) -> None:
     _say(f"model    {uri}", f"card     {card}", f"measures {metrics}")
 
 
+def _prepare(arguments: argparse.Namespace) -> None:
+    from servicenee.registers import read_registers, write_registers
+    from servicenee.registers.splitting import PERSONS_PER_PART
+
+    read, given = _reader_of(Path(arguments.registers)), arguments.registers
+    options = {"partitions": arguments.partitions, "extract_date": arguments.extract_date}
+    LOG.info("reading %s", given)
+    if read is not read_registers:
+        given = read(given, extract_date=arguments.extract_date)
+        options = {"partitions": arguments.partitions or max(1, -(-len(given.persons) // PERSONS_PER_PART))}
+    with _one_line():
+        write_registers(given, arguments.output, **options)
+    _say(f"prepared: {arguments.output}")
+
+
 def _predict(arguments: argparse.Namespace) -> None:
     from servicenee.scoring import predict
     from servicenee.tracking import load_model
 
-    model = load_model(arguments.model, arguments.sha256)
-    LOG.info("scoring with %r", model)
-    scores = predict(
-        model, arguments.registers, index_date=arguments.date, output=arguments.output, reasons=arguments.reasons
-    )
+    models = [load_model(arguments.model, arguments.sha256), *(load_model(path) for path in arguments.also)]
+    for model in models:
+        LOG.info("scoring with %r", model)
+    with _one_line():
+        scores = predict(
+            models,
+            arguments.registers,
+            index_date=arguments.date,
+            output=arguments.output,
+            reasons=arguments.reasons,
+            n_jobs=arguments.jobs,
+        )
     _say(f"{len(scores):,} persons scored: {arguments.output}")
+
+
+@contextmanager
+def _one_line():
+    """All faults of the registers in the one line that a scheduler keeps."""
+    try:
+        yield
+    except RegisterError as error:
+        raise ValueError(" ".join(error.findings)) from None
 
 
 def _lists(arguments: argparse.Namespace) -> None:
@@ -234,6 +268,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--persons", type=int, default=20_000, help="size of the county (default: %(default)s)")
     _add_language(demo)
     _add_check_arguments(_command(commands, "check", _check))
+    prepare = _command(commands, "prepare", _prepare)
+    prepare.add_argument(
+        "registers", help=f"{_REGISTERS}, in our own format, as OMOP CDM tables or as a Finnish delivery"
+    )
+    prepare.add_argument("output", help="folder to write")
+    prepare.add_argument("--partitions", type=int, help="number of parts (default: one per 10,000 persons)")
+    prepare.add_argument("--extract-date", help="ISO date of the extract, if the folder does not say")
     train = _command(commands, "train", _train)
     train.add_argument("definition", help="folder with a definition.py, or the name of a shipped one")
     train.add_argument("registers", help=_REGISTERS)
@@ -249,13 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
     train.add_argument("--about", default="", help="one sentence on the registers, for the card")
-    predict = _command(commands, "predict", _predict)
-    predict.add_argument("model", help=_MODEL)
-    predict.add_argument("registers", help=_REGISTERS)
-    predict.add_argument("output", help="Parquet file for the scores")
-    predict.add_argument("--date", help="index date, ISO (default: the extract date)")
-    predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
-    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
+    _add_predict_arguments(_command(commands, "predict", _predict))
     lists = _command(commands, "lists", _lists)
     lists.add_argument("model", help=_MODEL)
     lists.add_argument("registers", help=_REGISTERS)
@@ -267,6 +302,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_list_options(lists)
     _add_impact_arguments(_command(commands, "impact", _impact))
     return parser
+
+
+def _add_predict_arguments(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", help=_MODEL)
+    predict.add_argument("registers", help=f"{_REGISTERS}; large ones as `servicenee prepare` writes them")
+    predict.add_argument("output", help="Parquet file for the scores; who cannot be scored goes beside it")
+    predict.add_argument("--also", nargs="+", default=[], metavar="MODEL", help="further models, scored in one pass")
+    predict.add_argument("--date", nargs="+", help="index dates, ISO (default: the extract date)")
+    predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
+    predict.add_argument("--jobs", type=int, help="processes that share the parts; -1: all processors (default: 1)")
+    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
 
 
 def _add_list_options(lists: argparse.ArgumentParser) -> None:
