@@ -181,20 +181,18 @@ def _attempt(name: str, part, task: Task, place: Path | None) -> tuple[str, Port
 
 
 def _failed(failures: dict[str, Exception], n_parts: int, kept: bool) -> Exception:
-    """One error of one line for all parts that failed."""
-    if n_parts == 1:
-        return next(iter(failures.values()))
+    """One error of one line for all parts that failed; what all parts say alike is said once."""
     told: dict[str, list[str]] = {}
     for name in sorted(failures):
         error = failures[name]
         reason = " ".join(error.findings) if isinstance(error, RegisterError) else str(error)
         told.setdefault(reason.replace(f"{name}/", ""), []).append(name)
+    if len(failures) == n_parts and len(told) == 1:
+        return next(iter(failures.values()))
     reasons = "; ".join(f"{name_some(names)}: {reason}" for reason, names in told.items())
     rest = " The others are finished and kept: mend these and run it again." if kept and len(failures) < n_parts else ""
-    kind = next(
-        (kind for kind in (ModelError, OSError) if all(isinstance(e, kind) for e in failures.values())), ValueError
-    )
-    return kind(f"{len(failures)} of {n_parts} parts cannot be scored. {reasons}{rest}")
+    alike = [kind for kind in (ModelError, OSError) if all(isinstance(error, kind) for error in failures.values())]
+    return (*alike, ValueError)[0](f"{len(failures)} of {n_parts} parts cannot be scored. {reasons}{rest}")
 
 
 # --- after -----------------------------------------------------------------------------------------------------------
