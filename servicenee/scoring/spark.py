@@ -25,6 +25,7 @@ from servicenee.scoring.portions import score_rows
 from servicenee.tracking import load_model
 
 PERSONS_PER_TASK = 20_000
+MIN_PERSONS_PER_TASK = 10_000  # below, starting the tasks costs more than their work
 _TABLES = ("persons", "events", "stays")
 _ORDER = "_order"
 
@@ -93,7 +94,7 @@ def predict(
     """
     if output is not None and not str(output).endswith(".parquet"):
         raise ValueError(f"`output` must end in .parquet; got {output!r}.")
-    check_count("persons_per_task", persons_per_task, minimum=10_000)
+    check_count("persons_per_task", persons_per_task, minimum=MIN_PERSONS_PER_TASK)
     model = model if isinstance(model, NeedModel) else load_model(model)
     tables = _tables(spark, input)
     manifest = _manifest(spark, input, extract_date)
