@@ -134,7 +134,7 @@ def share_words(folders: Iterable[Path]) -> None:
         _write_manifest(folder, manifest | {"levels": levels})
 
 
-def read_parts(folders: list[Path], *, with_requests: bool = True) -> Registers:
+def read_parts(folders: list[Path]) -> Registers:
     """Registers of one part or of several together.
 
     Raises
@@ -143,7 +143,7 @@ def read_parts(folders: list[Path], *, with_requests: bool = True) -> Registers:
         If a file is missing, cannot be read or was changed since the parts were written, or the parts are of
         different extracts.
     """
-    parts = [_read_part(folder, with_requests) for folder in folders]
+    parts = [_read_part(folder) for folder in folders]
     first = parts[0].manifest
     if (
         any(part.manifest != first for part in parts)
@@ -218,7 +218,7 @@ def _write_manifest(folder: Path, manifest: dict) -> None:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read_part(folder: Path, with_requests: bool) -> _Part:
+def _read_part(folder: Path) -> _Part:
     manifest = _read_manifest(folder)
     for table in manifest["tables"]:
         if not (folder / f"{table}.parquet").is_file():
@@ -229,7 +229,7 @@ def _read_part(folder: Path, with_requests: bool) -> _Part:
     for name, columns in numbers.items():
         if len(columns["kind"]) and int(columns["kind"].max()) >= len(kinds[name]):
             raise _changed(folder / f"{name}.parquet", "kind")
-    requests = _frame(folder / "requests.parquet") if with_requests and "requests" in manifest["tables"] else None
+    requests = _frame(folder / "requests.parquet") if "requests" in manifest["tables"] else None
     return _Part(manifest, persons, numbers, kinds, _frame(folder / "coverage.parquet"), requests)
 
 

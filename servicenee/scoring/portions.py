@@ -84,6 +84,9 @@ def write_portion(portion: Portion, folder: Path) -> None:
             pq.write_table(unscored, partial / f"unscored-{number}.parquet", compression="lz4")
         (partial / _FACTS).write_text(json.dumps(portion.facts), encoding="utf-8")
         os.replace(partial, folder)
+    except OSError:
+        if not folder.is_dir():  # else a worker of a job that was killed has just finished the same part
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
