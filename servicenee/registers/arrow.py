@@ -187,6 +187,12 @@ def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
 
 def arrow_levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Codes (-1 where missing) and distinct texts; ArrowInvalid if they are not UTF-8."""
+    codes, levels = arrow_pieces(column)
+    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), levels
+
+
+def arrow_pieces(column: pa.ChunkedArray) -> tuple[list[np.ndarray], pa.Array]:
+    """Codes of every chunk, without a copy where there is nothing missing, and the texts; see `arrow_levels`."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     column = column.unify_dictionaries()
@@ -196,7 +202,7 @@ def arrow_levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     if any(not pa.types.is_signed_integer(part.type) for part in indices):
         indices = [part.cast(pa.int32()) for part in indices]
     codes = [(part.fill_null(-1) if part.null_count else part).to_numpy(zero_copy_only=False) for part in indices]
-    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), levels
+    return codes, levels
 
 
 def holds_arrow(kind: pa.DataType, what: str) -> bool:

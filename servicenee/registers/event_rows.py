@@ -3,14 +3,12 @@
 The table is read in blocks that stay in the processor's cache, each column once.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
 from servicenee.registers.kinds import TextCodes, split_combinations
-from servicenee.registers.ordering import Rows, order_by_time
+from servicenee.registers.ordering import Rows, blocks, order_by_time
 from servicenee.registers.placing import (
     NEVER,
     available_dates,
@@ -23,7 +21,6 @@ from servicenee.registers.placing import (
 from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only
 
-_ROWS_PER_BLOCK = 1 << 18
 _TEXTS = ("source", "code_system", "code", "unit")
 
 
@@ -67,7 +64,7 @@ def _placed_rows(
     timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
     current = _current(frame, findings) if "version" in frame.columns else None
     tally, kept, n_kept = Tally(findings, n), [], 0
-    for block in _blocks(n):
+    for block in blocks(n):
         tally.start = block.start
         read, keep = _read_block(timed.iloc[block], block, (find, texts, persons, extract_day), tally)
         keep = keep if current is None else keep & current[block]
@@ -75,9 +72,9 @@ def _placed_rows(
         for name, column in read.items():
             column = column if keep.all() else column[keep]
             rows[name][n_kept : n_kept + len(column)] = column
-        n_kept += int(np.count_nonzero(keep))
+        n_before, n_kept = n_kept, n_kept + int(np.count_nonzero(keep))
+        texts.note(rows["kind"][n_before:n_kept])
     tally.report()
-    texts.note(rows["kind"][:n_kept])
     if n_kept == n:
         return rows, None
     return {name: column[:n_kept] for name, column in rows.items()}, np.flatnonzero(np.concatenate(kept))
@@ -90,12 +87,6 @@ def _current(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
     old = (version < version.groupby(same, dropna=False, observed=True).transform("max")).to_numpy()
     findings.add("events", "version", "superseded by a later version", old, "set aside")
     return ~old
-
-
-def _blocks(n_rows: int) -> Iterator[slice]:
-    """Runs of rows small enough to stay in the processor's cache."""
-    for start in range(0, n_rows, _ROWS_PER_BLOCK):
-        yield slice(start, min(start + _ROWS_PER_BLOCK, n_rows))
 
 
 def _read_block(frame: pd.DataFrame, block: slice, how: tuple, tally: Tally) -> tuple[Rows, np.ndarray]:

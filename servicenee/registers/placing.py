@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
-from servicenee.registers.ordering import Rows
+from servicenee.registers.ordering import Moved, Rows
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel, read_dates
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, read_only
 
@@ -105,7 +105,7 @@ def repeats(rows: Rows, among: np.ndarray, names: tuple[str, ...]) -> np.ndarray
 
 
 def count_repeats(
-    table: str, repeated: np.ndarray, n_rows: int, steps: tuple[np.ndarray | None, ...], findings: Findings
+    table: str, repeated: np.ndarray, n_rows: int, steps: tuple[np.ndarray | Moved | None, ...], findings: Findings
 ) -> None:
     """Report duplicates by their rows as delivered: `steps` lead back from sorted rows to delivered ones."""
     at = repeated
