@@ -1,9 +1,8 @@
 """`NeedModel`: population, features, estimator and outcome as one object that scores tomorrow and holds no person."""
 
-import hashlib
+import copy
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from html import escape
 
@@ -14,48 +13,22 @@ from sklearn.exceptions import NotFittedError
 
 from servicenee._checks import check_count, check_dates, name_some
 from servicenee.cohort import Cohort, Population
-from servicenee.disclosure import is_small
-from servicenee.evaluation import DemandEvaluation, Evaluation, known_outcomes, with_strata
+from servicenee.evaluation import DemandEvaluation, Evaluation, with_strata
 from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
 from servicenee.need import NeedClassifier
-from servicenee.outcomes import CENSORED, EVENT, NO_EVENT, Outcome
+from servicenee.outcomes import CENSORED, NO_EVENT, Outcome
+from servicenee.reference import Reference, Training, check_sources, needed_sources, take_reference, training_facts
 from servicenee.refitting import evaluate_model, evaluate_segmenter, recalibrated_classifier
 from servicenee.registers import Registers
 from servicenee.segments import LatentClassSegmenter, RuleSegmenter, SegmentEvaluation
 
 RISK_DECIMALS = 12
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a model remembers of its training: dates and counts, no person.
-
-    Attributes
-    ----------
-    index_dates : tuple of str
-        ISO dates.
-    extract_date : str
-        Date of the registers.
-    n_rows, n_persons : int
-        Rows (person and index date) and persons.
-    n_events : int or None
-        Rows with the event; None if they are 1 to 4, and of segments.
-    base_rate : float or None
-        Event rate, weighted for censoring; None if there are 1 to 4 events, and of segments.
-    digest : str
-        Fingerprint of features and labels without ids: the same data gives the same one.
-    """
-
-    index_dates: tuple[str, ...]
-    extract_date: str
-    n_rows: int
-    n_persons: int
-    n_events: int | None
-    base_rate: float | None
-    digest: str
+# Codes, services and the rules of who gets them change from year to year; the last outcome of training is over a year
+# old by then already.
+VALID_YEARS = 2
 
 
 class NeedModel:
@@ -76,11 +49,15 @@ class NeedModel:
         Name in scores, lists and the registry.
     version : str, optional
         Version in scores and lists; by default the extract date of the registers it was trained on.
+    valid_until : date or ISO text, optional
+        Last index date that it may score; by default two years after that extract date.
 
     Attributes
     ----------
     training_ : Training
         Dates, counts and fingerprint of the training data.
+    reference_ : Reference
+        Aggregates of the training data, which `monitor` compares later data with.
     feature_table : DataFrame
         One row per column of X, with labels in three languages.
     estimator_ : estimator
@@ -111,6 +88,7 @@ class NeedModel:
         *,
         name: str = "need",
         version: str | None = None,
+        valid_until=None,
     ):
         self.population = population
         self.features = features
@@ -118,6 +96,7 @@ class NeedModel:
         self.outcome = outcome
         self.name = name
         self._version = version
+        self._valid_until = None if valid_until is None else _one_date("valid_until", valid_until)
 
     def fit(self, registers: Registers, index_dates) -> "NeedModel":
         """Learn from the persons of the population on these dates and from what happened to them afterwards.
@@ -142,8 +121,11 @@ class NeedModel:
             estimator = clone(self.estimator).fit(X)
         else:
             estimator = clone(self.estimator).fit(X, labels, groups=persons)
-        facts = _training(X, labels, persons, registers.extract_date)
-        return self.with_fit(estimator, facts, self.features.describe(registers))
+        facts = training_facts(X, labels, persons, registers.extract_date)
+        table = self.features.describe(registers)
+        scores = estimator.assign(X) if self.is_segmenter else estimator.scores(X)
+        reference = take_reference(X, scores, registers, needed_sources(table, self.outcome, registers))
+        return self.with_fit(estimator, facts, table, reference)
 
     def evaluate(
         self,
@@ -207,7 +189,8 @@ class NeedModel:
         Returns
         -------
         NeedModel
-            A new one; its version names the method. Judge it on later index dates.
+            A new one; its version names the method. It is valid until two years after the extract date of these
+            registers. Judge it on later index dates.
         """
         self._check_fitted()
         if not isinstance(self.estimator_, NeedClassifier):
@@ -217,10 +200,28 @@ class NeedModel:
         found, classifier = recalibrated_classifier(self, rows, method)
         version = f"{self.version}, {found} {np.datetime64(int(cohort.index_day.max()), 'D')}"
         parts = (self.population, self.features, self.estimator, self.outcome)
-        changed = NeedModel(*parts, name=self.name, version=version)
+        changed = NeedModel(*parts, name=self.name, version=version, valid_until=_years_after(registers.extract_date))
         if found == "refit":
             return changed.fit(registers, index_dates)
-        return changed.with_fit(classifier, self.training_, self._feature_table)
+        return changed.with_fit(classifier, self.training_, self._feature_table, self.reference_)
+
+    def renewed(self, valid_until) -> "NeedModel":
+        """The same model, allowed to score until another date: for whoever has looked at it with `monitor`."""
+        self._check_fitted()
+        other = copy.copy(self)
+        other._valid_until = _one_date("valid_until", valid_until)
+        return other
+
+    def check_valid(self, index_date) -> None:
+        """Refuse index dates after the model's validity date."""
+        self._check_fitted()
+        last = check_dates("index_date", index_date)[-1]
+        if last > np.datetime64(self.valid_until):
+            raise ModelError(
+                f"model {self.name!r}, version {self.version}, is valid until {self.valid_until}; the index date is "
+                f"{last}. Train it again, or look at it with monitor(..., force=True) and then renew it: "
+                "model.renewed(date)."
+            )
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
         """Scores of everybody in the population on the index date.
@@ -237,6 +238,11 @@ class NeedModel:
             What the estimator gives, see below; model; version. Persons outside the population, and those whom the
             estimator cannot score, are not in the table.
 
+        Raises
+        ------
+        ModelError
+            If the model's validity date is over, or the registers lack what it was trained with.
+
         Notes
         -----
         NeedClassifier: risk; rank (1 = highest within the index date; on the risk rounded to 12 decimals, ties in
@@ -244,8 +250,9 @@ class NeedModel:
         Segmenters: segment, segment_probability, uncertain.
         ``attrs["estimand"]`` of the table says in words what the numbers are.
         """
-        self._check_fitted()
-        cohort = self.population.at(registers, registers.extract_date if index_date is None else index_date)
+        index_date = registers.extract_date if index_date is None else index_date
+        self.check_valid(index_date)
+        cohort = self.population.at(registers, index_date)
         if self.is_segmenter:
             return self._segments(cohort)
         columns = self._columns(cohort)
@@ -293,7 +300,7 @@ class NeedModel:
         """
         self._check_fitted()
         table = self._feature_table
-        _check_sources(table, cohort.registers)
+        check_sources(table, cohort.registers)
         X = self.features.transform(cohort)
         missing = [name for name in table["feature"] if name not in X.columns]
         if missing:
@@ -320,6 +327,20 @@ class NeedModel:
         self._check_fitted()
         return self.training_.extract_date
 
+    @property
+    def valid_until(self) -> str:
+        """Last index date that it may score: the one given, else two years after the extract date of training."""
+        if self._valid_until is not None:
+            return self._valid_until
+        self._check_fitted()
+        return _years_after(pd.Timestamp(self.training_.extract_date))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources of the registers that features and outcome are made of, as they were in training."""
+        self._check_fitted()
+        return tuple(sorted({name.partition(" ")[2] for name in self.reference_.rates}))
+
     def outcome_label(self, language: str) -> str:
         """Noun phrase for the outcome, such as "start of regular home care".
 
@@ -330,9 +351,10 @@ class NeedModel:
         definition = self.outcome.definition
         return definition.labels.get(language) or definition.name
 
-    def with_fit(self, estimator, training: Training, feature_table: pd.DataFrame) -> "NeedModel":
+    def with_fit(self, estimator, training: Training, feature_table: pd.DataFrame, reference: Reference) -> "NeedModel":
         """The model itself with what was learned elsewhere: how a saved one comes back."""
         self.estimator_, self.training_, self._feature_table = estimator, training, feature_table
+        self.reference_ = reference
         return self
 
     @property
@@ -431,39 +453,11 @@ class NeedModel:
             rows |= {
                 "engine": getattr(self.estimator_, "engine_", type(self.estimator_).__name__),
                 "trained on": f"{', '.join(facts.index_dates)} (extract {facts.extract_date})",
+                "valid until": self.valid_until,
                 "rows, persons, events": f"{facts.n_rows:,}, {facts.n_persons:,}, {events}",
             }
         cells = "".join(f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items())
         return f"<p><b>{escape(repr(self))}</b></p><table>{cells}</table>"
-
-
-def _training(
-    X: pd.DataFrame, labels: pd.DataFrame | None, persons: np.ndarray, extract_date: pd.Timestamp
-) -> Training:
-    n_events, rate = (None, None) if labels is None else _events(labels)
-    dates = np.unique(X.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
-    digest = hashlib.sha256("\n".join(X.columns).encode())
-    for table in (X,) if labels is None else (X, labels):
-        for name in table.columns:
-            digest.update(table[name].to_numpy(dtype=np.float64).tobytes())
-    return Training(
-        index_dates=tuple(str(date) for date in dates),
-        extract_date=f"{extract_date:%Y-%m-%d}",
-        n_rows=len(X),
-        n_persons=len(np.unique(persons)),
-        n_events=n_events,
-        base_rate=rate,
-        digest=digest.hexdigest()[:16],
-    )
-
-
-def _events(labels: pd.DataFrame) -> tuple[int | None, float | None]:
-    """Number of events and their rate, weighted for censoring; None for 1 to 4 events."""
-    known = known_outcomes(labels)
-    n_events = int((labels["status"] == EVENT).sum())
-    if is_small(n_events):
-        return None, None
-    return n_events, float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
 
 
 def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:
@@ -475,20 +469,15 @@ def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _check_sources(table: pd.DataFrame, registers: Registers) -> None:
-    """A source that training had and these registers lack would silently turn its columns into something else."""
-    known = set(registers.coverage_columns.source)
-    lacking: dict[str, list[str]] = {}
-    for name, sources in zip(table["feature"], table["source"], strict=True):
-        for source in sources.split():
-            if source not in known:
-                lacking.setdefault(source, []).append(name)
-    if lacking:
-        parts = [f"{source} (columns {name_some(names)})" for source, names in lacking.items()]
-        raise ModelError(
-            f"the registers lack {len(lacking)} sources the model was trained with: {'; '.join(parts)}. Deliver them, "
-            "or train a model without them."
-        )
+def _one_date(name: str, date) -> str:
+    dates = check_dates(name, date)
+    if len(dates) != 1:
+        raise ValueError(f"`{name}` must be one date; got {len(dates)}.")
+    return str(dates[0])
+
+
+def _years_after(date: pd.Timestamp) -> str:
+    return f"{date + pd.DateOffset(years=VALID_YEARS):%Y-%m-%d}"
 
 
 def _warn(message: str) -> None:

@@ -1,7 +1,7 @@
 """A fitted `NeedModel` comes in, a folder without pickle goes out; and back, after every check has passed.
 
-The folder holds `manifest.json` (plain parameters, code lists, training facts, SHA-256 of the other file) and
-`estimator.skops`. It can be copied anywhere.
+The folder holds `manifest.json` (plain parameters, code lists, training facts, SHA-256 of the other files),
+`estimator.skops` and `reference.json` (aggregates of the training data). It can be copied anywhere.
 """
 
 import hashlib
@@ -24,11 +24,13 @@ from sklearn.exceptions import InconsistentVersionWarning
 from servicenee import __version__
 from servicenee.blueprint import from_plain, plain_definition, to_plain, warn_if_redefined
 from servicenee.exceptions import ModelError
-from servicenee.model import NeedModel, Training
+from servicenee.model import NeedModel
+from servicenee.reference import Reference, Training, plain_reference, reference_from
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 ESTIMATOR = "estimator.skops"
+REFERENCE = "reference.json"
 
 # Every class that a saved estimator may hold besides numpy arrays, plain containers and public scikit-learn estimators,
 # each read through: it keeps numbers and texts, and unpacking it runs no code of the file.
@@ -120,8 +122,8 @@ def save_model(model: NeedModel, path: str | Path) -> Path:
     try:
         skops.io.dump(model.estimator_, partial / ESTIMATOR)
         _check_types(partial / ESTIMATOR)
-        text = json.dumps(_manifest(model, partial), ensure_ascii=False, indent=1)
-        (partial / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+        _write_json(partial / REFERENCE, plain_reference(model.reference_))
+        _write_json(partial / MANIFEST, _manifest(model, partial), indent=1)
         partial.chmod(0o755)
         _replace(partial, path)
     finally:
@@ -166,11 +168,11 @@ def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedMode
         # Patch releases of one scikit-learn minor read each other's estimators.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         estimator = skops.io.load(path / ESTIMATOR, trusted=types)
-    return _rebuild(manifest, estimator)
+    return _rebuild(manifest, estimator, reference_from(_read_json(path / REFERENCE)))
 
 
 def manifest_sha256(path: str | Path) -> str:
-    """Fingerprint of a saved model: the SHA-256 of its manifest, which in turn holds that of its other file.
+    """Fingerprint of a saved model: the SHA-256 of its manifest, which in turn holds those of its other files.
 
     Examples
     --------
@@ -185,8 +187,9 @@ def _manifest(model: NeedModel, folder: Path) -> dict:
         "format": FORMAT,
         "name": model.name,
         "version": model.version,
+        "valid_until": model.valid_until,
         "libraries": _versions(),
-        "files": {ESTIMATOR: _sha256(folder / ESTIMATOR)},
+        "files": {name: _sha256(folder / name) for name in (ESTIMATOR, REFERENCE)},
         "training": vars(model.training_),
         "population": to_plain(model.population),
         "outcome": to_plain(model.outcome),
@@ -196,7 +199,7 @@ def _manifest(model: NeedModel, folder: Path) -> dict:
     }
 
 
-def _rebuild(manifest: dict, estimator) -> NeedModel:
+def _rebuild(manifest: dict, estimator, reference: Reference) -> NeedModel:
     outcome = from_plain(manifest["outcome"])
     if outcome is not None:
         warn_if_redefined(outcome, manifest["outcome_definition"])
@@ -207,10 +210,11 @@ def _rebuild(manifest: dict, estimator) -> NeedModel:
         outcome,
         name=manifest["name"],
         version=manifest["version"],
+        valid_until=manifest["valid_until"],
     )
     training = manifest["training"] | {"index_dates": tuple(manifest["training"]["index_dates"])}
     table = pd.DataFrame(**manifest["feature_table"]).astype({"lookback_days": "float64", "skip_days": "int64"})
-    return model.with_fit(estimator, Training(**training), table)
+    return model.with_fit(estimator, Training(**training), table, reference)
 
 
 def _read_manifest(path: Path, expected_sha256: str | None) -> dict:
@@ -219,10 +223,7 @@ def _read_manifest(path: Path, expected_sha256: str | None) -> dict:
     content = (path / MANIFEST).read_bytes()
     if expected_sha256 is not None and hashlib.sha256(content).hexdigest() != expected_sha256.lower():
         raise ModelError(f"{path / MANIFEST} is not the expected one: its SHA-256 differs from `expected_sha256`.")
-    try:
-        manifest = json.loads(content)
-    except ValueError:
-        raise ModelError(f"{path / MANIFEST} cannot be read. Copy the model folder again.") from None
+    manifest = _read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise ModelError(
             f"the model folder has format {manifest.get('format')!r}; this version of servicenee reads {FORMAT}. "
@@ -232,8 +233,8 @@ def _read_manifest(path: Path, expected_sha256: str | None) -> dict:
 
 
 def _check_files(path: Path, manifest: dict) -> None:
-    if set(manifest["files"]) != {ESTIMATOR}:
-        raise ModelError(f"{MANIFEST} must list {ESTIMATOR} and nothing else.")
+    if set(manifest["files"]) != {ESTIMATOR, REFERENCE}:
+        raise ModelError(f"{MANIFEST} must list {ESTIMATOR} and {REFERENCE} and nothing else.")
     for name, expected in manifest["files"].items():
         if not (path / name).is_file():
             raise ModelError(f"{path / name} is missing. Copy the model folder again.")
@@ -331,6 +332,18 @@ def _versions() -> dict[str, str]:
 
 def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
+
+
+def _write_json(file: Path, content: dict, indent: int | None = None) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False)
+    file.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _read_json(file: Path) -> dict:
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError:
+        raise ModelError(f"{file} cannot be read. Copy the model folder again.") from None
 
 
 def _sha256(file: Path) -> str:

@@ -334,7 +334,7 @@ def test_every_estimator_is_fitted_saved_and_scored_in_the_same_way(county, tmp_
     assert "death" in stored.attrs["estimand"]
     assert model.reasons(county, scores.index[:3]).columns.tolist()[:2] == ["order", "feature"]
     nobody = NeedModel(Population(120), features, estimator, outcome).with_fit(
-        model.estimator_, model.training_, model.feature_table
+        model.estimator_, model.training_, model.feature_table, model.reference_
     )
     assert nobody.predict(county).columns.tolist() == [*columns, "model", "version"]
 

@@ -152,7 +152,7 @@ def test_a_saved_model_replaces_the_one_before_and_leaves_nothing_else(model, fo
     before = {file.name for file in folder.parent.iterdir()}
     save_model(model, folder)
     assert {file.name for file in folder.parent.iterdir()} == before == {"model"}
-    assert {file.name for file in folder.iterdir()} == {"manifest.json", "estimator.skops"}
+    assert {file.name for file in folder.iterdir()} == {"manifest.json", "estimator.skops", "reference.json"}
 
 
 def test_a_folder_with_other_files_is_not_overwritten(model, tmp_path):
@@ -316,7 +316,7 @@ class TestRefused:
 
     def test_another_format(self, folder):
         change_manifest(folder, lambda manifest: manifest.update(format=99))
-        with pytest.raises(ModelError, match="has format 99; this version of servicenee reads 1"):
+        with pytest.raises(ModelError, match="has format 99; this version of servicenee reads 2"):
             read_model(folder)
 
     def test_a_folder_without_a_manifest(self, tmp_path):

@@ -103,7 +103,7 @@ def test_unknown_refits_are_refused(model, registers):
 def test_a_new_county_with_another_level_gets_another_intercept(model, tmp_path):
     elsewhere = make_registers(4_000, random_state=8)
     shifted = NeedModel(Population(70), FEATURES, model.estimator, model.outcome, name="admission")
-    shifted.with_fit(model.estimator_, model.training_, model.feature_table)
+    shifted.with_fit(model.estimator_, model.training_, model.feature_table, model.reference_)
     moved = shifted.recalibrate(elsewhere, ["2020-06-01", "2021-06-01"], method="intercept")
     before, after = (one.predict(elsewhere, "2022-06-01")["risk"] for one in (shifted, moved))
     difference = np.log(after / (1 - after)) - np.log(before / (1 - before))

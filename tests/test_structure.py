@@ -28,6 +28,7 @@ ROOMS = [
     "segments",
     "index_dates",
     "refitting",
+    "reference",
     "model",
     "blueprint",
     "persistence",

@@ -136,6 +136,23 @@ class Registers:
         self.findings = findings.frame()
         self.account = findings.account()
 
+    @classmethod
+    def of_columns(
+        cls,
+        persons: PersonColumns,
+        events: EventColumns,
+        stays: StayColumns,
+        coverage: CoverageColumns,
+        extract_day: int,
+        requests: pd.DataFrame | None = None,
+    ) -> "Registers":
+        """Registers of columns that were checked and sorted when they were written; there is nothing left to find."""
+        registers, nothing = cls.__new__(cls), Findings(0.0)
+        registers.person_columns, registers.event_columns, registers.stay_columns = persons, events, stays
+        registers.coverage_columns, registers.requests, registers.extract_day = coverage, requests, extract_day
+        registers.findings, registers.account = nothing.frame(), nothing.account()
+        return registers
+
     @property
     def extract_date(self) -> pd.Timestamp:
         """Day on which the extract was taken."""

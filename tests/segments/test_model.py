@@ -108,7 +108,7 @@ def test_words_of_people_answer_the_prompts_of_the_card(model, county):
 
 def test_nobody_in_the_population_gives_an_empty_table(model, county):
     empty = NeedModel(Population(120), model.features, model.estimator, name="segments")
-    empty = empty.with_fit(model.estimator_, model.training_, model.feature_table)
+    empty = empty.with_fit(model.estimator_, model.training_, model.feature_table, model.reference_)
     assert empty.predict(county).shape == (0, 5)
 
 

@@ -1,0 +1,321 @@
+"""What a model remembers of its training: X, risks and registers come in; dates, counts and aggregates go out.
+
+Later rows are compared with these aggregates, and no person can be found in them: numbers are counted in a few
+intervals of at least five persons each, and a code stands here only if at least five persons had it.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from servicenee._checks import name_some
+from servicenee.disclosure import MIN_CELL, is_small
+from servicenee.evaluation import known_outcomes
+from servicenee.exceptions import ModelError
+from servicenee.outcomes import EVENT, Outcome
+from servicenee.outcomes.service import outcome_sources
+from servicenee.registers import Registers
+from servicenee.registers.tables import MINUTES_PER_DAY
+
+DAYS = 365  # of the year before an index date, over which rows and codes are counted
+_CUTS = np.arange(0.1, 0.95, 0.1)
+_ROWS_FOR_CUTS = 50_000
+_DIGITS = 3  # of a cut: the value of nobody in particular
+_ROWS_AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a model remembers of its training: dates and counts, no person.
+
+    Attributes
+    ----------
+    index_dates : tuple of str
+        ISO dates.
+    extract_date : str
+        Date of the registers.
+    n_rows, n_persons : int
+        Rows (person and index date) and persons.
+    n_events : int or None
+        Rows with the event; None if they are 1 to 4, and of segments.
+    base_rate : float or None
+        Event rate, weighted for censoring; None if there are 1 to 4 events, and of segments.
+    digest : str
+        Fingerprint of features and labels without ids: the same data gives the same one.
+    """
+
+    index_dates: tuple[str, ...]
+    extract_date: str
+    n_rows: int
+    n_persons: int
+    n_events: int | None
+    base_rate: float | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the values of one column were spread over the training rows.
+
+    Attributes
+    ----------
+    name : str
+    missing : float or None
+        Share of missing rows; None if they may be of 1 to 4 persons.
+    cuts : tuple of float
+        Ends of the intervals, each belonging to the interval below it.
+    shares : tuple of float
+        Share of the known rows in each interval, one more than there are cuts.
+    """
+
+    name: str
+    missing: float | None
+    cuts: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class KnownCodes:
+    """Codes that at least five persons had when the model was trained, of one source and code system.
+
+    Attributes
+    ----------
+    source, code_system : str
+    codes : tuple of str
+    others : float
+        Share of the rows of the last year that had another code, of fewer persons.
+    """
+
+    source: str
+    code_system: str
+    codes: tuple[str, ...]
+    others: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Aggregates of the training data that later data are compared with.
+
+    Attributes
+    ----------
+    columns, scores : tuple of Spread
+        Of the columns of X, and of the numbers that the model gave its training rows.
+    codes : tuple of KnownCodes
+    rates : dict of str to float
+        Rows in the year before the last index date, by table and source such as ``"events emergency"``, for every
+        person registered then.
+    """
+
+    columns: tuple[Spread, ...]
+    scores: tuple[Spread, ...]
+    codes: tuple[KnownCodes, ...]
+    rates: dict[str, float]
+
+
+def training_facts(
+    X: pd.DataFrame, labels: pd.DataFrame | None, persons: np.ndarray, extract_date: pd.Timestamp
+) -> Training:
+    """Dates, counts and fingerprint of the training rows."""
+    n_events, rate = (None, None) if labels is None else _events(labels)
+    dates = np.unique(X.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
+    digest = hashlib.sha256("\n".join(X.columns).encode())
+    for table in (X,) if labels is None else (X, labels):
+        for name in table.columns:
+            digest.update(table[name].to_numpy(dtype=np.float64).tobytes())
+    return Training(
+        index_dates=tuple(str(date) for date in dates),
+        extract_date=f"{extract_date:%Y-%m-%d}",
+        n_rows=len(X),
+        n_persons=len(np.unique(persons)),
+        n_events=n_events,
+        base_rate=rate,
+        digest=digest.hexdigest()[:16],
+    )
+
+
+def take_reference(X: pd.DataFrame, scores: pd.DataFrame, registers: Registers, sources: tuple[str, ...]) -> Reference:
+    """Aggregates of the training rows, and of the registers that they were made of.
+
+    Parameters
+    ----------
+    X, scores : DataFrame, index (person_id, index_date)
+        Features, and what the estimator gave; columns of text are left out.
+    registers : Registers
+    sources : tuple of str
+        Sources that the model needs.
+
+    Returns
+    -------
+    Reference
+    """
+    dates = X.index.get_level_values("index_date")
+    least = MIN_CELL * dates.nunique()  # a person has at most one row on a date
+    day = int(dates.max().to_datetime64().astype("datetime64[D]").astype(int))
+    return Reference(
+        columns=tuple(_spread(name, X[name], least) for name in X),
+        scores=tuple(_spread(name, scores[name], least) for name in scores if _is_number(scores[name])),
+        codes=tuple(_known_codes(registers, sources)),
+        rates=rows_per_person(registers, sources, day),
+    )
+
+
+def needed_sources(feature_table: pd.DataFrame, outcome: Outcome | None, registers: Registers) -> tuple[str, ...]:
+    """Sources of the features and of the outcome, in order of name."""
+    needed = {source for names in feature_table["source"] for source in names.split()}
+    if outcome is not None:
+        needed |= set(outcome_sources(registers, outcome.definition))
+    return tuple(sorted(needed))
+
+
+def check_sources(table: pd.DataFrame, registers: Registers) -> None:
+    """A source that training had and these registers lack would silently turn its columns into something else."""
+    known = set(registers.coverage_columns.source)
+    lacking: dict[str, list[str]] = {}
+    for name, sources in zip(table["feature"], table["source"], strict=True):
+        for source in sources.split():
+            if source not in known:
+                lacking.setdefault(source, []).append(name)
+    if lacking:
+        parts = [f"{source} (columns {name_some(names)})" for source, names in lacking.items()]
+        raise ModelError(
+            f"the registers lack {len(lacking)} sources the model was trained with: {'; '.join(parts)}. Deliver them, "
+            "or train a model without them."
+        )
+
+
+def counts_between(cuts: tuple[float, ...], values: np.ndarray) -> np.ndarray:
+    """How many of the known values lie in each interval, a cut belonging to the interval below it."""
+    known = values[~np.isnan(values)]
+    return np.bincount(np.searchsorted(np.asarray(cuts), known, side="left"), minlength=len(cuts) + 1)
+
+
+def rows_of_sources(registers: Registers, sources: tuple[str, ...]):
+    """Table, source, kind, day and day of being available of the rows of every source, source by source."""
+    events, stays = registers.event_columns, registers.stay_columns
+    for table, columns in (("events", events), ("stays", stays)):
+        of_kind = columns.kinds["source"].to_numpy(dtype=object)
+        for source in sources:
+            rows = np.flatnonzero((of_kind == source)[columns.kind])
+            if not len(rows):
+                continue
+            kind = columns.kind[rows]
+            if table == "stays":
+                yield table, source, kind, columns.start_day[rows], columns.available_day[rows]
+            else:
+                day = columns.minute[rows] // MINUTES_PER_DAY
+                lag = columns.lag_days[kind]
+                seen = day + lag if columns.available is None else columns.available[rows] // MINUTES_PER_DAY
+                yield table, source, kind, day, seen
+
+
+def rows_per_person(registers: Registers, sources: tuple[str, ...], day: int) -> dict[str, float]:
+    """Rows of the year before a day that could be seen then, for every person registered on it, by table and source."""
+    persons = registers.person_columns
+    there = (persons.from_day <= day) & (persons.to_day > day) & (persons.death_day > day)
+    n_persons = max(int(there.sum()), 1)
+    rates = {}
+    for table, source, _, of_row, seen in rows_of_sources(registers, sources):
+        n = int(((of_row >= day - DAYS) & (of_row < day) & (seen < day)).sum())
+        rates[f"{table} {source}"] = 0.0 if is_small(n) else n / n_persons
+    return rates
+
+
+def plain_reference(reference: Reference) -> dict:
+    """JSON values of a reference."""
+    return asdict(reference)
+
+
+def reference_from(plain: dict) -> Reference:
+    """The reference that `plain_reference` wrote."""
+    spreads = {
+        part: tuple(
+            Spread(one["name"], one["missing"], tuple(one["cuts"]), tuple(one["shares"])) for one in plain[part]
+        )
+        for part in ("columns", "scores")
+    }
+    codes = tuple(KnownCodes(**{**one, "codes": tuple(one["codes"])}) for one in plain["codes"])
+    return Reference(**spreads, codes=codes, rates=dict(plain["rates"]))
+
+
+def persons_by_kind(registers: Registers) -> np.ndarray:
+    """How many different persons have each kind of event."""
+    events = registers.event_columns
+    n_kinds = len(events.kinds)
+    n_persons = np.zeros(n_kinds, dtype=np.int64)
+    # Some persons at a time: one sort of all events would take more memory than the events.
+    starts = np.searchsorted(events.first, np.arange(0, len(events), _ROWS_AT_ONCE), side="left")
+    bounds = np.unique(np.r_[0, starts, len(events.first) - 1])
+    for begin, stop in pairwise(bounds.tolist()):
+        rows = slice(events.first[begin], events.first[stop])
+        person = np.repeat(np.arange(stop - begin, dtype=np.int64), np.diff(events.first[begin : stop + 1]))
+        pairs = np.unique(person * n_kinds + events.kind[rows])
+        n_persons += np.bincount(pairs % n_kinds, minlength=n_kinds) if n_kinds else 0
+    return n_persons
+
+
+def _spread(name: str, column: pd.Series, least: int) -> Spread:
+    values = column.to_numpy(dtype=np.float64)
+    known = values[~np.isnan(values)]
+    n_missing = len(values) - len(known)
+    hidden = 0 < n_missing < least
+    cuts = tuple(_merged(_cuts(known), known, least)) if len(known) >= least else ()
+    counts = counts_between(cuts, values)
+    shares = counts / max(len(known), 1)
+    missing = None if hidden else round(n_missing / max(len(values), 1), 6)
+    return Spread(str(name), missing, cuts, tuple(round(float(share), 6) for share in shares))
+
+
+def _cuts(known: np.ndarray) -> list[float]:
+    """Tenths of the values, rounded; those below the highest only, so that something can lie above each."""
+    sample = known[:: max(1, len(known) // _ROWS_FOR_CUTS)]
+    tenths = np.quantile(sample, _CUTS, method="nearest")
+    rounded = {float(f"{value:.{_DIGITS}g}") for value in tenths.tolist()}
+    highest = float(known.max())
+    return sorted(value for value in rounded if value < highest)
+
+
+def _merged(cuts: list[float], known: np.ndarray, least: int) -> list[float]:
+    """Intervals with too few rows joined to the smaller of their neighbours."""
+    counts = counts_between(tuple(cuts), known).tolist()
+    while cuts and min(counts) < least:
+        at = int(np.argmin(counts))
+        below = at > 0 and (at == len(counts) - 1 or counts[at - 1] <= counts[at + 1])
+        first = at - 1 if below else at
+        counts[first : first + 2] = [counts[first] + counts[first + 1]]
+        del cuts[first]
+    return cuts
+
+
+def _known_codes(registers: Registers, sources: tuple[str, ...]) -> list[KnownCodes]:
+    events = registers.event_columns
+    kinds = events.kinds[["source", "code_system", "code"]].copy()
+    recent = events.minute >= (registers.extract_day - DAYS) * MINUTES_PER_DAY
+    kinds["n"] = np.bincount(events.kind[recent], minlength=len(kinds))
+    kinds["persons"] = persons_by_kind(registers)
+    kinds = kinds[kinds["source"].isin(sources)]
+    # The units of one code are kinds of their own; persons with several of them would count twice in a sum.
+    of_code = kinds.groupby(["source", "code_system", "code"], sort=True, as_index=False).agg(
+        {"n": "sum", "persons": "max"}
+    )
+    found = []
+    for (source, system), rows in of_code.groupby(["source", "code_system"], sort=True):
+        known = rows["persons"] >= MIN_CELL
+        total, others = int(rows["n"].sum()), int(rows.loc[~known, "n"].sum())
+        found.append(KnownCodes(source, system, tuple(rows.loc[known, "code"]), round(others / max(total, 1), 6)))
+    return found
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _events(labels: pd.DataFrame) -> tuple[int | None, float | None]:
+    """Number of events and their rate, weighted for censoring; None for 1 to 4 events."""
+    known = known_outcomes(labels)
+    n_events = int((labels["status"] == EVENT).sum())
+    if is_small(n_events):
+        return None, None
+    return n_events, float(np.average(known.y, weights=known.weights)) if len(known.y) else float("nan")
