@@ -171,9 +171,11 @@ def _lists(arguments: argparse.Namespace) -> None:
         decisions.store(folder)
         told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
         _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
+    scores = pd.read_parquet(arguments.scores)
     listing = segment_list(
-        pd.read_parquet(arguments.scores),
-        read_registers(arguments.registers),
+        scores,
+        # Of the scored alone: a fifth of the events or so, and of the memory.
+        read_registers(arguments.registers, persons=scores.index.unique("person_id")),
         model=load_model(arguments.model),
         purpose=arguments.purpose,
         segments=None if arguments.segments is None else pd.read_parquet(arguments.segments),
