@@ -157,6 +157,7 @@ def _lists(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from servicenee.lists import read_decisions, read_record, segment_list
+    from servicenee.lists.handing_out import hand_out, write_list
     from servicenee.registers import read_registers
     from servicenee.tracking import load_model
 
@@ -170,12 +171,15 @@ def _lists(arguments: argparse.Namespace) -> None:
         decisions.store(folder)
         told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
         _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
+    scores = pd.read_parquet(arguments.scores)
     listing = segment_list(
-        pd.read_parquet(arguments.scores),
-        read_registers(arguments.registers),
+        scores,
+        # Of the scored alone: a fifth of the events or so, and of the memory.
+        read_registers(arguments.registers, persons=scores.index.unique("person_id")),
         model=load_model(arguments.model),
         purpose=arguments.purpose,
         segments=None if arguments.segments is None else pd.read_parquet(arguments.segments),
+        segments_model=None if arguments.segments_model is None else load_model(arguments.segments_model),
         previous=None if folder is None else read_record(folder),
         decisions=None if folder is None else read_decisions(folder),
         capacity=arguments.capacity,
@@ -184,20 +188,12 @@ def _lists(arguments: argparse.Namespace) -> None:
         weeks=arguments.weeks,
         legal_basis=arguments.legal_basis,
     )
-    write = _writer(listing, Path(arguments.output).suffix)
-    if folder is not None:
-        # Before writing: a list that was handed out without a trace would be worse than a trace without a list.
-        written = {"written_by": arguments.user, "written_for": arguments.output, "ground": arguments.ground}
-        _say(f"recorded as {listing.record(folder, **written)}")
-    path = write(arguments.output, key=arguments.key)
-    _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {path}")
-
-
-def _writer(listing, ending: str):
-    writers = {".xlsx": listing.to_excel, ".html": listing.to_html, ".csv": listing.to_csv}
-    if ending.lower() not in writers:
-        raise ValueError(f"the list must be a file ending in .xlsx, .html or .csv; got {ending!r}.")
-    return writers[ending.lower()]
+    if folder is None:
+        write_list(listing, arguments.output, arguments.key)
+    else:
+        written = {"written_by": arguments.user, "written_for": arguments.written_for, "ground": arguments.ground}
+        _say(f"recorded as {hand_out(listing, arguments.output, folder, key=arguments.key, **written)}")
+    _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {arguments.output}")
 
 
 def _impact(arguments: argparse.Namespace) -> None:
@@ -277,12 +273,17 @@ def _add_list_options(lists: argparse.ArgumentParser) -> None:
     lists.add_argument("--by", default="area", help="column of persons that makes the units (default: %(default)s)")
     lists.add_argument("--legal-basis", help="ground for joining health and social records on a list of persons")
     lists.add_argument("--segments", help="Parquet file of segments, as predict writes it for a segmenter")
+    lists.add_argument(
+        "--segments-model",
+        help=f"what made the segments: {_MODEL}; needed for a list of persons without --legal-basis",
+    )
     lists.add_argument("--protected", help="folder with the record of lists and decisions; the new list is recorded")
     lists.add_argument(
         "--returned", nargs="*", default=[], help="lists that came back filled in, to read and keep first"
     )
     lists.add_argument("--user", default="", help="who writes the list, for the log of access (with --protected)")
     lists.add_argument("--ground", default="", help="task or section of law, for the log of access (with --protected)")
+    lists.add_argument("--written-for", default="", help="team or person who receives it, for the log of access")
     lists.add_argument("--key", help="file with person_id and name, read only while writing")
     _add_language(lists)
 
