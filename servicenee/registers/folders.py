@@ -92,10 +92,7 @@ class Folder:
         wanted = [name for name in self.columns(table) if name in holds]
         if not wanted:
             return pd.DataFrame()
-        arrow = self._arrow(table, wanted)
-        if only is not None:
-            arrow = _rows_with(arrow, *only)
-        return frame_of(arrow, self.file_name(table), holds, ids, self._findings)
+        return frame_of(self._arrow(table, wanted, only), self.file_name(table), holds, ids, self._findings)
 
     def distinct(self, table: str, column: str) -> pa.ChunkedArray:
         """The distinct values of a column; none where the table has no such column."""
@@ -125,8 +122,8 @@ class Folder:
         except (pa.ArrowException, OSError, UnicodeDecodeError):
             return self._refuse(file)
 
-    def _arrow(self, table: str, columns: list[str]) -> pa.Table:
-        """These columns, from all parts."""
+    def _arrow(self, table: str, columns: list[str], only: tuple[str, np.ndarray] | None = None) -> pa.Table:
+        """These columns, from all parts; all rows, or those that are wanted."""
         spelled = self._columns[table]
         parts, skipped = [], []
         for file in self._files[table]:
@@ -141,7 +138,7 @@ class Folder:
             self._counted.add(table)  # once, however often the file is opened for some of its columns
             fault, n_rows = "number of fields differs from the header", arrow.num_rows + len(skipped)
             self._findings.add_unread(self.file_name(table), fault, skipped, n_rows)
-        return arrow
+        return arrow if only is None else _rows_with(arrow, *only)
 
     def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:
         if file.suffix.lower() == ".parquet":
@@ -187,10 +184,11 @@ def frame_of(
     arrow: pa.Table, place: str, holds: Mapping[str, str | None], ids: str | None, findings: Findings
 ) -> pd.DataFrame:
     """The columns as values that `Registers` takes; what cannot be read is missing, and counted under `place`."""
-    frame = {}
-    findings.deliver(place, arrow.num_rows)
+    frame, n_rows = {}, arrow.num_rows
+    findings.deliver(place, n_rows)
     for name in arrow.column_names:
         column, what = arrow.column(name), holds[name] or TEXT
+        arrow = arrow.drop_columns(name)  # a column and its values are in memory together, but one at a time
         try:
             column, noted = to_local_time(column) if what == DATE else (column, [])
             if holds[name] is None and looks_numeric(column):
@@ -199,7 +197,7 @@ def frame_of(
         except (WrongTypeError, pa.ArrowInvalid) as error:
             reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
             findings.error(f"{place}, {name}: must be {EXPECTED[what]}; got {reason}.")
-            frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
+            frame[name] = pd.array([None] * n_rows, dtype=object)
             continue
         for fault, action, rows in noted:
             findings.add(place, name, fault, rows, action)

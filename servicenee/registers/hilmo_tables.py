@@ -7,6 +7,7 @@ from servicenee.registers.core import Registers
 from servicenee.registers.delivery import data_rows, with_role
 from servicenee.registers.hilmo_people import within
 from servicenee.registers.hilmo_rules import FIELDS, field_columns, rules_of
+from servicenee.registers.municipalities import municipality_codes
 
 _ALONE = {"medication": "ostot", "entitlement": "korvausoikeudet", "laboratory": "laboratorio"}
 _CODED = {"hilmo": {"ICD-10": "hilmo_diag", "NCSP": "hilmo_toimp"}}
@@ -87,8 +88,7 @@ def _persons(persons: pd.DataFrame, causes: pd.DataFrame) -> dict[str, pd.DataFr
     further = sorted(set(persons.columns) - _PERSON_COLUMNS)
     if further:
         raise ValueError(f"`registers` must hold what a delivery has a place for; persons has {', '.join(further)}.")
-    towns = data_rows("hilmo_municipalities")
-    code_of = {row["area"]: f"{int(row['code']):03d}" for row in towns.to_dict("records") if not row["became"]}
+    code_of = {area: f"{int(code):03d}" for area, code in municipality_codes().items()}
     codes = data_rows("hilmo_codes")
     spelled = {}
     for field in ("sex", "language"):

@@ -9,6 +9,7 @@ import pandas as pd
 from servicenee._checks import check_days, name_some
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
+from servicenee.registers.municipalities import merged_names
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, TextColumn, read_only
 
 UNKNOWN_AREA = "unknown"
@@ -153,13 +154,22 @@ def with_areas(registers: Registers, areas: Sequence[str], changed: Mapping[str,
     areas : sequence of str
         The areas of that geography.
     changed : mapping of str to str, optional
-        What became of areas that are no more, such as merged municipalities.
+        What became of areas that are no more; by default the Finnish municipalities that have merged since 1969.
 
     Returns
     -------
     Registers
         Persons of an area that is neither listed nor changed into a listed one, or of none, are of the area "unknown"
         and counted among the findings.
+
+    Notes
+    -----
+    The mergers are rows of ``registers/data/municipality_mergers.csv``, with date and source. The few municipalities
+    that were divided among several are not among them.
+
+    References
+    ----------
+    Statistics Finland, classification of municipalities and list of abolished municipalities.
 
     Examples
     --------
@@ -170,20 +180,21 @@ def with_areas(registers: Registers, areas: Sequence[str], changed: Mapping[str,
     ...                         "sex": "female", "area": ["Nilsiä", "Atlantis"]})
     >>> events = pd.DataFrame({"person_id": [1], "time": pd.to_datetime(["2020-03-01"]), "source": ["emergency"],
     ...                        "code_system": ["contact"], "code": ["visit"]})
-    >>> with_areas(Registers(persons, events), ["Kuopio"], {"Nilsiä": "Kuopio"}).persons["area"].tolist()
+    >>> with_areas(Registers(persons, events), ["Kuopio"]).persons["area"].tolist()
     ['Kuopio', 'unknown']
     """
     columns = registers.person_columns
     area = columns.extra.get("area")
     if not isinstance(area, TextColumn):
         raise ValueError("`registers` must have the column area, as text, among the persons; it has none.")
-    became = [(changed or {}).get(level, level) for level in area.levels]
-    became = [level if level in set(areas) else UNKNOWN_AREA for level in [*became, None]]
+    changed, listed = merged_names() if changed is None else changed, set(areas)
+    became = [level if level in listed else changed.get(level, level) for level in area.levels]
+    became = [level if level in listed else UNKNOWN_AREA for level in [*became, None]]
     levels = tuple(sorted(set(became)))
     codes = np.array([levels.index(level) for level in became], dtype=np.int32)[area.codes]
     findings = Findings(1.0)
     names = np.array([*area.levels, None], dtype=object)[area.codes]
-    moved = np.array([name in (changed or {}) for name in names], dtype=bool)
+    moved = np.array([name in changed and name not in listed for name in names], dtype=bool)
     unknown = codes == (levels.index(UNKNOWN_AREA) if UNKNOWN_AREA in levels else -1)
     findings.add("persons", "area", "an area that is no more", moved & ~unknown, "taken as what became of it")
     findings.add("persons", "area", "not an area of the geography", unknown, "taken as unknown")

@@ -139,6 +139,12 @@ def test_an_area_is_of_the_geography_or_unknown_and_counted(area, becomes, actio
     assert n_of(made) == ({} if action is None else {action: 1})
 
 
+def test_finnish_municipalities_that_merged_are_known_and_a_listed_area_stays():
+    merged = registers(_others(), area=["Nilsiä", "Vehmersalmi"])
+    assert with_areas(merged, ["Kuopio"]).persons["area"].tolist() == ["Kuopio", "Kuopio"]
+    assert with_areas(merged, ["Kuopio", "Nilsiä"]).persons["area"].tolist() == ["Nilsiä", "Kuopio"]
+
+
 def test_registers_without_areas_are_refused():
     with pytest.raises(ValueError, match="must have the column area"):
         with_areas(registers(_others()), ["Kuopio"])
