@@ -203,6 +203,8 @@ def frame_of(
             findings.add(place, name, fault, rows, action)
         if failed is not None:
             findings.add(place, name, f"not {EXPECTED[what]}", failed, "taken as missing", limited=True)
+    arrow = column = None
+    pa.default_memory_pool().release_unused()  # else what the columns took stays with Arrow while the rows are sorted
     return pd.DataFrame(frame, copy=False)
 
 

@@ -10,6 +10,7 @@ from servicenee._checks import check_days, name_some
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.municipalities import merged_names
+from servicenee.registers.placing import TOLD_TWICE, told_by_another
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, TextColumn, read_only
 
 UNKNOWN_AREA = "unknown"
@@ -35,6 +36,10 @@ def without_repeats(registers: Registers, sources: Sequence[str]) -> Registers:
     ValueError
         If a source has no events.
 
+    See Also
+    --------
+    Registers : does the same while reading where `coverage` has the column priority.
+
     Examples
     --------
     >>> import pandas as pd
@@ -51,17 +56,13 @@ def without_repeats(registers: Registers, sources: Sequence[str]) -> Registers:
     if isinstance(sources, str) or absent or not len(sources):
         shown = name_some(absent) if absent and not isinstance(sources, str) else repr(sources)
         raise ValueError(f"`sources` must be names of sources with events; got {shown}.")
-    trust_of_kind = pd.Index(list(sources)).get_indexer(events.kinds["source"])
-    what_of_kind = events.kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy()
-    rows = np.flatnonzero(trust_of_kind[events.kind] >= 0)
-    person = np.searchsorted(events.first, rows, side="right") - 1
-    keys = {"person": person, "day": events.minute[rows] // MINUTES_PER_DAY, "what": what_of_kind[events.kind[rows]]}
-    told = pd.DataFrame(keys | {"trust": trust_of_kind[events.kind[rows]]})
-    best = told.groupby(list(keys))["trust"].transform("min").to_numpy()
+    person = np.repeat(np.arange(len(registers.person_columns)), np.diff(events.first))
+    priority = {source: float(place) for place, source in enumerate(sources)}
+    told = told_by_another(person, events.minute, events.kind, events.kinds, priority)
     repeated = np.zeros(len(events), dtype=bool)
-    repeated[rows] = told["trust"].to_numpy() > best
+    repeated[told] = True
     findings = Findings(1.0)
-    findings.add("events", "source", "the same event from a source before it in the list", repeated, "set aside")
+    findings.add("events", "source", TOLD_TWICE, repeated, "set aside")
     keep = ~repeated
     first = np.r_[0, np.cumsum(keep)][events.first].astype(events.first.dtype)
     columns = {name: getattr(events, name) for name in ("minute", "kind", "value", "available")}

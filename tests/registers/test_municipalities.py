@@ -10,7 +10,17 @@ from servicenee.registers.municipalities import merged_codes, merged_names, muni
 
 @pytest.mark.parametrize(
     ("year", "published"),
-    [(2014, 320), (2015, 317), (2016, 313), (2017, 311), (2019, 311), (2020, 310), (2021, 309), (2024, 309), (2025, 308)],
+    [
+        (2014, 320),
+        (2015, 317),
+        (2016, 313),
+        (2017, 311),
+        (2019, 311),
+        (2020, 310),
+        (2021, 309),
+        (2024, 309),
+        (2025, 308),
+    ],
 )
 def test_as_many_municipalities_as_statistics_finland_tells(year, published):
     """Its notices on the changes of 2015, 2016, 2017, 2018 and 2021; no code is new since 2014."""
