@@ -11,12 +11,15 @@ from servicenee.registers.kinds import TextCodes, split_combinations
 from servicenee.registers.ordering import Rows, blocks, order_by_time
 from servicenee.registers.placing import (
     NEVER,
+    TOLD_TWICE,
     available_dates,
     count_repeats,
+    delivered,
     first_rows,
     placed,
     repeats,
     take,
+    told_by_another,
 )
 from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only
@@ -25,21 +28,28 @@ _TEXTS = ("source", "code_system", "code", "unit")
 
 
 def build_events(
-    frame: pd.DataFrame, persons: PersonColumns, extract_day: int, duplicates: str, findings: Findings
+    frame: pd.DataFrame,
+    persons: PersonColumns,
+    extract_day: int,
+    duplicates: str,
+    priority: dict[str, float],
+    findings: Findings,
 ) -> EventColumns:
-    """Event columns in canonical order: person, time, kind, value."""
+    """Event columns in canonical order: person, time, kind, value; `priority` is that of the sources that have one."""
     texts = TextCodes(frame, _TEXTS)
     rows, kept = _placed_rows(frame, texts, persons, extract_day, findings)
     rows["kind"], kinds = texts.kinds(rows["kind"])
     rows, kinds, whole = _split(rows, kinds, kept, len(frame), findings)
     tied, steps = order_by_time(rows)
-    if duplicates == "drop":
-        repeated = repeats(rows, tied, ("kind", "value"))
-        count_repeats("events", repeated, len(frame), (*steps, whole, kept), findings)
-        if len(repeated):
-            keep = np.ones(len(rows["person"]), dtype=bool)
-            keep[repeated] = False
-            rows = take(rows, keep)
+    steps = (*steps, whole, kept)
+    repeated = repeats(rows, tied, ("kind", "value")) if duplicates == "drop" else tied[:0]
+    count_repeats("events", repeated, len(frame), steps, findings)
+    twice = told_by_another(rows["person"], rows["minute"], rows["kind"], kinds, priority)
+    findings.add_rows("events", "source", TOLD_TWICE, delivered(twice, steps), len(frame), "set aside", limited=False)
+    if len(repeated) or len(twice):
+        keep = np.ones(len(rows["person"]), dtype=bool)
+        keep[repeated] = keep[twice] = False
+        rows = take(rows, keep)
     first = first_rows(rows["person"], len(persons))
     available = rows.get("available")
     read_only(first, rows["minute"], rows["kind"], rows["value"], available)
@@ -124,13 +134,15 @@ def _split(
     if found is None:
         return rows, kinds, None
     n_parts, place, split = found
-    delivered = np.arange(n_rows) if kept is None else kept
+    as_delivered = np.arange(n_rows) if kept is None else kept
+    pseudo = (kinds["code_system"] == "ATC").to_numpy()
     for concerned, fault, action in (
         (n_parts == 2, "combination of codes", "split, all parts kept"),
         (n_parts > 2, "more than two codes in one", "split, all parts kept"),
-        (n_parts == 0, "block of codes", "set aside"),
+        ((n_parts == 0) & ~pseudo, "block of codes", "set aside"),
+        ((n_parts == 0) & pseudo, "pseudo code in the place of a code", "set aside"),
     ):
-        at = delivered[concerned[rows["kind"]]]
+        at = as_delivered[concerned[rows["kind"]]]
         findings.add_rows("events", "code", fault, at, n_rows, action, limited=False)
     times = n_parts[rows["kind"]]
     whole = np.repeat(np.arange(len(times)), times)

@@ -91,8 +91,7 @@ class Folder:
         wanted = [name for name in self.columns(table) if name in holds]
         if not wanted:
             return pd.DataFrame()
-        arrow = self._arrow(table, wanted, only)
-        return frame_of(arrow, self.file_name(table), holds, ids, self._findings)
+        return frame_of(self._arrow(table, wanted, only), self.file_name(table), holds, ids, self._findings)
 
     def distinct(self, table: str, column: str) -> pa.ChunkedArray:
         """The distinct values of a column; none where the table has no such column."""
@@ -123,7 +122,7 @@ class Folder:
             return self._refuse(file)
 
     def _arrow(self, table: str, columns: list[str], only: Only | None = None) -> pa.Table:
-        """These columns, from all parts."""
+        """These columns, from all parts; all rows, or those that are wanted."""
         spelled = self._columns[table]
         only = None if only is None else only._replace(column=spelled.get(only.column, only.column))
         parts, skipped = [], []
@@ -186,10 +185,11 @@ def frame_of(
     arrow: pa.Table, place: str, holds: Mapping[str, str | None], ids: str | None, findings: Findings
 ) -> pd.DataFrame:
     """The columns as values that `Registers` takes; what cannot be read is missing, and counted under `place`."""
-    frame = {}
-    findings.deliver(place, arrow.num_rows)
+    frame, n_rows = {}, arrow.num_rows
+    findings.deliver(place, n_rows)
     for name in arrow.column_names:
         column, what = arrow.column(name), holds[name] or TEXT
+        arrow = arrow.drop_columns(name)  # a column and its values are in memory together, but one at a time
         try:
             column, noted = to_local_time(column) if what == DATE else (column, [])
             if holds[name] is None and looks_numeric(column):
@@ -198,12 +198,14 @@ def frame_of(
         except (WrongTypeError, pa.ArrowInvalid) as error:
             reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
             findings.error(f"{place}, {name}: must be {EXPECTED[what]}; got {reason}.")
-            frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
+            frame[name] = pd.array([None] * n_rows, dtype=object)
             continue
         for fault, action, rows in noted:
             findings.add(place, name, fault, rows, action)
         if failed is not None:
             findings.add(place, name, f"not {EXPECTED[what]}", failed, "taken as missing", limited=True)
+    arrow = column = None
+    pa.default_memory_pool().release_unused()  # else what the columns took stays with Arrow while the rows are sorted
     return pd.DataFrame(frame, copy=False)
 
 

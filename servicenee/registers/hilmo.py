@@ -58,7 +58,7 @@ def read_hilmo(
         Day on which the extract was taken; by default what a file KATTAVUUS says, else as in `Registers`.
     coverage : DataFrame, optional
         Which days each source covers and how late its rows arrive, as in `Registers`; by default what a file KATTAVUUS
-        says (LAHDE; ALKUPVM; LOPPUPVM; VIIVE_PV; POIMINTAPVM).
+        says (LAHDE; ALKUPVM; LOPPUPVM; VIIVE_PV; ETUSIJA; POIMINTAPVM).
     key : PseudonymKey, optional
         From `pseudonym_key`: person ids become pseudonyms while they are read. Without it, personal identity codes
         are refused.
@@ -195,6 +195,7 @@ def _read_coverage(delivery: Delivery) -> tuple[pd.DataFrame | None, str | None]
             "from": table.dates("ALKUPVM").astype("datetime64[us]"),
             "to": table.dates("LOPPUPVM").astype("datetime64[us]"),
             "reporting_lag_days": table.numbers("VIIVE_PV"),
+            "priority": table.numbers("ETUSIJA"),
         }
     )
     table.refuse("LAHDE", "no source", pd.isna(told["source"]).to_numpy())

@@ -11,6 +11,7 @@ from servicenee.registers.delivery import Delivered, Delivery, columns_of, data_
 from servicenee.registers.delivery_files import Coded
 from servicenee.registers.delivery_values import are_whole_numbers, whole_numbers
 from servicenee.registers.identity import PseudonymKey, refuse_identity_codes
+from servicenee.registers.municipalities import merged_codes, merged_names, municipality_names
 from servicenee.registers.reading import to_days
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST
 
@@ -191,20 +192,18 @@ def _columns(table: Delivered, chosen: np.ndarray) -> pd.DataFrame:
 
 
 def _areas(table: Delivered, column: str) -> np.ndarray:
-    """Names of municipalities, merged ones under the name of the one they became; names stay as they are."""
-    towns = data_rows("hilmo_municipalities").set_index("code")
-    became = {code: row["became"] or code for code, row in towns.iterrows()}
+    """Names of today's municipalities for codes and names of all that there have been; other names stay as they are."""
+    today = municipality_names()
+    merged = merged_codes() | {name.upper(): became for name, became in merged_names().items()}
     codes, levels = table.codes(column)
-    texts = table.columns[column].levels.to_pylist()
-    by_capital = {text.upper(): text for text in texts}
-    names, known = [], []
-    for level in levels:
-        code = became.get(level.lstrip("0") or "0")
-        is_name = not level.isdigit()
-        names.append(towns.at[code, "area"] if code else by_capital[level] if is_name else _UNKNOWN)
-        known.append(bool(code) or is_name)
-    unknown = np.append(~np.array(known, dtype=bool), False)[codes]
-    table.note(column, "municipality that is not known", unknown, f"taken as {_UNKNOWN!r}")
+    spelled = {text.upper(): text for text in table.columns[column].levels.to_pylist()}
+    keys = [level.lstrip("0") or "0" if level.isdigit() else level for level in levels]
+    names = [today.get(key) or merged.get(key) or (_UNKNOWN if key.isdigit() else spelled[key]) for key in keys]
+    for of_levels, fault, action in (
+        ([key in merged for key in keys], "an area that is no more", "taken as what became of it"),
+        ([name == _UNKNOWN for name in names], "municipality that is not known", f"taken as {_UNKNOWN!r}"),
+    ):
+        table.note(column, fault, np.append(np.array(of_levels, dtype=bool), False)[codes], action)
     return np.array([*names, None], dtype=object)[codes]
 
 

@@ -52,7 +52,9 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     Signs are warnings, and nothing is changed: weeks without rows; a last complete week under 60 % of the median of the
     weeks around, beyond chance (`servicenee check` then ends in an error unless forced); a level shift or a spike in
     the monthly volume of a code chapter; several units, or values in two groups far apart, under one code; rows that
-    begin much later than those of other sources where no coverage says so; rows of people who lived elsewhere; codes
+    begin much later than those of other sources where no coverage says so; rows available later than the reporting lag
+    of their source, which follow-up takes for the time after which nothing more comes; rows of people who lived
+    elsewhere; codes
     that do not have the shape of their system's; persons without a birth date or an area; text in a wrong encoding; the
     same code of one person on one day from several sources; home care without any visit.
 
@@ -65,6 +67,7 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     signs = Findings(1.0)
     _weeks(weekly_volumes(registers), signs)
     _starts(source_table(registers), registers, signs)
+    _lateness(registers, signs)
     _residence(registers, signs)
     _codes(coded_kinds(registers), signs)
     _shifts(registers, signs)
@@ -98,6 +101,20 @@ def _starts(sources: pd.DataFrame, registers: Registers, signs: Findings) -> Non
         days = (row.first - beginning).days
         n_all = (registers.extract_date - beginning).days
         signs.observe(row.table, row.source, _LATE_START, days, max(n_all, days), "kept", f"{row.first:%Y-%m-%d}")
+
+
+def _lateness(registers: Registers, signs: Findings) -> None:
+    """Rows later than the reporting lag: follow-up, which ends that long before the extract, missed their like."""
+    events, stays = registers.event_columns, registers.stay_columns
+    waits = {"stays": (stays, stays.available_day - stays.start_day)}
+    if events.available is not None:
+        waits["events"] = (events, (events.available - events.minute) // MINUTES_PER_DAY)
+    for table, (columns, days) in sorted(waits.items()):
+        source_of_kind, names = pd.factorize(columns.kinds["source"], sort=True)
+        late = source_of_kind[columns.kind[days > columns.lag_days[columns.kind]]]
+        n, n_all = (np.bincount(rows, minlength=len(names)) for rows in (late, source_of_kind[columns.kind]))
+        for name, some, everything in zip(names, n.tolist(), n_all.tolist(), strict=True):
+            signs.observe(table, name, "available later than the reporting lag of the source", some, everything, "kept")
 
 
 def _residence(registers: Registers, signs: Findings) -> None:
