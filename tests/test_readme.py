@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import servicenee as sn
-
 from servicenee.cli import main
 
 ROOT = Path(__file__).parents[1]

@@ -123,7 +123,7 @@ def read_registers(
     persons : iterable of person ids, optional
         Persons whose events and requests are read, when not everybody's are needed: it takes far less memory. Persons
         and stays are whole all the same, and one event more of every code, so that all codes stay known. By default
-        everybody; parts that `write_registers` wrote are read whole in any case.
+        everybody.
     extract_date : date or ISO text, optional
         Day on which the extract was taken; by default what ``registers.json`` says, else as in `Registers`.
     duplicates : {"drop", "keep"}, optional
@@ -164,8 +164,9 @@ def read_registers(
     findings = Findings(check_fraction("tolerance", tolerance))
     root = existing_folder(path)
     parts = part_folders(root) or [root]
+    wanted = None if persons is None else _ids(persons)
     if all(is_part(part) for part in parts):
-        return read_parts(parts)
+        return read_parts(parts, persons=wanted)
     manifest = _read_manifest(parts, findings)
     folder = Folder(parts, findings)
     for name in ("persons", "events"):
@@ -177,7 +178,7 @@ def read_registers(
     known = {name: column.holds for name, column in TABLES["persons"].items()}
     further = {name: columns.get(name) for name in folder.columns("persons") if name not in known}
     tables = {"persons": folder.read("persons", known | further, ids)}
-    only = {} if persons is None else _only(persons)
+    only = {} if wanted is None else _only(wanted)
     for name in [name for name in ("events", "stays", "requests", "coverage") if name in folder]:
         holds = {column: what.holds for column, what in TABLES[name].items()}
         if name == "requests":
@@ -195,13 +196,16 @@ def read_registers(
     )
 
 
-def _only(persons: Iterable) -> dict[str, Only]:
-    """Rows wanted of each table when not everybody's are."""
+def _ids(persons: Iterable) -> np.ndarray:
     ids = pd.unique(pd.Series(list(persons), dtype=object))
     whole = all(isinstance(one, int | np.integer) for one in ids)
-    values = ids.astype(np.int64) if whole else np.array([str(one) for one in ids], dtype=object)
+    return ids.astype(np.int64) if whole else np.array([str(one) for one in ids], dtype=object)
+
+
+def _only(persons: np.ndarray) -> dict[str, Only]:
+    """Rows wanted of each table when not everybody's are."""
     kinds = ("source", "code_system", "code", "unit")
-    return {"events": Only("person_id", values, kinds), "requests": Only("person_id", values)}
+    return {"events": Only("person_id", persons, kinds), "requests": Only("person_id", persons)}
 
 
 def _refuse_foreign(target: Path) -> None:

@@ -133,8 +133,7 @@ def test_a_county_comes_back_exactly_from_parts(tmp_path):
     assert_same(registers, read_registers(tmp_path / "county"))
 
 
-@pytest.mark.parametrize("format", ["parquet", "csv"])
-@pytest.mark.parametrize("partitions", [None, 3])
+@pytest.mark.parametrize(("format", "partitions"), [("parquet", None), ("csv", None), ("parquet", 3)])
 def test_of_some_persons_the_same_events_are_read_and_no_code_is_lost(tmp_path, format, partitions):
     county = make_registers(200, random_state=3)
     write_registers(county, tmp_path / "county", partitions=partitions, format=format)
