@@ -34,6 +34,7 @@ _EXAMPLES = {
 }
 _MODEL = "folder of a saved model, or models:/NAME@ALIAS"
 _REGISTERS = "folder of registers (Parquet or CSV)"
+_FAR = "2199-12-31"  # later than any index date
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,11 +149,28 @@ def _predict(arguments: argparse.Namespace) -> None:
     from servicenee.tracking import load_model
 
     model = load_model(arguments.model, arguments.sha256)
+    if arguments.force:
+        model = model.renewed(_FAR)
     LOG.info("scoring with %r", model)
     scores = predict(
         model, arguments.registers, index_date=arguments.date, output=arguments.output, reasons=arguments.reasons
     )
     _say(f"{len(scores):,} persons scored: {arguments.output}")
+    if arguments.shadow is not None:
+        _compare_with_shadow(arguments, scores)
+
+
+def _compare_with_shadow(arguments: argparse.Namespace, scores) -> None:
+    """Scores of the challenger on the same registers; only how much they differ is kept."""
+    from servicenee.monitoring import compare_scores
+    from servicenee.scoring import predict
+    from servicenee.tracking import load_model
+
+    challenger = load_model(arguments.shadow)
+    LOG.info("scoring in the shadow with %r", challenger)
+    others = predict(challenger, arguments.registers, index_date=arguments.date)
+    table = compare_scores(scores, others, capacity=arguments.capacity)
+    _say(f"beside {challenger.name} {challenger.version}:", table.round(4).to_string(index=False, header=False))
 
 
 def _lists(arguments: argparse.Namespace) -> None:
@@ -292,6 +310,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--date", help="index date, ISO (default: the extract date)")
     predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
     predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
+    predict.add_argument("--force", action="store_true", help="score although the model's validity date is over")
+    predict.add_argument("--shadow", metavar="CHALLENGER", help="another model, to tell how much its scores differ")
+    predict.add_argument("--capacity", type=_capacity, help="with --shadow: persons listed, 200, or 0.05 for 5 %%")
     lists = _command(commands, "lists", _lists)
     lists.add_argument("model", help=_MODEL)
     lists.add_argument("registers", help=_REGISTERS)

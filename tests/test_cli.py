@@ -15,7 +15,7 @@ import servicenee
 from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 
-COMMANDS = ("demo", "check", "train", "predict", "lists", "impact")
+COMMANDS = ("demo", "check", "train", "predict", "lists", "impact", "monitor")
 
 
 @pytest.fixture(scope="module")
