@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | check | train | predict | lists | impact`."""
+"""The command line: `servicenee demo | check | train | predict | lists | impact | monitor`."""
 
 import argparse
 import logging
@@ -20,6 +20,7 @@ _COMMANDS = {
     "predict": "score everybody in a model's population",
     "lists": "a list for a care coordinator from scores, and what came back of the last one",
     "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
+    "monitor": "whether a model is still true: feeds, drift, what to expect of the list, outcomes known by now",
 }
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
@@ -29,9 +30,11 @@ _EXAMPLES = {
     "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
     'protected/list.xlsx --purpose client_work --legal-basis "section of law, decision of the controller"',
     "impact": "servicenee impact registers --output impact --language fi",
+    "monitor": "servicenee monitor models:/home_care_start_12m@champion registers --output monitor.html",
 }
 _MODEL = "folder of a saved model, or models:/NAME@ALIAS"
 _REGISTERS = "folder of registers (Parquet or CSV)"
+_FAR = "2199-12-31"  # later than any index date
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -146,11 +149,28 @@ def _predict(arguments: argparse.Namespace) -> None:
     from servicenee.tracking import load_model
 
     model = load_model(arguments.model, arguments.sha256)
+    if arguments.force:
+        model = model.renewed(_FAR)
     LOG.info("scoring with %r", model)
     scores = predict(
         model, arguments.registers, index_date=arguments.date, output=arguments.output, reasons=arguments.reasons
     )
     _say(f"{len(scores):,} persons scored: {arguments.output}")
+    if arguments.shadow is not None:
+        _compare_with_shadow(arguments, scores)
+
+
+def _compare_with_shadow(arguments: argparse.Namespace, scores) -> None:
+    """Scores of the challenger on the same registers; only how much they differ is kept."""
+    from servicenee.monitoring import compare_scores
+    from servicenee.scoring import predict
+    from servicenee.tracking import load_model
+
+    challenger = load_model(arguments.shadow)
+    LOG.info("scoring in the shadow with %r", challenger)
+    others = predict(challenger, arguments.registers, index_date=arguments.date)
+    table = compare_scores(scores, others, capacity=arguments.capacity)
+    _say(f"beside {challenger.name} {challenger.version}:", table.round(4).to_string(index=False, header=False))
 
 
 def _lists(arguments: argparse.Namespace) -> None:
@@ -219,6 +239,40 @@ def _impact(arguments: argparse.Namespace) -> None:
     )
 
 
+def _monitor(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from servicenee.monitoring import monitor
+    from servicenee.registers import read_registers
+    from servicenee.tracking import load_model
+
+    model = load_model(arguments.model, arguments.sha256)
+    LOG.info("looking at %r", model)
+    run = monitor(
+        model,
+        read_registers(arguments.registers),
+        index_date=arguments.date,
+        previous=None if arguments.previous is None else pd.read_parquet(arguments.previous),
+        capacity=arguments.capacity,
+        force=arguments.force,
+    )
+    if arguments.output is not None:
+        _say(f"open {run.to_html(arguments.output, language=arguments.language)}")
+    if arguments.experiment is not None:
+        LOG.info("logging to MLflow")
+        run.log(experiment=arguments.experiment)
+    if arguments.log is None:
+        _say(run.to_json())
+    else:
+        with Path(arguments.log).open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write(run.to_json() + "\n")
+        _say(f"{run.status}: {len(run.findings)} findings")
+    if run.status == "stop":
+        stops = run.findings[run.findings["action"] == "stop"]
+        named = "; ".join(f"{row.finding} {row.subject}".strip() for row in stops.itertuples())
+        raise ValueError(f"do not score with this model on these registers ({named}). Mend the cause, or use --force.")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="servicenee", description=_ABOUT, epilog="Every command explains itself: servicenee COMMAND --help"
@@ -252,6 +306,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--date", help="index date, ISO (default: the extract date)")
     predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
     predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
+    predict.add_argument("--force", action="store_true", help="score although the model's validity date is over")
+    predict.add_argument("--shadow", metavar="CHALLENGER", help="another model, to tell how much its scores differ")
+    predict.add_argument("--capacity", type=_capacity, help="with --shadow: persons listed, 200, or 0.05 for 5 %%")
     lists = _command(commands, "lists", _lists)
     lists.add_argument("model", help=_MODEL)
     lists.add_argument("registers", help=_REGISTERS)
@@ -262,6 +319,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_list_options(lists)
     _add_impact_arguments(_command(commands, "impact", _impact))
+    _add_monitor_arguments(_command(commands, "monitor", _monitor))
     return parser
 
 
@@ -294,6 +352,20 @@ def _add_impact_arguments(impact: argparse.ArgumentParser) -> None:
     impact.add_argument("--definitions", help="CSV of indicators, as impact.indicator_definitions gives them")
     impact.add_argument("--costs", help="CSV of unit costs, as impact.unit_costs gives them")
     _add_language(impact)
+
+
+def _add_monitor_arguments(monitor: argparse.ArgumentParser) -> None:
+    monitor.add_argument("model", help=_MODEL)
+    monitor.add_argument("registers", help=_REGISTERS)
+    monitor.add_argument("--date", help="index date, ISO (default: the extract date)")
+    monitor.add_argument("--previous", help="Parquet file of the scores of an earlier index date, for the turnover")
+    monitor.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
+    monitor.add_argument("--output", help="HTML page to write (default: none)")
+    monitor.add_argument("--log", help="file to append the line of JSON to (default: it is printed)")
+    monitor.add_argument("--experiment", help="MLflow experiment to record the run in (default: none)")
+    monitor.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
+    monitor.add_argument("--force", action="store_true", help="end with 0 whatever is found, and take an expired model")
+    _add_language(monitor)
 
 
 def _command(commands, name: str, run) -> argparse.ArgumentParser:

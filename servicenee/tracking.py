@@ -131,6 +131,48 @@ def log_model(
     return f"models:/{registered}/{version}"
 
 
+def log_monitoring(monitoring, *, experiment: str) -> str:
+    """Record a monitor run in MLflow: status and key figures, tables, page; aggregates only.
+
+    Parameters
+    ----------
+    monitoring : Monitoring
+        What `monitor` gave.
+    experiment : str
+        Created if it does not exist.
+
+    Returns
+    -------
+    str
+        Id of the MLflow run.
+
+    Examples
+    --------
+    >>> from servicenee.tracking import log_monitoring  # doctest: +SKIP
+    >>> log_monitoring(monitor(model, registers), experiment="home care, monitoring")  # doctest: +SKIP
+    '0f6ec1e0f5d24a5e8a2b51a2b6f1c3d4'
+    """
+    summary = monitoring.summary()
+    numbers = {name: float(value) for name, value in summary.items() if _is_number(value)}
+    names = ("model", "version", "valid_until", "index_date", "extract_date", "status")
+    with _quiet() as mlflow, tempfile.TemporaryDirectory() as scratch:
+        _use_default_store(mlflow)
+        run = mlflow.start_run(
+            experiment_id=_experiment_id(mlflow, experiment),
+            run_name=f"{monitoring.model} {monitoring.version}, {monitoring.index_date}",
+            nested=mlflow.active_run() is not None,
+        )
+        with run:
+            mlflow.set_tags({f"servicenee.{name}": summary[name] for name in names})
+            mlflow.log_metrics(numbers | {"findings": float(len(monitoring.findings))})
+            folder = Path(scratch)
+            _write_tables(monitoring.tables, folder / "tables")
+            monitoring.to_html(folder / "monitor.html", language="en")
+            (folder / "monitor.json").write_text(monitoring.to_json() + "\n", encoding="utf-8", newline="\n")
+            mlflow.log_artifacts(str(folder))
+    return str(run.info.run_id)
+
+
 def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> NeedModel:
     """Load a model from a folder or from the registry.
 
@@ -317,17 +359,24 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _write_aggregates(model: NeedModel, evaluation: Evaluation, folder: Path) -> Path:
-    for name in ("tables", "figures"):
-        (folder / name).mkdir(parents=True)
-    for name, table in evaluation.tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    model.feature_table.to_csv(folder / "tables" / "features.csv", index=False, lineterminator="\n")
+    _write_tables(evaluation.tables | {"features": model.feature_table}, folder / "tables")
+    (folder / "figures").mkdir()
     for name, figure in evaluation.figures.items():
         figure.savefig(folder / "figures" / f"{name}.png", dpi=120, metadata={"Software": None})
     evaluation.to_html(folder / "evaluation.html", title=f"{model.name} {model.version}")
     card = evaluation.model_card(title=f"{model.name} {model.version}")
     (folder / "model_card.md").write_text(card, encoding="utf-8", newline="\n")
     return folder
+
+
+def _write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _signature(model: NeedModel):
