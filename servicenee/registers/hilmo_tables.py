@@ -288,6 +288,10 @@ def _with_requests(main: pd.DataFrame, requests: pd.DataFrame) -> pd.DataFrame:
     columns = ["HOIDONTARVE_AJANKOHTA", "HTA_KIIREELLISYYS"]
     main = main.join(met[columns])
     waiting = linked.loc[linked["row"].isna()].drop(columns=["met", "day", "row"])
+    # A request still open was not for the person's later visits; to the reader, prevention meets no request.
+    still_open = waiting[waiting["PERUUTUS_AJANKOHTA"].isna()].groupby("TNRO")["HOIDONTARVE_AJANKOHTA"].min()
+    later = main["KAYNTI_ALKOI"].to_numpy() >= still_open.reindex(main["TNRO"]).to_numpy()
+    main.loc[later & main["HOIDONTARVE_AJANKOHTA"].isna(), "KAYNTI_LUONNE"] = "TH"
     main = pd.concat([main, waiting], ignore_index=True)
     return main.assign(AVOHILMO_ID=np.arange(1, len(main) + 1).astype(str).astype(object))
 

@@ -126,6 +126,19 @@ def test_requests_come_back(tmp_path, small):
     assert_same(again, small)
 
 
+@pytest.mark.parametrize("ages", [(65, None), (18, 29)], ids=["old", "young"])
+def test_requests_of_the_county_for_primary_care_come_back_met_closed_or_waiting(tmp_path, ages):
+    """Queues of specialist care are in other deliveries than AvoHilmo."""
+    registers = make_registers(300, random_state=3, ages=ages)
+    write_hilmo(registers, tmp_path)
+    again = read_hilmo(tmp_path)
+    order = ["person_id", "service", "requested"]
+    expected = registers.requests[registers.requests["service"] == "primary_care"].sort_values(order, ignore_index=True)
+    assert expected["met"].isna().sum() > expected["closed"].notna().sum() > 5
+    pd.testing.assert_frame_equal(again.requests.sort_values(order, ignore_index=True), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(again.events, registers.events)
+
+
 def test_a_table_that_is_only_a_header_is_an_empty_table(tmp_path):
     write_hilmo(make_registers(20, random_state=0), tmp_path)
     for file in sorted(tmp_path.iterdir()):
