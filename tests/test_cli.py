@@ -16,7 +16,7 @@ from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
 from servicenee.lists import read_access_log, read_record
 
-COMMANDS = ("demo", "check", "train", "predict", "lists", "impact", "monitor")
+COMMANDS = ("demo", "check", "prepare", "train", "predict", "lists", "impact", "monitor")
 
 
 @pytest.fixture(scope="module")

@@ -169,9 +169,9 @@ def read_registers(
         return read_parts(parts, persons=wanted)
     manifest = _read_manifest(parts, findings)
     folder = Folder(parts, findings)
-    for name in ("persons", "events"):
+    for name in dict.fromkeys(("persons", "events", *manifest.get("tables", ()))):
         if name not in folder:
-            findings.error(f"{name}: there is no file {name}.parquet or {name}.csv in the folder. Add it.")
+            folder.refuse_absent(name)
     findings.raise_errors()
     columns = manifest.get("persons", {})
     ids = columns.get("person_id") or folder.ids_of("persons")
@@ -261,6 +261,7 @@ def _write_whole(registers: Registers, folder: Path, format: str) -> None:
         "duplicates": "keep" if _has_duplicates(registers) else "drop",
         "extract_date": f"{registers.extract_date:%Y-%m-%d}",
         "persons": person_types(registers),
+        "tables": sorted(file.stem for file in folder.iterdir()),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
