@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from servicenee.impact.comparison import Comparison, Z
+from servicenee.disclosure import MIN_CELL, is_small
+from servicenee.impact.comparison import PLACEBO, Comparison, Z
 
 CALIPER = 0.2  # standard deviations of the logit of the propensity
-LARGEST_IMBALANCE = 0.1  # standardised difference
 _SMALLEST_SIDE = 20
 _KERNEL_CONSTANT = 3.4375  # triangular kernel at a boundary (Imbens and Kalyanaraman 2012)
 
@@ -48,19 +48,20 @@ def by_hold_out(rows: Rows) -> Comparison:
     return _comparison("hold_out", rows, rows.listed, adjusted, {"sensitivity": sensitivity, "balance": balance})
 
 
-def by_discontinuity(rows: Rows) -> Comparison:
-    """The jump of the outcome where the list ends, per jump in being listed."""
-    rows = rows.where(np.isfinite(rows.cut))
+def by_discontinuity(rows: Rows, placebo: np.ndarray) -> Comparison:
+    """The jump of the outcome where the list ends, per jump in being listed; `placebo` as for `by_matching`."""
+    kept = np.isfinite(rows.cut)
+    rows, placebo = rows.where(kept), placebo[kept]
     running, above = rows.logit - rows.cut, rows.logit >= rows.cut
     _enough(rows, above, "just below the cut")
     bandwidth = _bandwidth(running, rows.y, rows.weight)
     tried = [(name, _jump(rows, running, factor * bandwidth)) for name, factor in _BANDWIDTHS.items()]
+    before = _jump(Rows(**{**rows.__dict__, "y": placebo}), running, bandwidth)
+    lines = [
+        (name, factor * bandwidth, *result) for (name, result), factor in zip(tried, _BANDWIDTHS.values(), strict=True)
+    ]
     sensitivity = pd.DataFrame(
-        [
-            (name, factor * bandwidth, *result)
-            for (name, result), factor in zip(tried, _BANDWIDTHS.values(), strict=True)
-        ],
-        columns=["analysis", "bandwidth_logit", "estimate", "lower", "upper"],
+        [*lines, (PLACEBO, bandwidth, *before)], columns=["analysis", "bandwidth_logit", "estimate", "lower", "upper"]
     )
     near = np.abs(running) < bandwidth
     used = rows.where(near)
@@ -96,7 +97,7 @@ def by_matching(rows: Rows, features: pd.DataFrame, placebo: np.ndarray) -> Comp
     placebo_rows = Rows(**{**pair_rows.__dict__, "y": placebo[both]})
     earlier = _difference(placebo_rows, placebo_rows.listed, np.zeros((len(both), 0)))
     sensitivity = pd.DataFrame(
-        [("doubly_robust", *adjusted), ("matched_only", *plain), ("before_the_list", *earlier)],
+        [("doubly_robust", *adjusted), ("matched_only", *plain), (PLACEBO, *earlier)],
         columns=["analysis", "estimate", "lower", "upper"],
     )
     flow = pd.DataFrame(
@@ -190,9 +191,12 @@ def _bins(rows: Rows, running: np.ndarray, *, n_bins: int = 10) -> pd.DataFrame:
     for side, chosen in (("below", running < 0), ("listed", running >= 0)):
         order = np.flatnonzero(chosen)[np.argsort(running[chosen], kind="stable")]
         for part in np.array_split(order, min(n_bins, max(len(order) // 30, 1))):
-            if len(part) >= 5:
+            if len(part) >= MIN_CELL:
+                some = rows.y[part] != 0
                 mean = np.average(rows.y[part], weights=rows.weight[part])
-                made.append((side, float(running[part].mean()), float(mean), len(part)))
+                # A share beside the number of persons is a count.
+                few = any(is_small(len(np.unique(rows.person[part[chosen]]))) for chosen in (some, ~some))
+                made.append((side, float(running[part].mean()), np.nan if few else float(mean), len(part)))
     return pd.DataFrame(made, columns=["side", "distance_logit", "observed", "n"])
 
 

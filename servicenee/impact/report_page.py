@@ -269,7 +269,7 @@ def _comparison(one, language: str) -> list[str]:
         fig = drawing.plot_event_study(one, language=language)
         blocks.append(figure(fig, word("figure.event_study", language)))
     for name in [name for name in ("sensitivity", "before_after", "permutation") if name in one.tables]:
-        blocks.append(table(one.tables[name], caption=word(f"table.{name}", language), language=language))
+        blocks.append(one.block(name, language))
     return blocks
 
 

@@ -142,7 +142,7 @@ def rate_table(
 ) -> pd.DataFrame:
     """Rate of `amount` per `exposure` in every group: value, standard error, 95 % interval; small groups hidden.
 
-    `hidden` marks further groups that must not be shown, because another number could be worked out from theirs.
+    `hidden` marks the groups that must not be shown; by default those with few persons behind the amount.
     """
     n_groups, used = len(rows.groups), exposure > 0
     group, stratum = rows.group[used], rows.stratum[used] if standardise else np.zeros(int(used.sum()), np.int64)
@@ -153,8 +153,9 @@ def rate_table(
     lower, upper = _interval(value, variance, largest, signed=bool((amount < 0).any()))
     n_persons = np.bincount(group, minlength=n_groups)
     few = hidden_groups(rows.groups, n_persons)
-    beside = np.zeros(n_groups, dtype=bool) if hidden is None else hidden
-    hidden = few | beside | hidden_groups(rows.groups, persons_behind(amount[used], group, n_groups))
+    if hidden is None:
+        hidden = hidden_groups(rows.groups, persons_behind(amount[used], group, n_groups))
+    hidden = few | hidden
     estimates = {"value": value, "error": np.sqrt(variance), "lower": lower, "upper": upper}
     shown = {name: np.where(hidden, np.nan, per * column) for name, column in estimates.items()}
     return rows.groups.assign(

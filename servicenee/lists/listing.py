@@ -149,14 +149,9 @@ def segment_list(
     check_terms(terms, has_segments=segments is not None, has_previous=previous is not None)
     check_choice("language", language, LANGUAGES)
     table = as_rules(rules)
-    check_declared(segments, segments_model, legal_basis, purpose)
-    declared = segments is not None and segments_model is not None
-    models = (model, segments_model) if declared else (model,)
-    allowed = allowed_sources(models, registers, table, legal_basis, purpose)
     candidates = find_candidates(scores, registers, by)
-    _check_made_by(scores, model, "scores", "model")
-    if declared:
-        _check_made_by(segments, segments_model, "segments", "segments_model")
+    models = _models(scores, model, segments, segments_model, terms)
+    allowed = allowed_sources(models, registers, table, legal_basis, purpose)
     date = pd.Timestamp(scores.index.get_level_values("index_date")[0])
     earlier, decided = earlier_lists(previous, date, str(model.name)), place_decisions(decisions, registers)
     candidates = _with_history(candidates, segments, earlier, date)
@@ -168,13 +163,26 @@ def segment_list(
     if purpose == "client_work":
         sight = Sight(_cohort(chosen, registers, date), allowed, table)
         people = _people(chosen, sight, model, by, last_list(earlier), decided.table)
-    # Of segments of unknown origin the client is told all that they may rest on.
-    looked_at = sources_of(models, registers) if declared or segments is None else allowed
+    looked_at = _looked_at(models, segments, allowed, registers)
     report = _report(model, looked_at, table, exclusions, last_list(earlier), decided.returned)
-    counts = _counts(candidates, exclusions, groups)
     placed = chosen[list(PLACED)] if purpose == "client_work" else chosen[list(PLACED)].head(0)
     made = (str(model.name), str(model.version), date, registers.extract_date)
-    return SegmentList(people, placed, groups, counts, terms, report, language, *made)
+    return SegmentList(people, placed, groups, _counts(candidates, exclusions, groups), terms, report, language, *made)
+
+
+def _models(scores: pd.DataFrame, model, segments: pd.DataFrame | None, segments_model, terms: Terms) -> tuple:
+    """The models behind the list: that of the scores, and that of the segments if it was handed over."""
+    check_declared(segments, segments_model, terms.legal_basis, terms.purpose)
+    _check_made_by(scores, model, "scores", "model")
+    if segments is None or segments_model is None:
+        return (model,)
+    _check_made_by(segments, segments_model, "segments", "segments_model")
+    return model, segments_model
+
+
+def _looked_at(models: tuple, segments: pd.DataFrame | None, allowed: tuple[str, ...], registers: Registers):
+    """Sources to tell the client of: of segments of unknown origin, all that they may rest on."""
+    return allowed if segments is not None and len(models) == 1 else sources_of(models, registers)
 
 
 def _report(
