@@ -403,9 +403,11 @@ class NeedModel:
             empty = {"segment": object, "segment_probability": np.float64, "uncertain": bool}
             segments = pd.DataFrame({name: np.empty(0, dtype) for name, dtype in empty.items()}, index=cohort.index)
         else:
-            segments = self.estimator_.assign(self.transform(cohort))
+            segments = self.estimator_.scores(self.transform(cohort))
         names = {"model": self.name, "version": self.version}
-        return segments.assign(**{key: np.full(len(cohort), name, dtype=object) for key, name in names.items()})
+        segments = segments.assign(**{key: np.full(len(cohort), name, dtype=object) for key, name in names.items()})
+        segments.attrs["estimand"] = self.estimator_.estimand
+        return segments
 
     def _columns(self, cohort: Cohort) -> dict[str, np.ndarray]:
         """What the estimator says of every row, by column of the scores."""

@@ -190,7 +190,7 @@ class RiskFunction:
         if missing:
             raise ModelError(f"the frame lacks {len(missing)} of the {len(columns)} columns, such as {missing[0]!r}.")
         if self.model.is_segmenter:
-            return self.model.estimator_.assign(frame[columns])["segment"].to_numpy()
+            return self.model.estimator_.scores(frame[columns])["segment"].to_numpy()
         scores = self.model.estimator_.scores(frame[columns]).to_numpy()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
