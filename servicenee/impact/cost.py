@@ -141,6 +141,16 @@ def checked_costs(costs: pd.DataFrame | None) -> pd.DataFrame:
     return costs.assign(source=costs["source"].fillna(""), **dated)
 
 
+def are_examples(costs: pd.DataFrame | None) -> bool:
+    """Whether any of the prices is a shipped example that the county has not replaced by its own."""
+    shipped = unit_costs()
+    if costs is None:
+        return True
+    names = ["item", "cost_eur", *(["basis"] if "basis" in costs else [])]
+    pairs = set(shipped[names].itertuples(index=False, name=None))
+    return any(row in pairs for row in costs[names].itertuples(index=False, name=None))
+
+
 @cache
 def _costs() -> pd.DataFrame:
     with files("servicenee.impact").joinpath("unit_costs.csv").open(encoding="utf-8") as file:
