@@ -53,7 +53,8 @@ def read_hilmo(
     path : str or path
         Folder with text files (.csv, .txt) as they arrive. A file is a table by its name: population register (needed),
         deaths, Hilmo, social Hilmo and AvoHilmo with their child tables, home-care visits, RAI assessments, purchases
-        and entitlements of Kela, service decisions, laboratory. Several files of one table are read as one.
+        and entitlements of Kela, service decisions, laboratory, and ids that changed (TUNNUSMUUTOKSET: VANHA, UUSI).
+        Several files of one table are read as one.
     extract_date : date or ISO text, optional
         Day on which the extract was taken; by default what a file KATTAVUUS says, else as in `Registers`.
     coverage : DataFrame, optional

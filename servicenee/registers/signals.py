@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from servicenee.codes import suggest_icd10
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import COLUMNS, Findings
 from servicenee.registers.quality import coded_kinds, has_pattern, source_table, weekly_volumes
@@ -27,6 +28,7 @@ _MOJIBAKE = re.compile("Ã[^a-zåäö]|\ufffd")  # Ã¤, Ã¶, Ã… and the sig
 _GARBLED = "text read in another encoding than it was written in"
 _OF_VISITS = ("home_care",)  # services that consist of visits
 _TOLERATED_REPEATS = 0.01
+_SHAPELESS, _LETTER_O = "code without the shape of its system's codes", "letter O where a zero seems to be meant"
 
 
 def check_registers(registers: Registers) -> pd.DataFrame:
@@ -133,14 +135,16 @@ def _residence(registers: Registers, signs: Findings) -> None:
 
 
 def _codes(kinds: pd.DataFrame, signs: Findings) -> None:
-    """Rows whose code has not the shape of its system's codes."""
+    """Rows whose code has not the shape of its system's codes; apart, those in which an O seems to stand for a zero."""
     for system, rows in kinds.groupby("code_system", sort=True):
-        if has_pattern(system):
-            unknown, empty = ~rows["recognised"] & (rows["code"] != ""), rows["code"] == ""
-            n_all = int(rows["n"].sum())
-            fault = "code without the shape of its system's codes"
-            signs.observe("events", system, fault, int(rows.loc[unknown, "n"].sum()), n_all, "kept")
-            signs.observe("events", system, "no code", int(rows.loc[empty, "n"].sum()), n_all, "kept")
+        if not has_pattern(system):
+            continue
+        empty = (rows["code"] == "").to_numpy()
+        meant = np.array([system == "ICD-10" and suggest_icd10(code) is not None for code in rows["code"]], dtype=bool)
+        unknown = ~rows["recognised"].to_numpy() & ~empty & ~meant
+        for fault, concerned in ((_SHAPELESS, unknown), (_LETTER_O, meant), ("no code", empty)):
+            n, n_all = int(rows["n"].to_numpy()[concerned].sum()), int(rows["n"].sum())
+            signs.observe("events", system, fault, n, n_all, "kept")
 
 
 def _shifts(registers: Registers, signs: Findings) -> None:

@@ -127,11 +127,12 @@ def test_rows_of_persons_who_lived_elsewhere():
     [
         ("ICD-10", "E119", None),
         ("ICD-10", "250.0", "code without the shape of its system's codes"),
+        ("ICD-10", "E1O.9", "letter O where a zero seems to be meant"),
         ("ICD-10", "-1", "no code"),
         ("ATC", "012345", "code without the shape of its system's codes"),
         ("home made", "???", None),
     ],
-    ids=["good", "ICD-9 in ICD-10", "missing token", "product number in ATC", "unknown system"],
+    ids=["good", "ICD-9 in ICD-10", "letter O", "missing token", "product number in ATC", "unknown system"],
 )
 def test_codes_without_the_shape_of_their_system(system, code, fault):
     made = registers(daily(), daily(source="inpatient", system=system, code=code))
