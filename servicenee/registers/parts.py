@@ -49,6 +49,15 @@ _REMEDY = "Write the parts again with `servicenee prepare` or write_registers."
 
 
 @dataclass(frozen=True)
+class Words:
+    """What belongs to the whole of which registers are a part: kinds of events and of stays, levels of text columns."""
+
+    event_kinds: pd.DataFrame
+    stay_kinds: pd.DataFrame
+    levels: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class _Part:
     """One part as it is read: its numbers, and the words they stand for."""
 
@@ -158,6 +167,28 @@ def read_parts(folders: list[Path], *, with_requests: bool = True, persons: np.n
         extract_day,
         pd.concat(requests, ignore_index=True) if requests else None,
     )
+
+
+def with_words(registers: Registers, words: Words) -> Registers:
+    """The same rows, their kinds and text levels numbered as in the whole, so that features have its columns."""
+    coverage = registers.coverage_columns
+    lag_of = dict(zip(coverage.source, coverage.lag_days.tolist(), strict=True))
+    renumbered = {}
+    for name, whole in (("event_columns", words.event_kinds), ("stay_columns", words.stay_kinds)):
+        columns = getattr(registers, name)
+        place, kinds = sorted_kinds(pd.concat([columns.kinds, whole], ignore_index=True))
+        kind = place[: len(columns.kinds)][columns.kind] if len(columns) else columns.kind.astype(place.dtype)
+        lag_days = np.array([lag_of[source] for source in kinds["source"]], dtype=np.int32)
+        read_only(kind)
+        renumbered[name] = replace(columns, kind=kind, kinds=kinds, lag_days=lag_days)
+    persons = registers.person_columns
+    extra = dict(persons.extra)
+    for name, whole in words.levels.items():
+        if isinstance(extra.get(name), TextColumn):
+            levels = tuple(sorted({*extra[name].levels, *whole}))
+            place = np.array([*(levels.index(level) for level in extra[name].levels), -1], dtype=np.int32)
+            extra[name] = TextColumn(place[extra[name].codes], levels)
+    return registers.replaced(**renumbered, person_columns=replace(persons, extra=extra))
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

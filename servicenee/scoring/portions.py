@@ -46,7 +46,7 @@ def score_part(part: Registers | str, task: Task) -> Portion:
         warnings.simplefilter("always", ServiceneeWarning)
         registers = part if isinstance(part, Registers) else read_registers(part)
         dates = registers.extract_date if task.index_dates is None else list(task.index_dates)
-        pairs = [_scored(model, registers, dates, task.reasons) for model in task.models]
+        pairs = [score_rows(model, registers, dates, reasons=task.reasons) for model in task.models]
     notes = [str(warning.message) for warning in caught if issubclass(warning.category, ServiceneeWarning)]
     facts = {
         "content": content_sum(registers),
@@ -55,6 +55,22 @@ def score_part(part: Registers | str, task: Task) -> Portion:
         "notes": list(dict.fromkeys(notes)),
     }
     return Portion(tuple(scores for scores, _ in pairs), tuple(unscored for _, unscored in pairs), facts)
+
+
+def score_rows(
+    model: NeedModel, registers: Registers, index_dates, *, reasons: bool = False
+) -> tuple[pa.Table, pa.Table]:
+    """Scores of the registers' persons, and the reasons of those who cannot be scored."""
+    model.check_valid(index_dates)
+    cohort = model.population.at(registers, index_dates)
+    scores = model.score(cohort)
+    known = scores.notna().all(axis=1).to_numpy()
+    absent = pd.DataFrame({"reason": np.full(int((~known).sum()), NO_SCORE, dtype=object)}, index=scores.index[~known])
+    unscored = pd.concat([too_little_known(model.population, registers, index_dates), absent])
+    scores = scores[known]
+    if reasons:
+        scores = scores.assign(reasons=_reasons(model, registers, scores.index))
+    return _table(scores, registers), _table(unscored, registers)
 
 
 def write_portion(portion: Portion, folder: Path) -> None:
@@ -83,19 +99,6 @@ def read_portion(folder: Path) -> Portion:
         for name in ("scores", "unscored")
     }
     return Portion(**tables, facts=facts)
-
-
-def _scored(model: NeedModel, registers: Registers, dates, reasons: bool) -> tuple[pa.Table, pa.Table]:
-    model.check_valid(dates)
-    cohort = model.population.at(registers, dates)
-    scores = model.score(cohort)
-    known = scores.notna().all(axis=1).to_numpy()
-    absent = pd.DataFrame({"reason": np.full(int((~known).sum()), NO_SCORE, dtype=object)}, index=scores.index[~known])
-    unscored = pd.concat([too_little_known(model.population, registers, dates), absent])
-    scores = scores[known]
-    if reasons:
-        scores = scores.assign(reasons=_reasons(model, registers, scores.index))
-    return _table(scores, registers), _table(unscored, registers)
 
 
 def _table(frame: pd.DataFrame, registers: Registers) -> pa.Table:
