@@ -132,7 +132,7 @@ def save_model(model: NeedModel, path: str | Path) -> Path:
 
 
 def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedModel:
-    """Read a model folder after checking hashes, types and versions, in this order.
+    """Read a model folder after checking hashes, versions and types, in this order.
 
     Parameters
     ----------
@@ -168,8 +168,8 @@ def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedMode
     path = Path(path)
     manifest = _read_manifest(path, expected_sha256)
     _check_files(path, manifest)
-    types = _check_types(path / ESTIMATOR)
     _check_versions(manifest["libraries"], path / ESTIMATOR)
+    types = _check_types(path / ESTIMATOR)
     with warnings.catch_warnings():
         # Patch releases of one scikit-learn minor read each other's estimators.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
@@ -252,7 +252,7 @@ def _check_versions(saved: dict[str, str], file: Path) -> None:
     now, then = _versions()["scikit-learn"], saved["scikit-learn"]
     if _minor(now) == _minor(then):
         return
-    modules = {node["__module__"] for node in _nodes(_schema(file))}
+    modules = {str(node.get("__module__")) for node in _nodes(_schema(file))}
     if any(module.startswith(_TRUSTED_PACKAGE) for module in modules):
         raise ModelError(
             f"the model holds classes of scikit-learn {then} and is not read with {now}: another version may predict "
@@ -262,12 +262,13 @@ def _check_versions(saved: dict[str, str], file: Path) -> None:
 
 def _check_types(file: Path) -> list[str]:
     """Types outside numpy and the plain containers that the estimator is made of; refuses those not on our list."""
+    schema = _schema(file)
     try:
-        functions = [node for node in _nodes(_schema(file)) if node["__loader__"] in _CODE]
+        functions = [node for node in _nodes(schema) if node["__loader__"] in _CODE]
         code = sorted({f"{node['__module__']}.{node['__class__']}" for node in functions})
         types = skops.io.get_untrusted_types(file=file)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ImportError, AttributeError) as error:
-        raise ModelError(f"{file} cannot be read as an estimator ({type(error).__name__}).") from None
+    except (KeyError, ValueError, TypeError, ImportError, AttributeError) as error:
+        raise _unreadable(file, error) from None
     refused = code + [name for name in types if name not in TRUSTED and not name.startswith(_TRUSTED_PACKAGE)]
     if refused:
         raise ModelError(
@@ -278,8 +279,16 @@ def _check_types(file: Path) -> list[str]:
 
 
 def _schema(file: Path) -> dict:
-    with zipfile.ZipFile(file) as archive:
-        return json.loads(archive.read("schema.json"))
+    """What the estimator is made of, by name; nothing is unpacked."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> ModelError:
+    return ModelError(f"{file} cannot be read as an estimator ({type(error).__name__}).")
 
 
 def _nodes(entry):
