@@ -303,16 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
     train.add_argument("--about", default="", help="one sentence on the registers, for the card")
-    predict = _command(commands, "predict", _predict)
-    predict.add_argument("model", help=_MODEL)
-    predict.add_argument("registers", help=_REGISTERS)
-    predict.add_argument("output", help="Parquet file for the scores")
-    predict.add_argument("--date", help="index date, ISO (default: the extract date)")
-    predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
-    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
-    predict.add_argument("--force", action="store_true", help="score although the model's validity date is over")
-    predict.add_argument("--shadow", metavar="CHALLENGER", help="another model, to tell how much its scores differ")
-    predict.add_argument("--capacity", type=_capacity, help="with --shadow: persons listed, 200, or 0.05 for 5 %%")
+    _add_predict_arguments(_command(commands, "predict", _predict))
     lists = _command(commands, "lists", _lists)
     lists.add_argument("model", help=_MODEL)
     lists.add_argument("registers", help=_REGISTERS)
@@ -325,6 +316,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_impact_arguments(_command(commands, "impact", _impact))
     _add_monitor_arguments(_command(commands, "monitor", _monitor))
     return parser
+
+
+def _add_predict_arguments(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", help=_MODEL)
+    predict.add_argument("registers", help=_REGISTERS)
+    predict.add_argument("output", help="Parquet file for the scores")
+    predict.add_argument("--date", help="index date, ISO (default: the extract date)")
+    predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
+    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
+    predict.add_argument("--force", action="store_true", help="score although the model's validity date is over")
+    predict.add_argument("--shadow", metavar="CHALLENGER", help="another model, to tell how much its scores differ")
+    predict.add_argument("--capacity", type=_capacity, help="with --shadow: persons listed, 200, or 0.05 for 5 %%")
 
 
 def _add_list_options(lists: argparse.ArgumentParser) -> None:
