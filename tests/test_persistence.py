@@ -310,9 +310,10 @@ class TestRefused:
         with pytest.raises(ModelError, match="differs from `expected_sha256`"):
             read_model(folder, expected_sha256=accepted)
 
-    def test_another_scikit_learn(self, folder):
+    def test_classes_of_another_scikit_learn(self, folder):
+        put_in_place(folder, LogisticRegression())
         change_manifest(folder, lambda manifest: manifest["libraries"].update({"scikit-learn": "1.4.2"}))
-        with pytest.raises(ModelError, match=r"saved with scikit-learn 1\.4\.2 .* Install scikit-learn 1\.4"):
+        with pytest.raises(ModelError, match=r"classes of scikit-learn 1\.4\.2 .* Install scikit-learn 1\.4"):
             read_model(folder)
 
     def test_another_format(self, folder):

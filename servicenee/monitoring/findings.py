@@ -43,9 +43,12 @@ def find(tables: dict[str, pd.DataFrame], base_rate: float | None) -> pd.DataFra
     return found.sort_values("action", ascending=False, kind="stable", ignore_index=True)
 
 
-def forced(findings: pd.DataFrame) -> pd.DataFrame:
-    """The same with nothing that stops the work: somebody has decided to go on."""
-    return findings.assign(action=LOOK)
+def forced(findings: pd.DataFrame, valid_until: str, day: np.datetime64) -> pd.DataFrame:
+    """The same with nothing that stops the work: somebody has decided to go on, also after the validity date."""
+    days = float((day - np.datetime64(valid_until)).astype(int))
+    expired = [(EXPIRED, valid_until, days, 0.0, LOOK)] if days > 0 else []
+    rows = [*expired, *findings.assign(action=LOOK).itertuples(index=False, name=None)]
+    return pd.DataFrame(rows, columns=list(FINDINGS))
 
 
 def _of_volumes(volumes: pd.DataFrame) -> list[tuple]:

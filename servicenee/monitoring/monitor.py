@@ -24,7 +24,7 @@ from servicenee.monitoring.expected import (
     observed_metrics,
 )
 from servicenee.monitoring.feeds import feed_volumes, new_codes, source_weeks
-from servicenee.monitoring.findings import EXPIRED, LOOK, STOP, find, forced
+from servicenee.monitoring.findings import LOOK, STOP, find, forced
 from servicenee.monitoring.report import METRICS, draw, report
 from servicenee.reference import needed_sources
 from servicenee.registers import Registers, read_registers
@@ -241,7 +241,8 @@ def monitor(
     fitted = model if isinstance(model, NeedModel) else load_model(model)
     tables_of = registers if isinstance(registers, Registers) else read_registers(registers)
     day = _one_day(tables_of.extract_date if index_date is None else index_date, tables_of)
-    expired = _expired(fitted, day, force)
+    if not force:
+        fitted.check_valid(str(day))
     cohort = fitted.population.at(tables_of, str(day))
     X, scores = _today(fitted, cohort)
     tables = {**_feeds(fitted, tables_of, day), **_persons(fitted, X, scores, capacity)}
@@ -253,8 +254,7 @@ def monitor(
     if dates:
         tables["observed"] = observed_metrics(fitted, tables_of, dates, capacity)[list(_OBSERVED)]
     found = find(tables, _rate_of_training(fitted))
-    found = pd.concat([expired, found], ignore_index=True) if len(expired) else found
-    found = forced(found) if force else found
+    found = forced(found, fitted.valid_until, day) if force else found
     return Monitoring(
         model=fitted.name,
         version=fitted.version,
@@ -327,16 +327,6 @@ def _one_day(index_date, registers: Registers) -> np.datetime64:
             f"`index_date` must not lie after the extract date, {registers.extract_date:%Y-%m-%d}; got {dates[0]}."
         )
     return dates[0]
-
-
-def _expired(model: NeedModel, day: np.datetime64, force: bool) -> pd.DataFrame:
-    """Refuses a model whose validity date is over; if forced, the finding that says so."""
-    last = np.datetime64(model.valid_until)
-    if not force:
-        model.check_valid(str(day))
-    days = float((day - last).astype(int))
-    rows = [(EXPIRED, model.valid_until, days, 0.0, LOOK)] if days > 0 else []
-    return pd.DataFrame(rows, columns=["finding", "subject", "value", "limit", "action"])
 
 
 def _plain_items(table: pd.DataFrame, key: str, parts: tuple[str, ...]) -> dict:
