@@ -69,19 +69,21 @@ def effect_of_lists(
     Notes
     -----
     *hold_out*: listed against those randomly held out, within list, adjusted for the risk. *discontinuity*: the jump
-    where the list ends, per jump in being listed (local linear, triangular weights, plug-in bandwidth with half and
-    double beside it); it holds for persons near the cut. *matched*: nearest propensity within 0.2 standard deviations
-    on the same index date, then regression on what is least balanced. In both, the placebo "before_the_list" (the
-    outcome's own count in the horizon before) must not differ, or the result is a description (`Comparison`).
-    *before_after* has no controls: people chosen in a bad year improve anyway, which its table shows on people chosen
-    by the same rule one horizon of the outcome earlier, when there was no list; the registers must reach two horizons
-    back from the first list. Errors take the rows of one person together; censored rows are replaced by weights on
-    the known ones (`known_outcomes`).
+    where the list ends, per jump in being listed (local linear, triangular weights, the bandwidth of Imbens and
+    Kalyanaraman shrunk for coverage, half and double of it beside); it holds for persons near the cut. *matched*:
+    nearest propensity within 0.2 standard deviations on the same index date, then regression on what is least
+    balanced. In both, the placebo "before_the_list" (the outcome's own count in the horizon before) must not differ,
+    or the result is a description (`Comparison`). *before_after* has no controls: people chosen in a bad year improve
+    anyway, which its table shows on people chosen by the same rule one horizon of the outcome earlier, when there was
+    no list; the registers must reach two horizons back from the first list. Errors take the rows of one person
+    together; censored rows are replaced by weights on the known ones (`known_outcomes`).
 
     References
     ----------
     Imbens G, Kalyanaraman K. Optimal bandwidth choice for the regression discontinuity estimator. Rev Econ Stud 2012;
-    79:933-959. Ho DE et al. Matching as nonparametric preprocessing. Political Analysis 2007;15:199-236.
+    79:933-959. Calonico S, Cattaneo MD, Farrell MH. Optimal bandwidth choice for robust bias-corrected inference in
+    regression discontinuity designs. Econometrics Journal 2020;23:192-210. Ho DE et al. Matching as nonparametric
+    preprocessing. Political Analysis 2007;15:199-236.
 
     Examples
     --------

@@ -46,9 +46,12 @@ def test_a_planted_effect_is_found(planted_county, design):
 @pytest.mark.slow
 @each_design
 def test_nothing_is_found_where_nothing_is(planted_county, design):
-    """100 counties of 5,000 persons: an interval of 95 % may miss 0 in some of them, in ten at most."""
+    """100 counties of 5,000 persons: an interval of 95 % may miss 0 in some of them, in ten at most.
+
+    No rule was chosen by these counties: the bandwidth is a published one, and nothing was tried on these seeds.
+    """
     misses, estimates = 0, []
-    for seed in range(100):
+    for seed in range(1_000, 1_100):
         found = compared(planted_county(seed, **DESIGNS[design]), design)
         misses += found.is_clear
         estimates.append(found.estimate)
@@ -60,7 +63,7 @@ def test_nothing_is_found_where_nothing_is(planted_county, design):
 @each_design
 def test_the_planted_effect_lies_in_nine_of_ten_intervals(planted_county, design):
     hits, errors = 0, []
-    for seed in range(40):
+    for seed in range(2_000, 2_040):
         county = planted_county(seed, avoided=0.5, **DESIGNS[design])
         found = compared(county, design)
         # At the cut risks are lower than on the list as a whole, and so is what half of them is worth.

@@ -151,6 +151,8 @@ def test_segments_order_the_list_by_mean_risk_or_by_category(listing, make_count
     segments["segment"] = pd.Categorical(named, categories=["a", "b"])
     by_category = listing(county, scores, segments=segments, order="segment", capacity=6).rows
     assert by_category["segment"].tolist() == ["a", "a", "a", "b", "b", ""]
+    by_risk = listing(county, scores, segments=segments, capacity=6).rows
+    assert by_risk["segment"].tolist() == ["a", "b", "a", "b", "", "a"], "segments alone change no order"
 
 
 def test_segments_must_be_a_table_of_segments(listing, make_county, make_scores):
