@@ -82,6 +82,7 @@ _ROOMS = {
     "servicenee.tracking": ("load_model", "log_model"),
     "servicenee.scoring": ("predict",),
     "servicenee.lists": ("read_decisions", "segment_list"),
+    "servicenee.monitoring": ("monitor",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

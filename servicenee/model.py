@@ -124,7 +124,7 @@ class NeedModel:
             estimator = clone(self.estimator).fit(X, labels, groups=persons)
         facts = training_facts(X, labels, persons, registers.extract_date)
         table = self.features.describe(registers)
-        scores = estimator.assign(X) if self.is_segmenter else estimator.scores(X)
+        scores = estimator.scores(X)
         reference = take_reference(X, scores, registers, needed_sources(table, self.outcome, registers))
         return self.with_fit(estimator, facts, table, reference)
 
@@ -263,8 +263,7 @@ class NeedModel:
             scores["rank"] = rank_risks(scores["risk"].to_numpy(), cohort.index_day)
         for name, text in (("model", self.name), ("version", self.version)):
             scores[name] = np.full(len(scores), text, dtype=object)
-        if not self.is_segmenter:
-            scores.attrs["estimand"] = self.estimator_.estimand
+        scores.attrs["estimand"] = self.estimator_.estimand
         return scores
 
     def score(self, cohort: Cohort) -> pd.DataFrame:
@@ -283,9 +282,10 @@ class NeedModel:
         if not len(cohort):
             kinds = _SEGMENTS if self.is_segmenter else dict.fromkeys(self.estimator_.score_names, np.float64)
             return pd.DataFrame({name: np.empty(0, kind) for name, kind in kinds.items()}, index=cohort.index)
+        table = self.estimator_.scores(self.transform(cohort))
         if self.is_segmenter:
-            return self.estimator_.assign(self.transform(cohort))
-        table = self.estimator_.scores(self.transform(cohort)).astype(np.float64)
+            return table
+        table = table.astype(np.float64)
         return table.where(np.isfinite(table))
 
     def reasons(self, registers: Registers, index: pd.MultiIndex, n_reasons: int = 3) -> pd.DataFrame:

@@ -120,7 +120,7 @@ def save_model(model: NeedModel, path: str | Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        skops.io.dump(model.estimator_, partial / ESTIMATOR)
+        skops.io.dump(model.estimator_, partial / ESTIMATOR, compression=zipfile.ZIP_DEFLATED)
         _check_types(partial / ESTIMATOR)
         _write_json(partial / REFERENCE, plain_reference(model.reference_))
         _write_json(partial / MANIFEST, _manifest(model, partial), indent=1)
@@ -147,6 +147,12 @@ def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedMode
     ModelError
         If anything does not match; nothing of the estimator has been unpacked then.
 
+    Notes
+    -----
+    Our linear engine, risk curve, amounts and segments are numbers of our own: such a model is read with every
+    supported scikit-learn, and predicts the same. Boosted trees and estimators of your own are objects of scikit-learn,
+    which another version may read differently: they are read only with the minor version they were saved with.
+
     Examples
     --------
     >>> import tempfile
@@ -162,7 +168,7 @@ def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedMode
     path = Path(path)
     manifest = _read_manifest(path, expected_sha256)
     _check_files(path, manifest)
-    _check_versions(manifest["libraries"])
+    _check_versions(manifest["libraries"], path / ESTIMATOR)
     types = _check_types(path / ESTIMATOR)
     with warnings.catch_warnings():
         # Patch releases of one scikit-learn minor read each other's estimators.
@@ -242,26 +248,27 @@ def _check_files(path: Path, manifest: dict) -> None:
             raise ModelError(f"{path / name} has changed since the model was saved (SHA-256). It is not read.")
 
 
-def _check_versions(saved: dict[str, str]) -> None:
-    now = _versions()["scikit-learn"]
-    then = saved["scikit-learn"]
-    if _minor(now) != _minor(then):
+def _check_versions(saved: dict[str, str], file: Path) -> None:
+    now, then = _versions()["scikit-learn"], saved["scikit-learn"]
+    if _minor(now) == _minor(then):
+        return
+    modules = {str(node.get("__module__")) for node in _nodes(_schema(file))}
+    if any(module.startswith(_TRUSTED_PACKAGE) for module in modules):
         raise ModelError(
-            f"the model was saved with scikit-learn {then} and is not read with {now}: another version may predict "
+            f"the model holds classes of scikit-learn {then} and is not read with {now}: another version may predict "
             f"other risks. Install scikit-learn {_minor(then)}, or train the model again."
         )
 
 
 def _check_types(file: Path) -> list[str]:
     """Types outside numpy and the plain containers that the estimator is made of; refuses those not on our list."""
+    schema = _schema(file)
     try:
-        with zipfile.ZipFile(file) as archive:
-            schema = json.loads(archive.read("schema.json"))
         functions = [node for node in _nodes(schema) if node["__loader__"] in _CODE]
         code = sorted({f"{node['__module__']}.{node['__class__']}" for node in functions})
         types = skops.io.get_untrusted_types(file=file)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ImportError, AttributeError) as error:
-        raise ModelError(f"{file} cannot be read as an estimator ({type(error).__name__}).") from None
+    except (KeyError, ValueError, TypeError, ImportError, AttributeError) as error:
+        raise _unreadable(file, error) from None
     refused = code + [name for name in types if name not in TRUSTED and not name.startswith(_TRUSTED_PACKAGE)]
     if refused:
         raise ModelError(
@@ -269,6 +276,19 @@ def _check_types(file: Path) -> list[str]:
             "scikit-learn without functions inside."
         )
     return types
+
+
+def _schema(file: Path) -> dict:
+    """What the estimator is made of, by name; nothing is unpacked."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> ModelError:
+    return ModelError(f"{file} cannot be read as an estimator ({type(error).__name__}).")
 
 
 def _nodes(entry):

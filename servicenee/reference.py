@@ -1,7 +1,7 @@
 """What a model remembers of its training: X, risks and registers come in; dates, counts and aggregates go out.
 
 Later rows are compared with these aggregates, and no person can be found in them: numbers are counted in a few
-intervals of at least five persons each, and a code stands here only if at least five persons had it.
+intervals of at least five persons each, or none, and a code stands here only if at least five persons had it.
 """
 
 import hashlib
@@ -21,7 +21,9 @@ from servicenee.registers import Registers
 from servicenee.registers.tables import MINUTES_PER_DAY
 
 DAYS = 365  # of the year before an index date, over which rows and codes are counted
-_CUTS = np.arange(0.1, 0.95, 0.1)
+TAIL_DAYS = 14
+LEAST_USUAL = 10  # rows of a window, below which an empty one can be chance
+_TENTHS = np.arange(0.1, 0.95, 0.1)
 _ROWS_FOR_CUTS = 50_000
 _DIGITS = 3  # of a cut: the value of nobody in particular
 _ROWS_AT_ONCE = 2_000_000
@@ -58,17 +60,17 @@ class Training:
 
 @dataclass(frozen=True)
 class Spread:
-    """How the values of one column were spread over the training rows.
+    """How the values of one column were spread over the persons of the last index date of training.
 
     Attributes
     ----------
     name : str
     missing : float or None
-        Share of missing rows; None if they may be of 1 to 4 persons.
+        Share of persons without a value; None if they are 1 to 4.
     cuts : tuple of float
         Ends of the intervals, each belonging to the interval below it.
     shares : tuple of float
-        Share of the known rows in each interval, one more than there are cuts.
+        Share of the known values in each interval, one more than there are cuts.
     """
 
     name: str
@@ -101,18 +103,26 @@ class Reference:
 
     Attributes
     ----------
+    n_rows : int
+        Persons of the last index date of training: the earlier dates are further from today, and may reach back to
+        when a source had not begun.
     columns, scores : tuple of Spread
-        Of the columns of X, and of the numbers that the model gave its training rows.
+        Of the columns of X, and of the numbers that the model gave.
     codes : tuple of KnownCodes
     rates : dict of str to float
-        Rows in the year before the last index date, by table and source such as ``"events emergency"``, for every
-        person registered then.
+        Rows in the year before that date, by table and source such as ``"events emergency"``, for every person
+        registered then.
+    tails : dict of str to float
+        Rows in the last two weeks before the extract as a share of the usual, by table and source; those with few rows
+        are left out.
     """
 
+    n_rows: int
     columns: tuple[Spread, ...]
     scores: tuple[Spread, ...]
     codes: tuple[KnownCodes, ...]
     rates: dict[str, float]
+    tails: dict[str, float]
 
 
 def training_facts(
@@ -152,13 +162,16 @@ def take_reference(X: pd.DataFrame, scores: pd.DataFrame, registers: Registers, 
     Reference
     """
     dates = X.index.get_level_values("index_date")
-    least = MIN_CELL * dates.nunique()  # a person has at most one row on a date
+    last = np.asarray(dates == dates.max())
+    X, scores = X[last], scores[last]
     day = int(dates.max().to_datetime64().astype("datetime64[D]").astype(int))
     return Reference(
-        columns=tuple(_spread(name, X[name], least) for name in X),
-        scores=tuple(_spread(name, scores[name], least) for name in scores if _is_number(scores[name])),
+        n_rows=len(X),
+        columns=tuple(_spread(name, X[name]) for name in X),
+        scores=tuple(_spread(name, scores[name]) for name in scores if _is_number(scores[name])),
         codes=tuple(_known_codes(registers, sources)),
         rates=rows_per_person(registers, sources, day),
+        tails=_tails(registers, sources),
     )
 
 
@@ -237,7 +250,8 @@ def reference_from(plain: dict) -> Reference:
         for part in ("columns", "scores")
     }
     codes = tuple(KnownCodes(**{**one, "codes": tuple(one["codes"])}) for one in plain["codes"])
-    return Reference(**spreads, codes=codes, rates=dict(plain["rates"]))
+    others = {name: plain[name] for name in ("n_rows", "rates", "tails")}
+    return Reference(**spreads, codes=codes, **others)
 
 
 def persons_by_kind(registers: Registers) -> np.ndarray:
@@ -256,37 +270,53 @@ def persons_by_kind(registers: Registers) -> np.ndarray:
     return n_persons
 
 
-def _spread(name: str, column: pd.Series, least: int) -> Spread:
+def rows_in_tail(day: np.ndarray, extract_day: int) -> tuple[int, float]:
+    """Rows of the last two weeks before the extract, late ones missing, and how many two weeks of the year before had.
+
+    The second is NaN where the year had few rows.
+    """
+    ends = extract_day - np.r_[0, np.arange(TAIL_DAYS, DAYS, 7)]
+    ordered = np.sort(day)
+    counts = np.searchsorted(ordered, ends) - np.searchsorted(ordered, ends - TAIL_DAYS)
+    usual = float(np.median(counts[1:]))
+    return int(counts[0]), usual if usual >= LEAST_USUAL else np.nan
+
+
+def _tails(registers: Registers, sources: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for table, source, _, day, _ in rows_of_sources(registers, sources):
+        n, usual = rows_in_tail(day, registers.extract_day)
+        if np.isfinite(usual) and not is_small(n):
+            found[f"{table} {source}"] = round(n / usual, 6)
+    return found
+
+
+def _spread(name: str, column: pd.Series) -> Spread:
     values = column.to_numpy(dtype=np.float64)
     known = values[~np.isnan(values)]
     n_missing = len(values) - len(known)
-    hidden = 0 < n_missing < least
-    cuts = tuple(_merged(_cuts(known), known, least)) if len(known) >= least else ()
-    counts = counts_between(cuts, values)
-    shares = counts / max(len(known), 1)
-    missing = None if hidden else round(n_missing / max(len(values), 1), 6)
+    missing = None if is_small(n_missing) else round(n_missing / max(len(values), 1), 6)
+    cuts, counts = _intervals(known) if len(known) >= MIN_CELL else ((), np.zeros(1))
+    shares = counts / max(counts.sum(), 1)
     return Spread(str(name), missing, cuts, tuple(round(float(share), 6) for share in shares))
 
 
-def _cuts(known: np.ndarray) -> list[float]:
-    """Tenths of the values, rounded; those below the highest only, so that something can lie above each."""
+def _intervals(known: np.ndarray) -> tuple[tuple[float, ...], np.ndarray]:
+    """Cuts at about the tenths of the values, and how many values lie in each interval, none of them by 1 to 4."""
     sample = known[:: max(1, len(known) // _ROWS_FOR_CUTS)]
-    tenths = np.quantile(sample, _CUTS, method="nearest")
-    rounded = {float(f"{value:.{_DIGITS}g}") for value in tenths.tolist()}
-    highest = float(known.max())
-    return sorted(value for value in rounded if value < highest)
-
-
-def _merged(cuts: list[float], known: np.ndarray, least: int) -> list[float]:
-    """Intervals with too few rows joined to the smaller of their neighbours."""
+    tenths = np.quantile(sample, _TENTHS, method="nearest")
+    cuts = sorted({float(f"{value:.{_DIGITS}g}") for value in tenths.tolist()})
     counts = counts_between(tuple(cuts), known).tolist()
-    while cuts and min(counts) < least:
+    # The last cut stays: above the commonest value of a rare column there is a place for those who get another.
+    while len(cuts) > 1 and min(counts) < MIN_CELL:
         at = int(np.argmin(counts))
         below = at > 0 and (at == len(counts) - 1 or counts[at - 1] <= counts[at + 1])
         first = at - 1 if below else at
         counts[first : first + 2] = [counts[first] + counts[first + 1]]
         del cuts[first]
-    return cuts
+    if min(counts) < MIN_CELL:
+        counts = [0 if n == min(counts) else len(known) for n in counts]
+    return tuple(cuts), np.array(counts)
 
 
 def _known_codes(registers: Registers, sources: tuple[str, ...]) -> list[KnownCodes]:

@@ -4,11 +4,12 @@ The only module that imports mlflow. Nothing it writes holds a person: parameter
 """
 
 import importlib.metadata
+import json
 import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from servicenee import __version__
+from servicenee._checks import name_some
 from servicenee.evaluation import Evaluation
 from servicenee.exceptions import ModelError
 from servicenee.features import FeatureSet
 from servicenee.model import NeedModel
-from servicenee.persistence import manifest_sha256, read_model, save_model
+from servicenee.persistence import MANIFEST, manifest_sha256, read_model, save_model
 from servicenee.segments import SegmentEvaluation
 
 STORE = "mlruns"
@@ -93,9 +95,11 @@ def log_model(
 
     Notes
     -----
-    Logged: parameters of population, outcome and features, training dates and counts with a fingerprint of the data,
-    measures with intervals, tables, figures, report, model card and the model folder. Never rows, ids or an input
-    example.
+    Logged: parameters of population, outcome, features and calibration, training dates and counts with a fingerprint
+    of the data, versions of the libraries, measures with intervals, tables, figures, report, model card, the whole
+    definition with its code lists (``definition.json``) and the model folder. What identifies the model, its validity
+    date and its cut points (the lowest risk listed, by capacity) stand in the metadata of the registered model, too.
+    Never rows, ids or an input example.
 
     Examples
     --------
@@ -113,22 +117,66 @@ def log_model(
             nested=mlflow.active_run() is not None,
         )
         with run:
+            manifest = json.loads((folder / MANIFEST).read_bytes())
             mlflow.set_tags(_tags(model, folder))
-            mlflow.log_params(_parameters(model))
+            mlflow.log_params(_parameters(model) | _flat("libraries", manifest["libraries"]))
             mlflow.log_input(_dataset(model), context="training")
             mlflow.log_metrics(_metrics(evaluation))
-            mlflow.log_artifacts(str(_write_aggregates(model, evaluation, Path(scratch) / "aggregates")))
+            mlflow.log_artifacts(str(_write_aggregates(model, evaluation, manifest, Path(scratch) / "aggregates")))
             info = mlflow.pyfunc.log_model(
                 name="model",
                 loader_module="servicenee.tracking",
                 data_path=str(folder),
                 signature=_signature(model),
                 pip_requirements=_pip_requirements(),
+                metadata={"servicenee": _metadata(model, evaluation, manifest)},
             )
         version = _register(mlflow, registered, info, _description(model))
         if alias is not None:
             mlflow.MlflowClient().set_registered_model_alias(registered, alias, version)
     return f"models:/{registered}/{version}"
+
+
+def log_monitoring(monitoring, *, experiment: str) -> str:
+    """Record a monitor run in MLflow: status and key figures, tables, page; aggregates only.
+
+    Parameters
+    ----------
+    monitoring : Monitoring
+        What `monitor` gave.
+    experiment : str
+        Created if it does not exist.
+
+    Returns
+    -------
+    str
+        Id of the MLflow run.
+
+    Examples
+    --------
+    >>> from servicenee.tracking import log_monitoring  # doctest: +SKIP
+    >>> log_monitoring(monitor(model, registers), experiment="home care, monitoring")  # doctest: +SKIP
+    '0f6ec1e0f5d24a5e8a2b51a2b6f1c3d4'
+    """
+    summary = monitoring.summary()
+    numbers = {name: float(value) for name, value in summary.items() if _is_number(value)}
+    names = ("model", "version", "valid_until", "index_date", "extract_date", "status")
+    with _quiet() as mlflow, tempfile.TemporaryDirectory() as scratch:
+        _use_default_store(mlflow)
+        run = mlflow.start_run(
+            experiment_id=_experiment_id(mlflow, experiment),
+            run_name=f"{monitoring.model} {monitoring.version}, {monitoring.index_date}",
+            nested=mlflow.active_run() is not None,
+        )
+        with run:
+            mlflow.set_tags({f"servicenee.{name}": summary[name] for name in names})
+            mlflow.log_metrics(numbers | {"findings": float(len(monitoring.findings))})
+            folder = Path(scratch)
+            _write_tables(monitoring.tables, folder / "tables")
+            monitoring.to_html(folder / "monitor.html", language="en")
+            (folder / "monitor.json").write_text(monitoring.to_json() + "\n", encoding="utf-8", newline="\n")
+            mlflow.log_artifacts(str(folder))
+    return str(run.info.run_id)
 
 
 def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> NeedModel:
@@ -168,11 +216,19 @@ def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> N
                 f"{address} cannot be loaded from {mlflow.get_tracking_uri()}: {error.error_code}. Check name, version "
                 "or alias, and the store (MLFLOW_TRACKING_URI or servicenee.tracking.configure)."
             ) from None
-        return read_model(Path(local) / "data" / MODEL_FOLDER, expected_sha256)
+        folder = Path(local) / "data" / MODEL_FOLDER
+        if not folder.is_dir():
+            raise ModelError(f"{address} is not a model of servicenee: only what log_model wrote is loaded.")
+        return read_model(folder, expected_sha256)
 
 
 class RiskFunction:
     """What MLflow calls a loaded model: a frame of features in, scores or segments out.
+
+    Notes
+    -----
+    The columns are found by their names, whatever their order. Nothing else of the frame is used, and no message shows
+    a value of it.
 
     Examples
     --------
@@ -185,19 +241,38 @@ class RiskFunction:
 
     def predict(self, frame: pd.DataFrame, params: dict | None = None) -> np.ndarray:
         """Risk (or segment, or what else the estimator gives, column by column) of every row of a frame of features."""
-        columns = self.model.feature_table["feature"].tolist()
-        missing = [name for name in columns if name not in frame.columns]
-        if missing:
-            raise ModelError(f"the frame lacks {len(missing)} of the {len(columns)} columns, such as {missing[0]!r}.")
+        X = _numbers(frame, self.model.feature_table["feature"].tolist())
         if self.model.is_segmenter:
-            return self.model.estimator_.assign(frame[columns])["segment"].to_numpy()
-        scores = self.model.estimator_.scores(frame[columns]).to_numpy()
+            return self.model.estimator_.scores(X)["segment"].to_numpy()
+        scores = self.model.estimator_.scores(X).to_numpy()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
 
 def _load_pyfunc(path: str) -> RiskFunction:
     """Entry point that MLflow looks up in the loader module of a registered model."""
     return RiskFunction(read_model(path))
+
+
+def _numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The columns of training in their order, as numbers."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ModelError(f"the input must be a frame with the {len(columns)} columns of training; got no frame.")
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise ModelError(
+            f"the frame lacks {len(missing)} of the {len(columns)} columns the model was trained with: "
+            f"{name_some(missing)}. Make it with model.transform(cohort)."
+        )
+    others = []
+    for name in columns:
+        try:
+            frame[name].to_numpy(dtype=np.float64)
+        except (TypeError, ValueError):
+            others.append(name)
+    if others:
+        raise ModelError(f"{len(others)} columns of the frame hold something else than numbers: {name_some(others)}.")
+    # As wide as builders make them: a user's own pipeline computes other last digits from wider numbers.
+    return frame[columns].astype(np.float32)
 
 
 def _mlflow() -> ModuleType:
@@ -300,11 +375,33 @@ def _parameters(model: NeedModel) -> dict[str, object]:
         "estimator": model.estimator.get_params(deep=False),
         "training": facts,
     }
-    parameters = {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
+    calibrator = getattr(model.estimator_, "calibrator_", None)
+    if calibrator is not None:
+        groups["calibration"] = {name: getattr(calibrator, name) for name in ("kind", "intercept", "slope")}
+    parameters = {key: value for group, values in groups.items() for key, value in _flat(group, values).items()}
     engine = getattr(model.estimator_, "engine_", type(model.estimator_).__name__)
     named = model.features.named_builders if isinstance(model.features, FeatureSet) else {"builder": model.features}
     builders = {f"features.{name}": repr(builder)[:500] for name, builder in named.items()}
-    return parameters | builders | {"estimator.engine": engine, "features.n_columns": len(model.feature_table)}
+    added = {"estimator.engine": engine, "features.n_columns": len(model.feature_table)}
+    return parameters | builders | added | {"valid_until": model.valid_until}
+
+
+def _flat(group: str, values: Mapping[str, object]) -> dict[str, object]:
+    return {f"{group}.{name}": value for name, value in values.items()}
+
+
+def _metadata(model: NeedModel, evaluation, manifest: dict) -> dict:
+    """What a reader of the registered model's MLmodel has to know without unpacking it."""
+    calibrator = getattr(model.estimator_, "calibrator_", None)
+    kept = ("name", "version", "valid_until", "population", "outcome", "outcome_definition", "training", "libraries")
+    cuts = evaluation.tables.get("capacity", pd.DataFrame())
+    names = [name for name in ("capacity", "lowest_risk", "ppv", "sensitivity") if name in cuts]
+    return {name: manifest[name] for name in kept} | {
+        "estimator": type(model.estimator_).__name__,
+        "engine": getattr(model.estimator_, "engine_", type(model.estimator_).__name__),
+        "calibration": None if calibrator is None else calibrator.kind,
+        "cut_points": json.loads(cuts[names].to_json(orient="records")) if names else [],
+    }
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
@@ -316,25 +413,36 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
     return metrics
 
 
-def _write_aggregates(model: NeedModel, evaluation: Evaluation, folder: Path) -> Path:
-    for name in ("tables", "figures"):
-        (folder / name).mkdir(parents=True)
-    for name, table in evaluation.tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    model.feature_table.to_csv(folder / "tables" / "features.csv", index=False, lineterminator="\n")
+def _write_aggregates(model: NeedModel, evaluation: Evaluation, manifest: dict, folder: Path) -> Path:
+    _write_tables(evaluation.tables | {"features": model.feature_table}, folder / "tables")
+    (folder / "figures").mkdir()
     for name, figure in evaluation.figures.items():
         figure.savefig(folder / "figures" / f"{name}.png", dpi=120, metadata={"Software": None})
     evaluation.to_html(folder / "evaluation.html", title=f"{model.name} {model.version}")
     card = evaluation.model_card(title=f"{model.name} {model.version}")
     (folder / "model_card.md").write_text(card, encoding="utf-8", newline="\n")
+    definition = {name: value for name, value in manifest.items() if name not in ("files", "feature_table")}
+    text = json.dumps(definition, ensure_ascii=False, indent=1)
+    (folder / "definition.json").write_text(text, encoding="utf-8", newline="\n")
     return folder
+
+
+def _write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _signature(model: NeedModel):
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import ColSpec, Schema
+    from mlflow.types.schema import AnyType, ColSpec, Schema
 
-    columns = [ColSpec("double", name) for name in model.feature_table["feature"]]
+    # Of any type and optional: what MLflow itself refuses it prints, rows and person ids included. `_numbers` refuses.
+    columns = [ColSpec(AnyType(), name, required=False) for name in model.feature_table["feature"]]
     output = "string" if model.is_segmenter else "double"
     return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec(output)]))
 

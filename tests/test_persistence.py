@@ -1,6 +1,7 @@
 """A saved model is a folder of plain facts that loads to the same bits, and is refused when anything is off."""
 
 import json
+import pickle
 import shutil
 import zipfile
 
@@ -309,9 +310,10 @@ class TestRefused:
         with pytest.raises(ModelError, match="differs from `expected_sha256`"):
             read_model(folder, expected_sha256=accepted)
 
-    def test_another_scikit_learn(self, folder):
+    def test_classes_of_another_scikit_learn(self, folder):
+        put_in_place(folder, LogisticRegression())
         change_manifest(folder, lambda manifest: manifest["libraries"].update({"scikit-learn": "1.4.2"}))
-        with pytest.raises(ModelError, match=r"saved with scikit-learn 1\.4\.2 .* Install scikit-learn 1\.4"):
+        with pytest.raises(ModelError, match=r"classes of scikit-learn 1\.4\.2 .* Install scikit-learn 1\.4"):
             read_model(folder)
 
     def test_another_format(self, folder):
@@ -343,11 +345,45 @@ class TestRefused:
         with pytest.raises(ModelError, match=r"not trusted: numpy\S*\.log1p"):
             read_model(folder)
 
+    def test_a_pickle_in_place_of_the_estimator_which_is_never_run(self, folder, tmp_path):
+        (folder / "estimator.skops").write_bytes(pickle.dumps(Intruder(tmp_path / "was here")))
+        trust_the_bytes(folder)
+        with pytest.raises(ModelError, match=r"cannot be read as an estimator \(BadZipFile\)"):
+            read_model(folder)
+        assert not (tmp_path / "was here").exists()
+
+    def test_a_pickle_inside_the_estimator_which_is_never_run(self, folder, tmp_path):
+        with zipfile.ZipFile(folder / "estimator.skops", "a") as archive:
+            archive.writestr("extra.npy", pickle.dumps(Intruder(tmp_path / "was here")))
+        with pytest.raises(ModelError, match="has changed since the model was saved"):
+            read_model(folder)
+
+    def test_a_changed_reference(self, folder):
+        text = (folder / "reference.json").read_text("utf-8")
+        (folder / "reference.json").write_text(text.replace("0.1", "0.2", 1), "utf-8")
+        with pytest.raises(ModelError, match=r"reference\.json has changed since the model was saved"):
+            read_model(folder)
+
+    def test_a_file_more_than_there_should_be(self, folder):
+        change_manifest(folder, lambda manifest: manifest["files"].update({"../elsewhere": "0" * 64}))
+        with pytest.raises(ModelError, match=r"must list estimator\.skops and reference\.json and nothing else"):
+            read_model(folder)
+
     def test_something_that_is_no_archive(self, folder):
         (folder / "estimator.skops").write_bytes(b"not a zip")
         trust_the_bytes(folder)
         with pytest.raises(ModelError, match=r"cannot be read as an estimator \(BadZipFile\)"):
             read_model(folder)
+
+
+class Intruder:
+    """What a pickle can do: write a file while it is being loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
 
 
 class Untrusted:

@@ -236,10 +236,10 @@ def listing(waiting: Queue, capacities: list[int | float], copies: np.ndarray | 
     of_date = hits[last] - hits[first]
     found = []
     for capacity in capacities:
-        places = np.minimum(_places(capacity, present), present)
-        end, part = _cut(reached, first, last, places)
+        listed = np.minimum(places(capacity, present), present)
+        end, part = _cut(reached, first, last, listed)
         caught, seen, predicted = (_up_to(sums, end, part) - sums[first] for sums in (hits, known, expected))
-        found.append(Listing(places, predicted, _share(caught, seen), _share(caught, of_date)))
+        found.append(Listing(listed, predicted, _share(caught, seen), _share(caught, of_date)))
     return found
 
 
@@ -248,7 +248,7 @@ def is_listed(waiting: Queue, capacity: int | float) -> np.ndarray:
     listed = np.zeros(len(waiting.order), dtype=bool)
     if len(listed):
         place = np.arange(len(listed)) - np.repeat(waiting.starts, waiting.lengths)
-        listed[waiting.order] = place < np.repeat(_places(capacity, waiting.lengths), waiting.lengths)
+        listed[waiting.order] = place < np.repeat(places(capacity, waiting.lengths), waiting.lengths)
     return listed
 
 
@@ -271,7 +271,7 @@ def _at_the_cut(waiting: Queue, capacity: int | float) -> list[float]:
     """Means over the index dates of what the end of the list looks like: see `CUT_COLUMNS`."""
     of_dates = []
     for start, length in zip(waiting.starts.tolist(), waiting.lengths.tolist(), strict=True):
-        n_listed = int(min(_places(capacity, np.array([length]))[0], length))
+        n_listed = int(min(places(capacity, np.array([length]))[0], length))
         listed, beyond = slice(start, start + n_listed), slice(start + n_listed, start + length)
         risk = np.round(waiting.risk[beyond], RISK_DECIMALS)
         lowest = waiting.risk[listed][-1]
@@ -319,7 +319,8 @@ def _listing(labels, risk, capacity, sample_weight) -> Listing:
     return listing(queue(rows), [check_capacity(capacity)])[0]
 
 
-def _places(capacity: int | float, present: np.ndarray) -> np.ndarray:
+def places(capacity: int | float, present: np.ndarray) -> np.ndarray:
+    """Places on the list of each index date with so many rows; more than there are rows where it is a large count."""
     if isinstance(capacity, int):
         return np.full(len(present), float(capacity))
     # Half up, so that 5 % of 50 rows is 3 wherever it is computed; at least one place.

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from servicenee._checks import check_choice, check_count, check_dates, check_fraction
 from servicenee.exceptions import ServiceneeWarning
+from servicenee.registers.arrow import Only
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import Folder, assembled, existing_folder
@@ -104,7 +105,14 @@ def write_registers(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def read_registers(path, *, extract_date=None, duplicates: str | None = None, tolerance: float = 0.01) -> Registers:
+def read_registers(
+    path,
+    *,
+    persons: Iterable | None = None,
+    extract_date=None,
+    duplicates: str | None = None,
+    tolerance: float = 0.01,
+) -> Registers:
     """Read registers from a folder of Parquet or CSV files.
 
     Parameters
@@ -112,6 +120,10 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     path : str or path
         Folder with `persons` and `events`, and optionally `stays`, `requests` and `coverage`, each one file with the
         columns of `Registers`: written by `write_registers`, whole or in parts, or by hand.
+    persons : iterable of person ids, optional
+        Persons whose events and requests are read, when not everybody's are needed: it takes far less memory. Persons
+        and stays are whole all the same, and one event more of every code, so that all codes stay known. By default
+        everybody.
     extract_date : date or ISO text, optional
         Day on which the extract was taken; by default what ``registers.json`` says, else as in `Registers`.
     duplicates : {"drop", "keep"}, optional
@@ -152,8 +164,9 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     findings = Findings(check_fraction("tolerance", tolerance))
     root = existing_folder(path)
     parts = part_folders(root) or [root]
+    wanted = None if persons is None else _ids(persons)
     if all(is_part(part) for part in parts):
-        return read_parts(parts)
+        return read_parts(parts, persons=wanted)
     manifest = _read_manifest(parts, findings)
     folder = Folder(parts, findings)
     for name in dict.fromkeys(("persons", "events", *manifest.get("tables", ()))):
@@ -165,11 +178,12 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     known = {name: column.holds for name, column in TABLES["persons"].items()}
     further = {name: columns.get(name) for name in folder.columns("persons") if name not in known}
     tables = {"persons": folder.read("persons", known | further, ids)}
+    only = {} if wanted is None else _only(wanted)
     for name in [name for name in ("events", "stays", "requests", "coverage") if name in folder]:
         holds = {column: what.holds for column, what in TABLES[name].items()}
         if name == "requests":
             holds |= dict.fromkeys([column for column in folder.columns(name) if column not in holds])
-        tables[name] = folder.read(name, holds, ids)
+        tables[name] = folder.read(name, holds, ids, only=only.get(name))
     if "coverage" in tables and len(parts) > 1:
         tables["coverage"] = tables["coverage"].drop_duplicates(ignore_index=True)
     if "requests" in tables:
@@ -180,6 +194,18 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
         extract_date=extract_date if extract_date is not None else manifest.get("extract_date"),
         duplicates=duplicates if duplicates is not None else manifest.get("duplicates", "drop"),
     )
+
+
+def _ids(persons: Iterable) -> np.ndarray:
+    ids = pd.unique(pd.Series(list(persons), dtype=object))
+    whole = all(isinstance(one, int | np.integer) for one in ids)
+    return ids.astype(np.int64) if whole else np.array([str(one) for one in ids], dtype=object)
+
+
+def _only(persons: np.ndarray) -> dict[str, Only]:
+    """Rows wanted of each table when not everybody's are."""
+    kinds = ("source", "code_system", "code", "unit")
+    return {"events": Only("person_id", persons, kinds), "requests": Only("person_id", persons)}
 
 
 def _refuse_foreign(target: Path) -> None:

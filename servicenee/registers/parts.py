@@ -134,8 +134,8 @@ def share_words(folders: Iterable[Path]) -> None:
         _write_manifest(folder, manifest | {"levels": levels})
 
 
-def read_parts(folders: list[Path]) -> Registers:
-    """Registers of one part or of several together.
+def read_parts(folders: list[Path], *, persons: np.ndarray | None = None) -> Registers:
+    """Registers of one part or of several together; events and requests of these persons only, if any are given.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def read_parts(folders: list[Path]) -> Registers:
         If a file is missing, cannot be read or was changed since the parts were written, or the parts are of
         different extracts.
     """
-    parts = [_read_part(folder) for folder in folders]
+    parts = [_of_persons(_read_part(folder), persons) for folder in folders]
     first = parts[0].manifest
     if (
         any(part.manifest != first for part in parts)
@@ -153,14 +153,14 @@ def read_parts(folders: list[Path]) -> Registers:
             [f"{MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew."]
         )
     extract_day = int(np.datetime64(first["extract_date"], "D").astype(np.int64))
-    persons, place = _persons(parts)
+    everybody, place = _persons(parts)
     coverage = _coverage(parts[0].coverage, extract_day)
     lag_of = dict(zip(coverage.source, coverage.lag_days.tolist(), strict=True))
-    columns = {name: _merged(parts, name, place, len(persons), lag_of) for name in ("events", "stays")}
+    columns = {name: _merged(parts, name, place, len(everybody), lag_of) for name in ("events", "stays")}
     events = EventColumns(**{"available": None} | columns["events"])
     requests = [part.requests for part in parts if part.requests is not None]
     return Registers.of_columns(
-        persons,
+        everybody,
         events,
         StayColumns(**columns["stays"]),
         coverage,
@@ -231,6 +231,18 @@ def _read_part(folder: Path) -> _Part:
             raise _changed(folder / f"{name}.parquet", "kind")
     requests = _frame(folder / "requests.parquet") if "requests" in manifest["tables"] else None
     return _Part(manifest, persons, numbers, kinds, _frame(folder / "coverage.parquet"), requests)
+
+
+def _of_persons(part: _Part, persons: np.ndarray | None) -> _Part:
+    if persons is None:
+        return part
+    chosen = pd.Index(part.persons["person_id"].to_pylist()).isin(persons)
+    rows = chosen[part.numbers["events"]["person"]]
+    events = {name: values[rows] for name, values in part.numbers["events"].items()}
+    requests = part.requests
+    if requests is not None:
+        requests = requests[requests["person_id"].isin(persons)]
+    return replace(part, numbers=part.numbers | {"events": events}, requests=requests)
 
 
 def _read_manifest(folder: Path) -> dict:

@@ -133,6 +133,32 @@ def test_a_county_comes_back_exactly_from_parts(tmp_path):
     assert_same(registers, read_registers(tmp_path / "county"))
 
 
+@pytest.mark.parametrize(("format", "partitions"), [("parquet", None), ("csv", None), ("parquet", 3)])
+def test_of_some_persons_the_same_events_are_read_and_no_code_is_lost(tmp_path, format, partitions):
+    county = make_registers(200, random_state=3)
+    write_registers(county, tmp_path / "county", partitions=partitions, format=format)
+    chosen = county.persons["person_id"].tolist()[5:200:9]
+    few = read_registers(tmp_path / "county", persons=chosen)
+    assert len(few.event_columns) < len(county.event_columns) / 3
+    pd.testing.assert_frame_equal(few.persons, county.persons)
+    pd.testing.assert_frame_equal(few.stays, county.stays)
+    pd.testing.assert_frame_equal(few.event_columns.kinds, county.event_columns.kinds)
+    assert set(few.requests["person_id"]) == set(county.requests["person_id"]) & set(chosen)
+    theirs = [one.events[one.events["person_id"].isin(chosen)].reset_index(drop=True) for one in (few, county)]
+    pd.testing.assert_frame_equal(*theirs)
+    assert len(few.findings) == 0
+
+
+def test_persons_with_whole_numbers_are_chosen_by_number(tmp_path):
+    persons = pd.DataFrame({"person_id": [7, 8], "birth_date": pd.Timestamp("1940-05-01"), "sex": "female"})
+    events = pd.DataFrame({"person_id": [7, 8], "time": pd.Timestamp("2023-03-01"), "source": "emergency"})
+    events = events.assign(code_system="contact", code="visit")
+    write_registers(Registers(persons, events, extract_date="2024-01-01"), tmp_path / "county")
+    few = read_registers(tmp_path / "county", persons=pd.Index([8]))
+    assert set(few.events["person_id"]) == {7, 8}, "one event of the code is that of 7"
+    assert len(read_registers(tmp_path / "county", persons=[]).events) == 1
+
+
 def test_registers_without_anything_come_back(tmp_path):
     empty = {name: pd.Series(dtype=object) for name in ("person_id", "time", "source", "code_system", "code")}
     persons = pd.DataFrame({name: pd.Series(dtype=object) for name in ("person_id", "birth_date", "sex")})

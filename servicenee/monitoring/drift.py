@@ -1,0 +1,125 @@
+"""Columns of today's X, or scores, and how they were spread in training come in; which of them have moved goes out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2, norm
+
+from servicenee.monitoring.limits import limit
+from servicenee.reference import Spread, counts_between
+
+COLUMNS = (
+    "feature",
+    "n",
+    "psi",
+    "psi_limit",
+    "shifted",
+    "higher",
+    "missing_then",
+    "missing_now",
+    "missing_limit",
+    "missing_changed",
+)
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def column_drift(spreads: Sequence[Spread], X: pd.DataFrame, *, n_then: int) -> pd.DataFrame:
+    """Compare every column with how it was spread in training.
+
+    Parameters
+    ----------
+    spreads : sequence of Spread
+        What the model remembers of each column.
+    X : DataFrame of shape (n_rows, n_columns)
+        The same columns today, one row per person.
+    n_then : int
+        Persons in training.
+
+    Returns
+    -------
+    DataFrame
+        feature; n (rows with a value); psi (population stability index, 0 for the same spread) and its limit; shifted;
+        higher (probability that a value of today lies above one of training, ties shared: 0.5 if nothing has moved);
+        share of missing rows then and now, the change that is allowed, and missing_changed. NaN where there is nothing
+        to compare: a column without any value, or a missing share of a few persons.
+
+    Notes
+    -----
+    Without drift the index times ``n_then * n / (n_then + n)`` has about a chi-squared distribution with one degree of
+    freedom less than there are intervals, so that its mean is ``(B - 1) (1 / n_then + 1 / n)``: with 100 persons and
+    ten intervals the folklore limit of 0.1 would be passed by chance in four columns of ten. The limit is the larger
+    of 0.1 and the quantile of that distribution which leaves one false alarm in a hundred runs to all columns
+    together. Rows of one person at several training dates are alike, so that persons are counted, not rows.
+
+    References
+    ----------
+    Yurdakul B, Naranjo J. Statistical properties of the population stability index. J Risk Model Valid 2020;14:89-100.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from servicenee.monitoring.drift import column_drift
+    >>> from servicenee.reference import Spread
+    >>> then = Spread("age", 0.0, (75.0, 85.0), (0.3, 0.5, 0.2))
+    >>> ages = pd.DataFrame({"age": np.repeat([70.0, 80.0, 90.0], [300, 500, 200])})
+    >>> column_drift([then], ages, n_then=1_000)["shifted"].tolist()
+    [False]
+    """
+    rows = [_compared(spread, X[spread.name].to_numpy(dtype=np.float64), n_then, len(spreads)) for spread in spreads]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def stability_index(then: np.ndarray, counts: np.ndarray, n_then: int) -> float:
+    """PSI of counts now against shares then; half a person is added where nobody was."""
+    before = np.maximum(then, 0.5 / max(n_then, 1))
+    now = np.maximum(counts, 0.5) / max(counts.sum(), 1)
+    return float(np.sum((now - before) * np.log(now / before)))
+
+
+def score_quantiles(scores: pd.DataFrame, spreads: Sequence[Spread]) -> pd.DataFrame:
+    """Mean and quantiles of today's scores, and the intervals that training cut them into."""
+    rows = []
+    for spread in spreads:
+        values = scores[spread.name].to_numpy(dtype=np.float64)
+        quantiles = np.quantile(values, QUANTILES) if len(values) else np.full(len(QUANTILES), np.nan)
+        mean = float(values.mean()) if len(values) else np.nan
+        rows.append((spread.name, mean, *quantiles.tolist()))
+    return pd.DataFrame(rows, columns=["score", "mean", *(f"q{100 * one:.0f}" for one in QUANTILES)])
+
+
+def score_intervals(scores: pd.DataFrame, spread: Spread) -> pd.DataFrame:
+    """Shares of rows in the intervals of one score, then and now."""
+    counts = counts_between(spread.cuts, scores[spread.name].to_numpy(dtype=np.float64))
+    ends = (-np.inf, *spread.cuts, np.inf)
+    now = counts / max(counts.sum(), 1)
+    return pd.DataFrame({"above": ends[:-1], "up_to": ends[1:], "then": spread.shares, "now": now})
+
+
+def _compared(spread: Spread, values: np.ndarray, n_then: int, n_columns: int) -> tuple:
+    missing_now = float(np.isnan(values).mean()) if len(values) else np.nan
+    missing_limit = _missing_limit(spread.missing, len(values), n_then, n_columns)
+    changed = bool(np.isfinite(missing_limit) and abs(missing_now - spread.missing) > missing_limit)
+    counts, then = counts_between(spread.cuts, values), np.asarray(spread.shares)
+    n = int(counts.sum())
+    known_then = round(n_then * (1 - (spread.missing or 0.0)))
+    psi = psi_limit = higher = np.nan
+    if n and known_then and len(then) > 1 and then.sum() > 0:
+        psi = stability_index(then, counts, known_then)
+        by_chance = chi2.isf(limit("error") / n_columns, len(then) - 1) * (1 / known_then + 1 / n)
+        psi_limit = max(limit("psi"), float(by_chance))
+        higher = float((counts / n) @ (np.cumsum(then) - then / 2))
+    shifted = bool(psi > psi_limit)
+    parts = (spread.name, n, psi, psi_limit, shifted, higher)
+    missing_then = np.nan if spread.missing is None else spread.missing
+    return (*parts, missing_then, missing_now, missing_limit, changed)
+
+
+def _missing_limit(then: float | None, n: int, n_then: int, n_columns: int) -> float:
+    """Change of a missing share that chance or the least change of interest allows."""
+    if then is None or not n or not n_then:
+        return np.nan
+    pooled = np.clip(then, 1 / n_then, 1 - 1 / n_then) if n_then > 1 else 0.5
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_then))
+    return max(limit("missing"), float(norm.isf(limit("error") / n_columns / 2) * error))
