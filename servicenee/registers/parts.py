@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from servicenee.exceptions import RegisterError
 from servicenee.registers.core import Registers
 from servicenee.registers.kinds import sorted_kinds
+from servicenee.registers.placing import first_rows
 from servicenee.registers.reading import to_days
 from servicenee.registers.tables import (
     FAR_FUTURE,
@@ -359,17 +360,22 @@ def _merged(parts: list[_Part], table: str, place: list[np.ndarray], n_persons: 
     numbers = []
     for part, positions, new in zip(parts, place, np.split(kind_of, ends[:-1]), strict=True):
         columns = part.numbers[table]
-        same = bool((new == np.arange(len(new))).all()) and columns["kind"].dtype == new.dtype
-        kind = columns["kind"] if same else new[columns["kind"]] if len(new) else columns["kind"].astype(new.dtype)
-        numbers.append(columns | {"person": positions[columns["person"]], "kind": kind})
+        person, kind = _renumbered(columns["person"], positions), _renumbered(columns["kind"], new)
+        numbers.append(columns | {"person": person, "kind": kind})
     if len(parts) == 1:
         columns = numbers[0]
     else:
         columns = {name: np.concatenate([part[name] for part in numbers]) for name in numbers[0]}
         order = np.argsort(columns["person"], kind="stable")
         columns = {name: values[order] for name, values in columns.items()}
-    n_rows = np.bincount(columns.pop("person"), minlength=n_persons)
-    first = np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64)
+    first = first_rows(columns.pop("person"), n_persons)
     lag_days = np.array([lag_of[source] for source in kinds["source"]], dtype=np.int32)
     read_only(first, *columns.values())
     return columns | {"first": first, "kinds": kinds, "lag_days": lag_days}
+
+
+def _renumbered(numbers: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """The new number of each; the same array when all stay as they are."""
+    if numbers.dtype == new.dtype and bool((new == np.arange(len(new))).all()):
+        return numbers
+    return new[numbers] if len(new) else numbers.astype(new.dtype)
