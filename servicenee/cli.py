@@ -1,4 +1,4 @@
-"""The command line: `servicenee demo | check | train | predict | lists | impact | monitor`."""
+"""The command line: `servicenee demo | check | prepare | train | predict | lists | impact | monitor`."""
 
 import argparse
 import logging
@@ -6,34 +6,13 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from servicenee import __version__
-from servicenee.exceptions import ServiceneeWarning
+from servicenee.arguments import parser
+from servicenee.exceptions import RegisterError, ServiceneeWarning
 
 LOG = logging.getLogger("servicenee")
-_ABOUT = "Register extracts in; calibrated service-need risks and lists out."
-_COMMANDS = {
-    "demo": "a synthetic county from registers to a list and a page, in under a minute",
-    "check": "the quality of registers: faults, weeks without rows, coverage, delays, codes",
-    "train": "fit a defined model, evaluate it, register it, write its card",
-    "predict": "score everybody in a model's population",
-    "lists": "a list for a care coordinator from scores, and what came back of the last one",
-    "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
-    "monitor": "whether a model is still true: feeds, drift, what to expect of the list, outcomes known by now",
-}
-_EXAMPLES = {
-    "demo": "servicenee demo --output servicenee-demo --language en",
-    "check": "servicenee check registers --output quality.html",
-    "train": "servicenee train models/home_care_start_12m registers --alias champion",
-    "predict": "servicenee predict models:/home_care_start_12m@champion registers protected/scores.parquet",
-    "lists": "servicenee lists models:/home_care_start_12m@champion registers protected/scores.parquet "
-    'protected/list.xlsx --purpose client_work --legal-basis "section of law, decision of the controller"',
-    "impact": "servicenee impact registers --output impact --language fi",
-    "monitor": "servicenee monitor models:/home_care_start_12m@champion registers --output monitor.html",
-}
-_MODEL = "folder of a saved model, or models:/NAME@ALIAS"
-_REGISTERS = "folder of registers (Parquet or CSV)"
 _FAR = "2199-12-31"  # later than any index date
 
 
@@ -56,16 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["predict", "no-such-model", "registers", "scores.parquet", "--quiet"])
     1
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     if arguments.command is None:
-        _parser().print_help()
+        parser().print_help()
         return 2
     handler = _progress(arguments.quiet)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", ServiceneeWarning)
             warnings.showwarning = _as_note(arguments.quiet)
-            arguments.run(arguments)
+            _RUN[arguments.command](arguments)
     except KeyboardInterrupt:
         _complain(arguments.command, "interrupted")
         return 130
@@ -144,39 +123,68 @@ def _train(arguments: argparse.Namespace) -> None:
     _say(f"model    {uri}", f"card     {card}", f"measures {metrics}")
 
 
+def _prepare(arguments: argparse.Namespace) -> None:
+    from servicenee.registers import read_registers, write_registers
+    from servicenee.registers.splitting import PERSONS_PER_PART
+
+    read, given = _reader_of(Path(arguments.registers)), arguments.registers
+    options = {"partitions": arguments.partitions, "extract_date": arguments.extract_date}
+    LOG.info("reading %s", given)
+    if read is not read_registers:
+        given = read(given, extract_date=arguments.extract_date)
+        options = {"partitions": arguments.partitions or max(1, -(-len(given.persons) // PERSONS_PER_PART))}
+    with _one_line():
+        write_registers(given, arguments.output, **options)
+    _say(f"prepared: {arguments.output}")
+
+
 def _predict(arguments: argparse.Namespace) -> None:
-    from servicenee.scoring import predict
     from servicenee.tracking import load_model
 
-    model = load_model(arguments.model, arguments.sha256)
+    models = [load_model(arguments.model, arguments.sha256), *(load_model(path) for path in arguments.also)]
     if arguments.force:
-        model = model.renewed(_FAR)
-    LOG.info("scoring with %r", model)
-    scores = predict(
-        model, arguments.registers, index_date=arguments.date, output=arguments.output, reasons=arguments.reasons
-    )
+        models = [model.renewed(_FAR) for model in models]
+    for model in models:
+        LOG.info("scoring with %r", model)
+    scores = _score(models, arguments, output=arguments.output, reasons=arguments.reasons)
     _say(f"{len(scores):,} persons scored: {arguments.output}")
     if arguments.shadow is not None:
-        _compare_with_shadow(arguments, scores)
+        own = (scores["model"] == models[0].name) & (scores["version"] == models[0].version)
+        _compare_with_shadow(arguments, scores[own].dropna(axis="columns", how="all"))
 
 
 def _compare_with_shadow(arguments: argparse.Namespace, scores) -> None:
     """Scores of the challenger on the same registers; only how much they differ is kept."""
     from servicenee.monitoring import compare_scores
-    from servicenee.scoring import predict
     from servicenee.tracking import load_model
 
     challenger = load_model(arguments.shadow)
     LOG.info("scoring in the shadow with %r", challenger)
-    others = predict(challenger, arguments.registers, index_date=arguments.date)
-    table = compare_scores(scores, others, capacity=arguments.capacity)
+    table = compare_scores(scores, _score([challenger], arguments), capacity=arguments.capacity)
     _say(f"beside {challenger.name} {challenger.version}:", table.round(4).to_string(index=False, header=False))
+
+
+def _score(models: list, arguments: argparse.Namespace, **how):
+    from servicenee.scoring import predict
+
+    with _one_line():
+        return predict(models, arguments.registers, index_date=arguments.date, n_jobs=arguments.jobs, **how)
+
+
+@contextmanager
+def _one_line():
+    """All faults of the registers in the one line that a scheduler keeps."""
+    try:
+        yield
+    except RegisterError as error:
+        raise ValueError(" ".join(error.findings)) from None
 
 
 def _lists(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from servicenee.lists import read_decisions, read_record, segment_list
+    from servicenee.lists.handing_out import hand_out, write_list
     from servicenee.registers import read_registers
     from servicenee.tracking import load_model
 
@@ -190,12 +198,15 @@ def _lists(arguments: argparse.Namespace) -> None:
         decisions.store(folder)
         told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
         _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
+    scores = pd.read_parquet(arguments.scores)
     listing = segment_list(
-        pd.read_parquet(arguments.scores),
-        read_registers(arguments.registers),
+        scores,
+        # Of the scored alone: a fifth of the events or so, and of the memory.
+        read_registers(arguments.registers, persons=scores.index.unique("person_id")),
         model=load_model(arguments.model),
         purpose=arguments.purpose,
         segments=None if arguments.segments is None else pd.read_parquet(arguments.segments),
+        segments_model=None if arguments.segments_model is None else load_model(arguments.segments_model),
         previous=None if folder is None else read_record(folder),
         decisions=None if folder is None else read_decisions(folder),
         capacity=arguments.capacity,
@@ -204,20 +215,12 @@ def _lists(arguments: argparse.Namespace) -> None:
         weeks=arguments.weeks,
         legal_basis=arguments.legal_basis,
     )
-    write = _writer(listing, Path(arguments.output).suffix)
-    if folder is not None:
-        # Before writing: a list that was handed out without a trace would be worse than a trace without a list.
-        written = {"written_by": arguments.user, "written_for": arguments.output, "ground": arguments.ground}
-        _say(f"recorded as {listing.record(folder, **written)}")
-    path = write(arguments.output, key=arguments.key)
-    _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {path}")
-
-
-def _writer(listing, ending: str):
-    writers = {".xlsx": listing.to_excel, ".html": listing.to_html, ".csv": listing.to_csv}
-    if ending.lower() not in writers:
-        raise ValueError(f"the list must be a file ending in .xlsx, .html or .csv; got {ending!r}.")
-    return writers[ending.lower()]
+    if folder is None:
+        write_list(listing, arguments.output, arguments.key)
+    else:
+        written = {"written_by": arguments.user, "written_for": arguments.written_for, "ground": arguments.ground}
+        _say(f"recorded as {hand_out(listing, arguments.output, folder, key=arguments.key, **written)}")
+    _say(f"{int(listing.groups['listed'].sum()):,} persons listed: {arguments.output}")
 
 
 def _impact(arguments: argparse.Namespace) -> None:
@@ -277,128 +280,16 @@ def _monitor(arguments: argparse.Namespace) -> None:
         raise ValueError(f"do not score with this model on these registers ({named}). Mend the cause, or use --force.")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="servicenee", description=_ABOUT, epilog="Every command explains itself: servicenee COMMAND --help"
-    )
-    parser.add_argument("--version", action="version", version=f"servicenee {__version__}")
-    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    demo = _command(commands, "demo", _demo)
-    demo.add_argument("--output", default="servicenee-demo", help="folder for everything (default: %(default)s)")
-    demo.add_argument("--persons", type=int, default=20_000, help="size of the county (default: %(default)s)")
-    _add_language(demo)
-    _add_check_arguments(_command(commands, "check", _check))
-    train = _command(commands, "train", _train)
-    train.add_argument("definition", help="folder with a definition.py, or the name of a shipped one")
-    train.add_argument("registers", help=_REGISTERS)
-    train.add_argument("--alias", help="alias for the new version, such as champion")
-    train.add_argument("--mlruns", help="folder of the MLflow store (default: what is configured, else mlruns)")
-    train.add_argument("--experiment", help="MLflow experiment (default: the name of the definition)")
-    train.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
-    train.add_argument(
-        "--refits",
-        nargs="+",
-        default=(),
-        help="models to compare with: baselines, without_past_use, learning_curve, areas",
-    )
-    train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
-    train.add_argument("--about", default="", help="one sentence on the registers, for the card")
-    _add_predict_arguments(_command(commands, "predict", _predict))
-    lists = _command(commands, "lists", _lists)
-    lists.add_argument("model", help=_MODEL)
-    lists.add_argument("registers", help=_REGISTERS)
-    lists.add_argument("scores", help="Parquet file written by predict, of one index date")
-    lists.add_argument("output", help="file to write: .xlsx, .html or .csv")
-    lists.add_argument(
-        "--purpose", required=True, choices=("client_work", "knowledge_management"), help="persons, or counts only"
-    )
-    _add_list_options(lists)
-    _add_impact_arguments(_command(commands, "impact", _impact))
-    _add_monitor_arguments(_command(commands, "monitor", _monitor))
-    return parser
-
-
-def _add_predict_arguments(predict: argparse.ArgumentParser) -> None:
-    predict.add_argument("model", help=_MODEL)
-    predict.add_argument("registers", help=_REGISTERS)
-    predict.add_argument("output", help="Parquet file for the scores")
-    predict.add_argument("--date", help="index date, ISO (default: the extract date)")
-    predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
-    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
-    predict.add_argument("--force", action="store_true", help="score although the model's validity date is over")
-    predict.add_argument("--shadow", metavar="CHALLENGER", help="another model, to tell how much its scores differ")
-    predict.add_argument("--capacity", type=_capacity, help="with --shadow: persons listed, 200, or 0.05 for 5 %%")
-
-
-def _add_list_options(lists: argparse.ArgumentParser) -> None:
-    lists.add_argument(
-        "--capacity", type=_capacity, help="persons per unit and week: 20, or 0.01 for 1 %% (default: 20)"
-    )
-    lists.add_argument("--weeks", type=int, default=1, help="weeks that the list is for (default: %(default)s)")
-    lists.add_argument("--by", default="area", help="column of persons that makes the units (default: %(default)s)")
-    lists.add_argument("--legal-basis", help="ground for joining health and social records on a list of persons")
-    lists.add_argument("--segments", help="Parquet file of segments, as predict writes it for a segmenter")
-    lists.add_argument("--protected", help="folder with the record of lists and decisions; the new list is recorded")
-    lists.add_argument(
-        "--returned", nargs="*", default=[], help="lists that came back filled in, to read and keep first"
-    )
-    lists.add_argument("--user", default="", help="who writes the list, for the log of access (with --protected)")
-    lists.add_argument("--ground", default="", help="task or section of law, for the log of access (with --protected)")
-    lists.add_argument("--key", help="file with person_id and name, read only while writing")
-    _add_language(lists)
-
-
-def _add_impact_arguments(impact: argparse.ArgumentParser) -> None:
-    impact.add_argument("registers", help=_REGISTERS)
-    impact.add_argument("--output", default="impact", help="folder for page and workbook (default: %(default)s)")
-    impact.add_argument("--definitions", help="CSV of indicators, as impact.indicator_definitions gives them")
-    impact.add_argument("--costs", help="CSV of unit costs, as impact.unit_costs gives them")
-    _add_language(impact)
-
-
-def _add_monitor_arguments(monitor: argparse.ArgumentParser) -> None:
-    monitor.add_argument("model", help=_MODEL)
-    monitor.add_argument("registers", help=_REGISTERS)
-    monitor.add_argument("--date", help="index date, ISO (default: the extract date)")
-    monitor.add_argument("--previous", help="Parquet file of the scores of an earlier index date, for the turnover")
-    monitor.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
-    monitor.add_argument("--output", help="HTML page to write (default: none)")
-    monitor.add_argument("--log", help="file to append the line of JSON to (default: it is printed)")
-    monitor.add_argument("--experiment", help="MLflow experiment to record the run in (default: none)")
-    monitor.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
-    monitor.add_argument("--force", action="store_true", help="end with 0 whatever is found, and take an expired model")
-    _add_language(monitor)
-
-
-def _command(commands, name: str, run) -> argparse.ArgumentParser:
-    about = _COMMANDS[name]
-    command = commands.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=f"example:\n  {_EXAMPLES[name]}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
-    command.add_argument("--quiet", action="store_true", help="no progress and no notes; errors only")
-    return command
-
-
-def _add_check_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "registers", help=f"{_REGISTERS}, in our own format, as OMOP CDM tables or as a Finnish delivery"
-    )
-    command.add_argument("--output", help="HTML page to write (default: none)")
-    command.add_argument("--force", action="store_true", help="end with 0 even if a feed seems to have stopped")
-    _add_language(command)
-
-
-def _add_language(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--language", default="fi", choices=("fi", "sv", "en"), help="(default: %(default)s)")
-
-
-def _capacity(value: str) -> int | float:
-    return float(value) if "." in value else int(value)
+_RUN = {
+    "demo": _demo,
+    "check": _check,
+    "prepare": _prepare,
+    "train": _train,
+    "predict": _predict,
+    "lists": _lists,
+    "impact": _impact,
+    "monitor": _monitor,
+}
 
 
 def _progress(quiet: bool) -> logging.Handler:

@@ -19,16 +19,17 @@ from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
 from servicenee.index_dates import latest_index_date
 from servicenee.need import NeedClassifier
+from servicenee.need.ranks import rank_risks
 from servicenee.outcomes import CENSORED, NO_EVENT, Outcome
 from servicenee.reference import Reference, Training, check_sources, needed_sources, take_reference, training_facts
 from servicenee.refitting import evaluate_model, evaluate_segmenter, recalibrated_classifier
 from servicenee.registers import Registers
 from servicenee.segments import LatentClassSegmenter, RuleSegmenter, SegmentEvaluation
 
-RISK_DECIMALS = 12
 # Codes, services and the rules of who gets them change from year to year; the last outcome of training is over a year
 # old by then already.
 VALID_YEARS = 2
+_SEGMENTS = {"segment": object, "segment_probability": np.float64, "uncertain": bool}
 
 
 class NeedModel:
@@ -123,7 +124,7 @@ class NeedModel:
             estimator = clone(self.estimator).fit(X, labels, groups=persons)
         facts = training_facts(X, labels, persons, registers.extract_date)
         table = self.features.describe(registers)
-        scores = estimator.assign(X) if self.is_segmenter else estimator.scores(X)
+        scores = estimator.scores(X)
         reference = take_reference(X, scores, registers, needed_sources(table, self.outcome, registers))
         return self.with_fit(estimator, facts, table, reference)
 
@@ -253,21 +254,39 @@ class NeedModel:
         index_date = registers.extract_date if index_date is None else index_date
         self.check_valid(index_date)
         cohort = self.population.at(registers, index_date)
-        if self.is_segmenter:
-            return self._segments(cohort)
-        columns = self._columns(cohort)
-        known = np.isfinite(np.column_stack(list(columns.values()))).all(axis=1)
+        scores = self.score(cohort)
+        known = scores.notna().all(axis=1).to_numpy()
         if not known.all():
             _warn(f"{int((~known).sum())} of {len(known)} rows have no score from the estimator; they are left out.")
-            cohort, columns = cohort[known], {name: values[known] for name, values in columns.items()}
-        if "risk" in columns:
-            columns["rank"] = _ranks(columns["risk"], cohort.index_day)
-        for name in ("model", "version"):
-            text = self.name if name == "model" else self.version
-            columns[name] = pd.Series(text, index=range(len(cohort)), dtype=object).to_numpy()
-        scores = pd.DataFrame(columns, index=cohort.index)
+            scores, cohort = scores[known], cohort[known]
+        if "risk" in scores:
+            scores["rank"] = rank_risks(scores["risk"].to_numpy(), cohort.index_day)
+        for name, text in (("model", self.name), ("version", self.version)):
+            scores[name] = np.full(len(scores), text, dtype=object)
         scores.attrs["estimand"] = self.estimator_.estimand
         return scores
+
+    def score(self, cohort: Cohort) -> pd.DataFrame:
+        """What the estimator says of every row of a cohort, missing where it says nothing: no ranks, nobody left out.
+
+        Parameters
+        ----------
+        cohort : Cohort
+
+        Returns
+        -------
+        DataFrame, index (person_id, index_date)
+            Those columns of `predict` that come from the estimator.
+        """
+        self._check_fitted()
+        if not len(cohort):
+            kinds = _SEGMENTS if self.is_segmenter else dict.fromkeys(self.estimator_.score_names, np.float64)
+            return pd.DataFrame({name: np.empty(0, kind) for name, kind in kinds.items()}, index=cohort.index)
+        table = self.estimator_.scores(self.transform(cohort))
+        if self.is_segmenter:
+            return table
+        table = table.astype(np.float64)
+        return table.where(np.isfinite(table))
 
     def reasons(self, registers: Registers, index: pd.MultiIndex, n_reasons: int = 3) -> pd.DataFrame:
         """What raises the risk of these rows most, language-neutral.
@@ -420,22 +439,6 @@ class NeedModel:
                 )
         return with_strata(labels, cohort)
 
-    def _segments(self, cohort: Cohort) -> pd.DataFrame:
-        if not len(cohort):
-            empty = {"segment": object, "segment_probability": np.float64, "uncertain": bool}
-            segments = pd.DataFrame({name: np.empty(0, dtype) for name, dtype in empty.items()}, index=cohort.index)
-        else:
-            segments = self.estimator_.assign(self.transform(cohort))
-        names = {"model": self.name, "version": self.version}
-        return segments.assign(**{key: np.full(len(cohort), name, dtype=object) for key, name in names.items()})
-
-    def _columns(self, cohort: Cohort) -> dict[str, np.ndarray]:
-        """What the estimator says of every row, by column of the scores."""
-        if not len(cohort):
-            return {name: np.empty(0) for name in self.estimator_.score_names}
-        table = self.estimator_.scores(self.transform(cohort))
-        return {name: table[name].to_numpy(dtype=np.float64) for name in table}
-
     def __repr__(self) -> str:
         if not self.is_fitted:
             return f"NeedModel({self.name!r}, not fitted)"
@@ -458,15 +461,6 @@ class NeedModel:
             }
         cells = "".join(f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items())
         return f"<p><b>{escape(repr(self))}</b></p><table>{cells}</table>"
-
-
-def _ranks(risk: np.ndarray, index_day: np.ndarray) -> np.ndarray:
-    """1 for the highest risk of each index date; equal to 12 decimals means equal, then the earlier row comes first."""
-    order = np.lexsort((-np.round(risk, RISK_DECIMALS), index_day))
-    _, starts, lengths = np.unique(index_day[order], return_index=True, return_counts=True)
-    ranks = np.empty(len(risk), dtype=np.int64)
-    ranks[order] = np.arange(len(risk)) - np.repeat(starts, lengths) + 1
-    return ranks
 
 
 def _one_date(name: str, date) -> str:

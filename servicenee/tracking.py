@@ -243,7 +243,7 @@ class RiskFunction:
         """Risk (or segment, or what else the estimator gives, column by column) of every row of a frame of features."""
         X = _numbers(frame, self.model.feature_table["feature"].tolist())
         if self.model.is_segmenter:
-            return self.model.estimator_.assign(X)["segment"].to_numpy()
+            return self.model.estimator_.scores(X)["segment"].to_numpy()
         scores = self.model.estimator_.scores(X).to_numpy()
         return scores[:, 0] if scores.shape[1] == 1 else scores
 

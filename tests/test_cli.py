@@ -14,8 +14,9 @@ import pytest
 import servicenee
 from servicenee import make_registers, read_registers, write_hilmo
 from servicenee.cli import main
+from servicenee.lists import read_access_log, read_record
 
-COMMANDS = ("demo", "check", "train", "predict", "lists", "impact", "monitor")
+COMMANDS = ("demo", "check", "prepare", "train", "predict", "lists", "impact", "monitor")
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +230,9 @@ def test_a_list_is_recorded_comes_back_and_the_next_one_knows(demo, tmp_path, ca
     page = Path(second).read_text("utf-8")
     assert "Left out: already known or current services are enough: fewer than 5" in page
     assert "was on the list of 1 November 2023" in page
-    assert main(["lists", model, registers, scores, second, *common]) == 1, "the same list is recorded once"
+    assert main(["lists", model, registers, scores, second, *common]) == 0, "another copy of the same list"
+    assert read_record(folder)["list_id"].nunique() == 2, "is recorded once"
+    assert read_access_log(folder)["action"].tolist() == ["written"] * 3, "and logged"
 
 
 def test_impact_writes_a_page_and_a_workbook(demo, tmp_path, capsys):

@@ -208,7 +208,7 @@ def test_a_missing_column_is_refused_and_named(county):
     model = need_model(FeatureSet([Demographics(), ("visits", EventCounts(source="emergency", by="code"))]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ServiceneeWarning)
-        model.fit(county, "2021-10-01")
+        model.fit(county, ["2020-10-01", "2021-10-01"])
     events = county.events
     other = events.assign(code=events["code"].where(events["code"] != "visit", "call"))
     registers = Registers(
@@ -222,7 +222,7 @@ def test_a_new_column_is_ignored_and_counted_in_one_warning(county):
     model = need_model(by_source())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ServiceneeWarning)
-        model.fit(county, "2021-10-01")
+        model.fit(county, ["2020-10-01", "2021-10-01"])
     extra = county.events[county.events["source"] == "emergency"].head(50).assign(source="ambulance")
     events = pd.concat([county.events, extra])
     coverage = pd.concat([county.coverage, county.coverage.head(1).assign(source="ambulance")])

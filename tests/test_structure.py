@@ -40,6 +40,7 @@ ROOMS = [
     "datasets",
     "training",
     "demo",
+    "arguments",
     "cli",
     "__main__",
 ]

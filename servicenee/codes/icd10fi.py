@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from servicenee.codes.spelling import atc_level, normalise_code
+from servicenee.codes.spelling import atc_level, is_pseudo_code, normalise_code
 
 _ICD10 = re.compile(r"[A-Z]\d\d\d{0,3}")
 _BLOCK = re.compile(r"[A-Z]\d\d?-[A-Z]?\d\d?|[A-Z][A-NP-Z]\d\d")  # E10-E14, and ZA0.0
@@ -104,7 +104,8 @@ def split_kinds(kinds: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns row (position of the kind in `kinds`), code_system and code, in the order of `kinds` and of the parts.
         A Finnish ICD-10 combination has two rows or more. A kind without a code, or with a token that means so, keeps
-        one row with an empty code; an ICD-10 block such as ``"E10-E14"`` has no row, so that the caller can count it.
+        one row with an empty code; an ICD-10 block such as ``"E10-E14"`` and a pseudo code have no row, so that the
+        caller can count them.
 
     Examples
     --------
@@ -117,6 +118,8 @@ def split_kinds(kinds: pd.DataFrame) -> pd.DataFrame:
     rows: list[tuple[int, str, str]] = []
     for row, (system, code) in enumerate(zip(kinds["code_system"], kinds["code"], strict=True)):
         spelled = normalise_code(system, code)
+        if is_pseudo_code(system, spelled):
+            continue
         if system != "ICD-10" or not spelled:
             rows.append((row, system, spelled))
         else:

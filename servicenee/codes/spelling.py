@@ -8,6 +8,7 @@ _MARKS = str.maketrans("", "", "., \t\u00a0")
 _DASHES = str.maketrans("–—−", "---")
 _WITH_MISSING = ("ICD-10", "ICPC-2", "ATC", "SPAT", "Kela")
 _ATC = re.compile(r"[ABCDGHJLMNPRSV](\d\d([A-Z]([A-Z](\d\d)?)?)?)?")
+_PSEUDO_ATC = re.compile(r"[A-Z]0{4}[A-Z]{2}")  # of Kela, for a product without a code: no substance, no group
 _ATC_LEVEL = {1: 1, 3: 2, 4: 3, 5: 4, 7: 5}
 
 
@@ -73,15 +74,36 @@ def atc_level(code: str) -> int:
     return _ATC_LEVEL[len(code)] if _ATC.fullmatch(code) else 0
 
 
+def is_pseudo_code(code_system: str, code: str) -> bool:
+    """Whether a code only fills the place of one, as Kela's E0000UV does for a product without an ATC code.
+
+    Parameters
+    ----------
+    code_system : str
+        Name of the code system, e.g. ``"ATC"``.
+    code : str
+        Code in the spelling of `normalise_code`.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from servicenee.codes import is_pseudo_code
+    >>> is_pseudo_code("ATC", "E0000UV"), is_pseudo_code("ATC", "A12AX")
+    (True, False)
+    """
+    return code_system == "ATC" and _PSEUDO_ATC.fullmatch(code) is not None
+
+
 def _dotless(code: str) -> str:
     return code.upper().translate(_MARKS).translate(_DASHES)
 
 
 def _icpc2(code: str) -> str:
     code = _dotless(code)
-    return (
-        f"-{code[1:]}" if re.fullmatch(r"[*]\d\d", code) else code
-    )  # "*31" and "-31" are the same process code
+    return f"-{code[1:]}" if re.fullmatch(r"[*]\d\d", code) else code  # "*31" and "-31" are the same process code
 
 
 def _spat(code: str) -> str:

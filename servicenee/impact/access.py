@@ -12,6 +12,7 @@ from servicenee._checks import check_choice, check_days
 from servicenee.disclosure import suppress
 from servicenee.impact.comparison import Z
 from servicenee.impact.groups import group_codes, listed_columns
+from servicenee.impact.hiding import distinct_persons, hidden_cells, shown_steps
 from servicenee.impact.incidence import Incidence, cumulative_incidence, share_error
 from servicenee.impact.waiting import Waits, read_waits
 from servicenee.outcomes import CENSORED, EVENT, OTHER_EVENT
@@ -19,9 +20,14 @@ from servicenee.outcomes import CENSORED, EVENT, OTHER_EVENT
 SMALLEST_FOLLOWED_SHARE = 0.5  # of the requests of a group, made at least the limit before the extract
 LONGEST_WAIT_DAYS = 400  # quantiles of longer waits are not told apart
 NOT_FOLLOWED, TOO_FEW = "too little follow-up", "too few persons"
+_IN_TIME = ("share", "lower", "upper")
+_REALISED = ("realised_visits_share", "realised_visits_bias")
+_AT_RISK = ("at_risk",)
+_OF_ALL = ("closed_unmet_share", "open_share", "assessed_share", "followed_share")
 _GUARANTEE_COLUMNS = (
     "limit_days",
     "n",
+    "n_persons",
     "share",
     "lower",
     "upper",
@@ -86,7 +92,8 @@ def care_guarantee(
     Returns
     -------
     DataFrame
-        One row per group: the columns of `by`, limit_days, n (requests), share with lower and upper (95 %), at_risk
+        One row per group: the columns of `by`, limit_days, n (requests), n_persons (who made them), share with lower
+        and upper (95 %), at_risk
         (still waiting and followed on the day of the limit), followed_share (made early enough to be followed to the
         limit), closed_unmet_share and open_share (of all), median_days and p90_days (by when half and nine tenths of
         all requests had been met; NaN: never), assessed_share (of all, NaN without the column assessed),
@@ -105,7 +112,8 @@ def care_guarantee(
     the Aalen-Johansen cumulative incidence, with requests still open at the extract censored and cancellations,
     moves and deaths competing. Counting realised visits forgets those still waiting and those who gave up; it is
     given beside it, as THL's official figure is computed from visits, to show the difference. Standard errors take
-    the requests of one person together. Groups of 1 to 4 persons, and groups that would give them away, are hidden.
+    the requests of one person together. Whatever rests on 1 to 4 persons, or would give such a number away, is hidden:
+    groups, and within a group the share met in time, met late, closed or waiting.
 
     References
     ----------
@@ -135,6 +143,7 @@ def care_guarantee(
     incidence = cumulative_incidence(waits.days, waits.status, group, n_groups=len(groups), n_days=n_days)
     table = groups.assign(**_shares(waits, group, groups["limit_days"].to_numpy(np.int64), incidence))
     table["assessed_share"] = _mean_by(group, assessed, len(groups))
+    table["n_persons"] = distinct_persons(waits.person, group, len(groups)).astype(float)
     return _guarded(table, waits, group, limit)[[*names, *_GUARANTEE_COLUMNS]]
 
 
@@ -159,7 +168,8 @@ def waiting_times(
     -------
     DataFrame
         One row per group and day: the columns of `by`, day, n (requests), at_risk, share met with lower and upper,
-        closed_unmet_share, waiting_share (neither). NaN from where fewer than five requests are followed.
+        closed_unmet_share, waiting_share (neither). NaN from where fewer than five requests are followed, and on days
+        that would show, less the day before, that 1 to 4 were met, closed or lost to follow-up in between.
 
     Examples
     --------
@@ -177,7 +187,8 @@ def waiting_times(
     waits = read_waits(requests, extract_date, persons, names)
     group, groups = group_codes(waits.keys)
     incidence = cumulative_incidence(waits.days, waits.status, group, n_groups=len(groups), n_days=asked[-1] + 1)
-    small = _hidden(waits.person, group, len(groups))
+    small = suppress(pd.Series(distinct_persons(waits.person, group, len(groups)))).isna().to_numpy()
+    safe = _safe_days(incidence, asked)
     n = np.bincount(group, minlength=len(groups))
     parts = []
     for day in asked:
@@ -186,12 +197,23 @@ def waiting_times(
         lower, upper = share_interval(share, error, n)
         # What happens after the last followed request is not known, and a handful of persons would be recognised.
         unknown = small | ((at_risk < 5) & (incidence.met[:, day] + incidence.closed[:, day] < 1 - 1e-9))
+        unknown |= ~safe[:, asked.index(day)]
         columns = {"at_risk": at_risk, "share": share, "lower": lower, "upper": upper}
         columns |= {"closed_unmet_share": incidence.closed[:, day]}
         columns["waiting_share"] = 1 - share - incidence.closed[:, day]
         hidden = {name: np.where(unknown, np.nan, values) for name, values in columns.items()}
         parts.append(groups.assign(day=day, n=np.where(small, np.nan, n), **hidden))
     return pd.concat(parts, ignore_index=True).sort_values([*names, "day"], ignore_index=True, kind="stable")
+
+
+def _safe_days(incidence: Incidence, days: list[int]) -> np.ndarray:
+    """Days of every group on which running shares may be shown; array of shape (n_groups, len(days))."""
+    met, closed = (np.cumsum(n, axis=1) for n in (incidence.n_met, incidence.n_closed))
+    ended = incidence.n_met + incidence.n_closed
+    lost = incidence.at_risk[:, :1] - incidence.at_risk - met - closed + ended
+    totals = np.stack([met, closed, lost], axis=-1)[:, days]
+    added = np.diff(totals, axis=1, prepend=0).astype(np.int64)
+    return np.array([shown_steps(one) for one in added]).reshape(len(added), len(days))
 
 
 def share_interval(share: np.ndarray, error: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -286,22 +308,52 @@ def _shares(waits: Waits, group: np.ndarray, limit: np.ndarray, incidence: Incid
 
 def _guarded(table: pd.DataFrame, waits: Waits, group: np.ndarray, limit: np.ndarray) -> pd.DataFrame:
     """Groups without follow-up or with too few persons keep their row, a note and nothing to read."""
-    small = _hidden(waits.person, group, len(table))
+    few = _few(waits, group, len(table), limit)
+    small = few["n"]
     short = table["followed_share"].to_numpy() < SMALLEST_FOLLOWED_SHARE
     values = [name for name in table.columns if name in _GUARANTEE_COLUMNS and name != "limit_days"]
-    estimates = [name for name in values if name not in ("n", "followed_share", "open_share", "assessed_share")]
+    estimates = [name for name in values if name not in ("n", "n_persons", "followed_share", *_OF_ALL)]
     table = table.copy()
     table.loc[short, estimates] = np.nan
+    for names, hidden in ((_IN_TIME, few["in_time"]), (_REALISED, few["realised"]), (_AT_RISK, few["any"])):
+        table.loc[hidden, list(names)] = np.nan
+    for name in _OF_ALL:
+        table.loc[few[name], name] = np.nan
     table.loc[small, values] = np.nan
-    table["note"] = np.where(small, TOO_FEW, np.where(short, NOT_FOLLOWED, ""))
+    told = small | few["any"]
+    table["note"] = np.where(told, TOO_FEW, np.where(short, NOT_FOLLOWED, ""))
     return table
 
 
-def _hidden(person: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
-    """Groups of 1 to 4 persons, and those beside them that would give them away."""
-    pairs = np.unique(group * (int(person.max(initial=0)) + 1) + person)
-    n_persons = np.bincount(pairs // (int(person.max(initial=0)) + 1), minlength=n_groups)
-    return suppress(pd.Series(n_persons)).isna().to_numpy()
+def _few(waits: Waits, group: np.ndarray, n_groups: int, limit: np.ndarray) -> dict[str, np.ndarray]:
+    """Groups whose numbers would give 1 to 4 persons away, by what is shown of them.
+
+    A share beside the number of requests is a count. Requests met in time, met late, closed and open add up to all of
+    them, so that one of the four that must be hidden hides another.
+    """
+    met, in_time = waits.status == EVENT, waits.days <= limit[group]
+    closed, waiting = waits.status == OTHER_EVENT, waits.status == CENSORED
+    of_four = [_persons(waits, group, n_groups, chosen) for chosen in (met & in_time, met & ~in_time, closed, waiting)]
+    unseen = suppress(pd.Series(distinct_persons(waits.person, group, n_groups))).isna().to_numpy()
+    in_time, late, closed, waiting = hidden_cells(np.column_stack(of_four), unseen).T
+    hidden = {
+        "n": unseen,
+        "in_time": in_time,
+        "realised": in_time | late,
+        "closed_unmet_share": closed,
+        "open_share": waiting,
+        "any": in_time | late | closed | waiting,
+    }
+    assessed = waits.keys["assessed"].notna().to_numpy() if "assessed" in waits.keys else np.ones(len(waits), bool)
+    for name, chosen in (("assessed_share", assessed), ("followed_share", waits.followed_days > limit[group])):
+        both = [_persons(waits, group, n_groups, side) for side in (chosen, ~chosen)]
+        hidden[name] = hidden_cells(np.column_stack(both), unseen).any(axis=1)
+    return hidden
+
+
+def _persons(waits: Waits, group: np.ndarray, n_groups: int, chosen: np.ndarray) -> np.ndarray:
+    """Different persons of every group with such a request."""
+    return distinct_persons(waits.person[chosen], group[chosen], n_groups)
 
 
 def _mean_by(group: np.ndarray, values: np.ndarray, n_groups: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.codes import as_codelist
+from servicenee.impact.hiding import hidden_parts
 from servicenee.impact.measures import contact_values, contacts, sources_of, stay_days
 from servicenee.impact.mix import DAYS_PER_YEAR, need_markers, ordered
 from servicenee.impact.residents import Residents, blank_uncovered, rate_table, residents
@@ -81,27 +82,22 @@ def service_cost(
     costs = checked_costs(costs)
     rows = residents(registers, periods, by, min_age=min_age)
     amounts = {level: cost_amount(rows, lines) for level, lines in costs.groupby("level", sort=True)}
+    # The levels add up to all services: what is hidden must not be what is left of the total.
+    hidden = dict(zip(amounts, hidden_parts(rows.groups, rows.group, list(amounts.values())).T, strict=True))
     amounts["all"] = sum(amounts.values())
-    tables = []
+    per_resident, per_served = [], []
     for level, amount in amounts.items():
         lines = costs if level == "all" else costs[costs["level"] == level]
         sources = set().union(
             *(sources_of(registers, row.codes, tuple(row.source.split())) for row in lines.itertuples())
         )
-        made = [
-            rate_table(rows, f"cost.{level}", amount, rows.days / DAYS_PER_YEAR, per=1),
-            rate_table(
-                rows,
-                f"cost_per_served.{level}",
-                amount,
-                (amount > 0).astype(np.float64),
-                per=1,
-                standardise=False,
-            ),
-        ]
-        tables += [blank_uncovered(table, rows, sources) for table in made]
-    tables = tables[0::2] + tables[1::2]
-    return ordered(rows, [*tables, need_markers(rows, registers)])
+        years, served = rows.days / DAYS_PER_YEAR, (amount > 0).astype(np.float64)
+        options = {"per": 1, "hidden": hidden.get(level)}
+        cost = rate_table(rows, f"cost.{level}", amount, years, **options)
+        of_served = rate_table(rows, f"cost_per_served.{level}", amount, served, standardise=False, **options)
+        per_resident.append(blank_uncovered(cost, rows, sources))
+        per_served.append(blank_uncovered(of_served, rows, sources))
+    return ordered(rows, [*per_resident, *per_served, need_markers(rows, registers)])
 
 
 def cost_amount(rows: Residents, lines: pd.DataFrame) -> np.ndarray:
@@ -143,6 +139,16 @@ def checked_costs(costs: pd.DataFrame | None) -> pd.DataFrame:
             raise ValueError(f"`costs`: {rule}; {int(bad.sum())} of {len(costs)} rows differ, first at rows {rows}.")
     dated = {name: pd.to_datetime(costs[name]) for name in ("valid_from", "valid_to")}
     return costs.assign(source=costs["source"].fillna(""), **dated)
+
+
+def are_examples(costs: pd.DataFrame | None) -> bool:
+    """Whether any of the prices is a shipped example that the county has not replaced by its own."""
+    shipped = unit_costs()
+    if costs is None:
+        return True
+    names = ["item", "cost_eur", *(["basis"] if "basis" in costs else [])]
+    pairs = set(shipped[names].itertuples(index=False, name=None))
+    return any(row in pairs for row in costs[names].itertuples(index=False, name=None))
 
 
 @cache

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_dates
-from servicenee.disclosure import is_small
+from servicenee.disclosure import is_small, suppress
 from servicenee.impact.comparison import Z
 from servicenee.impact.groups import group_codes, listed_columns
+from servicenee.impact.hiding import shown_steps
 from servicenee.impact.waiting import Waits, read_waits
 from servicenee.outcomes import CENSORED, EVENT
 
@@ -89,13 +90,12 @@ def service_debt(
         raise ValueError(f"`reference` must begin in or after the first month with requests; that is {months[:1]}.")
     group, groups = group_codes(waits.keys)
     counts = _counts(waits, group, len(groups), months)
-    parts = [
-        groups.iloc[[number]].merge(_compared(counts[name][number], name, months, span), how="cross")
-        if len(groups.columns)
-        else _compared(counts[name][number], name, months, span)
-        for number in range(len(groups))
-        for name in _MEASURES
-    ]
+    hidden = _hidden(counts)
+    parts = []
+    for number in range(len(groups)):
+        for name in _MEASURES:
+            made = _compared(counts[name][number], hidden[name][number], name, months, span)
+            parts.append(groups.iloc[[number]].merge(made, how="cross") if len(groups.columns) else made)
     return pd.concat(parts, ignore_index=True)[[*names, *_COLUMNS]]
 
 
@@ -126,7 +126,24 @@ def _counts(waits: Waits, group: np.ndarray, n_groups: int, months: np.ndarray) 
             (waits.status != CENSORED, ended),
         )
     )
-    return {"requests": requests, "met": met, "queue": np.cumsum(requests - over, axis=1)}
+    return {"requests": requests, "met": met, "closed": over - met, "queue": np.cumsum(requests - over, axis=1)}
+
+
+def _hidden(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Months of every group that must be hidden: small counts, those beside them, and queues that would tell.
+
+    Two queues, less what was asked and met between them, leave how many were closed without a contact.
+    """
+    hidden = {name: _small_of_month(counts[name]) for name in ("requests", "met")}
+    flows = np.stack([counts[name] for name in ("requests", "met", "closed")], axis=-1)
+    steps = np.array([shown_steps(one) for one in flows]).reshape(counts["queue"].shape)
+    hidden["queue"] = ~steps | _small_of_month(counts["queue"]) | hidden["requests"] | hidden["met"]
+    return hidden
+
+
+def _small_of_month(counts: np.ndarray) -> np.ndarray:
+    """Small counts, and those of other groups that would give them away in the month's total."""
+    return suppress(pd.DataFrame(counts)).isna().to_numpy() if len(counts) > 1 else is_small(counts)
 
 
 def _table(group: np.ndarray, month: np.ndarray, n_groups: int, n_months: int) -> np.ndarray:
@@ -135,7 +152,7 @@ def _table(group: np.ndarray, month: np.ndarray, n_groups: int, n_months: int) -
     return np.bincount(cell, minlength=n_groups * n_months).reshape(n_groups, n_months)
 
 
-def _compared(counts: np.ndarray, name: str, months: np.ndarray, span: tuple) -> pd.DataFrame:
+def _compared(counts: np.ndarray, hidden: np.ndarray, name: str, months: np.ndarray, span: tuple) -> pd.DataFrame:
     days = ((months + 1).astype("M8[D]") - months.astype("M8[D]")).astype(np.int64)
     exposure = days if name != "queue" else np.ones(len(days), dtype=np.int64)
     inside = (months >= span[0]) & (months < span[1])
@@ -144,7 +161,6 @@ def _compared(counts: np.ndarray, name: str, months: np.ndarray, span: tuple) ->
     years = np.bincount(calendar[inside], minlength=12)[calendar]
     expected = (total / base)[calendar] * exposure
     width = Z * np.sqrt(expected * (1 + 1 / years))
-    hidden = is_small(counts)
     # An expectation made of a small count would show it, and so would the step that either makes in a sum.
     of_few = np.bincount(calendar[inside], weights=hidden[inside], minlength=12)[calendar] > 0
     expected, width = (np.where(of_few, np.nan, column) for column in (expected, width))

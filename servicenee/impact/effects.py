@@ -1,11 +1,13 @@
 """The record of lists, the scores and registers in; what the lists changed, by the strongest design they allow, out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_choice
 from servicenee.cohort import Cohort
-from servicenee.disclosure import MIN_CELL
+from servicenee.disclosure import MIN_CELL, is_small
 from servicenee.evaluation import known_outcomes
 from servicenee.features import FeatureSet, default_features
 from servicenee.impact.comparison import Comparison
@@ -14,6 +16,7 @@ from servicenee.impact.home import days_at_home_after
 from servicenee.outcomes import CENSORED, Outcome
 from servicenee.registers import Registers
 from servicenee.registers.tables import MINUTES_PER_DAY, TextColumn
+from servicenee.texts import LANGUAGES
 from servicenee.windows import rows_between
 
 DESIGNS = ("auto", "hold_out", "discontinuity", "matched", "before_after")
@@ -60,22 +63,27 @@ def effect_of_lists(
     Raises
     ------
     ValueError
-        If columns are missing, listed persons have no score, the design lacks controls, or fewer than 5 are described.
+        If columns are missing, listed persons have no score, the design lacks controls, fewer than 5 are described, or
+        the registers do not reach back far enough to describe them.
 
     Notes
     -----
     *hold_out*: listed against those randomly held out, within list, adjusted for the risk. *discontinuity*: the jump
-    where the list ends, per jump in being listed (local linear, triangular weights, plug-in bandwidth with half and
-    double beside it); it holds for persons near the cut. *matched*: nearest propensity within 0.2 standard deviations
-    on the same index date, then regression on what is least balanced; the placebo "before_the_list" must be near 0.
-    *before_after* has no controls: people chosen in a bad year improve anyway, which its table shows on people chosen
-    by the same rule a year earlier, when there was no list. Errors take the rows of one person together; censored
-    rows are replaced by weights on the known ones (`known_outcomes`).
+    where the list ends, per jump in being listed (local linear, triangular weights, the bandwidth of Imbens and
+    Kalyanaraman shrunk for coverage, half and double of it beside); it holds for persons near the cut. *matched*:
+    nearest propensity within 0.2 standard deviations on the same index date, then regression on what is least
+    balanced. In both, the placebo "before_the_list" (the outcome's own count in the horizon before) must not differ,
+    or the result is a description (`Comparison`). *before_after* has no controls: people chosen in a bad year improve
+    anyway, which its table shows on people chosen by the same rule one horizon of the outcome earlier, when there was
+    no list; the registers must reach two horizons back from the first list. Errors take the rows of one person
+    together; censored rows are replaced by weights on the known ones (`known_outcomes`).
 
     References
     ----------
     Imbens G, Kalyanaraman K. Optimal bandwidth choice for the regression discontinuity estimator. Rev Econ Stud 2012;
-    79:933-959. Ho DE et al. Matching as nonparametric preprocessing. Political Analysis 2007;15:199-236.
+    79:933-959. Calonico S, Cattaneo MD, Farrell MH. Optimal bandwidth choice for robust bias-corrected inference in
+    regression discontinuity designs. Econometrics Journal 2020;23:192-210. Ho DE et al. Matching as nonparametric
+    preprocessing. Political Analysis 2007;15:199-236.
 
     Examples
     --------
@@ -100,24 +108,35 @@ def effect_of_lists(
     if design == "before_after":
         return _before_after(eligible, cohort, outcome, name, labels)
     kept, rows = _rows(eligible, cohort, outcome, name, labels)
+    words = _outcome_labels(outcome)
     if design == "hold_out":
-        return by_hold_out(rows)
-    if design == "discontinuity":
-        return by_discontinuity(rows)
+        return replace(by_hold_out(rows), labels=words)
     known = cohort[kept]
+    placebo = prior_use(outcome, known, _horizon(outcome))
+    if design == "discontinuity":
+        return replace(by_discontinuity(rows, placebo), labels=words)
     builders = default_features(registers) if features is None else features
     X = builders.transform(known).reset_index(drop=True).assign(risk_logit=rows.logit)
-    horizon = outcome.horizon_days if isinstance(outcome, Outcome) else 365
-    return by_matching(rows, X, prior_use(outcome, known, horizon))
+    described = builders.describe(registers).set_index("feature")
+    words |= {name: {spoken: row[f"label_{spoken}"] for spoken in LANGUAGES} for name, row in described.iterrows()}
+    return replace(by_matching(rows, X, placebo), labels=words)
+
+
+def _horizon(outcome: Outcome | str) -> int:
+    return 365 if outcome == DAYS_AT_HOME else _outcome(outcome).horizon_days
+
+
+def _outcome_labels(outcome: Outcome | str) -> dict[str, dict[str, str]]:
+    """Name of the outcome for readers, where its definition has one."""
+    if outcome == DAYS_AT_HOME:
+        return {}
+    definition = _outcome(outcome).definition
+    return {definition.name: dict(definition.labels)}
 
 
 def prior_use(outcome: Outcome | str, cohort: Cohort, days: int) -> np.ndarray:
     """Events or stays of the outcome begun in the days before each index date; hospital stays for days at home."""
-    definition = (
-        Outcome(["stay:inpatient"], label_type="use").definition
-        if outcome == DAYS_AT_HOME
-        else _outcome(outcome).definition
-    )
+    definition = _used(outcome)
     count, stop = np.zeros(len(cohort)), cohort.index_day.astype(np.int64)
     for columns, time, unit in (
         (cohort.registers.event_columns, "minute", MINUTES_PER_DAY),
@@ -125,9 +144,7 @@ def prior_use(outcome: Outcome | str, cohort: Cohort, days: int) -> np.ndarray:
     ):
         if definition.codes is None:
             break
-        chosen = definition.codes.matches_kinds(columns.kinds)
-        if definition.source:
-            chosen &= columns.kinds["source"].isin(definition.source).to_numpy()
+        chosen = _kinds_of(definition, columns.kinds)
         at, _ = rows_between(
             columns.first,
             getattr(columns, time),
@@ -138,6 +155,18 @@ def prior_use(outcome: Outcome | str, cohort: Cohort, days: int) -> np.ndarray:
         )
         count += np.bincount(at, minlength=len(cohort))
     return count
+
+
+def _used(outcome: Outcome | str):
+    """Definition of the use that is counted: that of the outcome; hospital stays for days at home."""
+    if isinstance(outcome, str) and outcome == DAYS_AT_HOME:
+        return Outcome(["stay:inpatient"], label_type="use").definition
+    return _outcome(outcome).definition
+
+
+def _kinds_of(definition, kinds: pd.DataFrame) -> np.ndarray:
+    chosen = definition.codes.matches_kinds(kinds)
+    return chosen & kinds["source"].isin(definition.source).to_numpy() if definition.source else chosen
 
 
 def _eligible(record: pd.DataFrame, scores: pd.DataFrame, registers: Registers) -> pd.DataFrame:
@@ -216,8 +245,11 @@ def _rows(eligible, cohort: Cohort, outcome, name: str, labels: pd.DataFrame) ->
 
 
 def _before_after(eligible, cohort: Cohort, outcome, name: str, labels: pd.DataFrame) -> Comparison:
-    """Use of the listed before and after, beside people picked by the same past use a year earlier without a list."""
-    days = _outcome(outcome).horizon_days if outcome != DAYS_AT_HOME else 365
+    """Use of the listed before and after, beside people picked by the same past use one horizon earlier.
+
+    Both look one horizon back and one ahead; the second ends where the list begins.
+    """
+    days = _horizon(outcome)
     listed = np.flatnonzero(eligible["role"].to_numpy() == "listed")
     now = cohort[listed]
     n_listed = len(np.unique(now.person))
@@ -226,23 +258,47 @@ def _before_after(eligible, cohort: Cohort, outcome, name: str, labels: pd.DataF
             f"`record` must list at least {MIN_CELL} persons with a score for a description; it lists fewer, and the "
             "means of a handful would tell of single persons. Gather more lists."
         )
+    _check_reach(cohort, outcome, days)
     observed = labels["status"].to_numpy()[listed] != CENSORED
-    before, after = prior_use(outcome, now, days), prior_use(outcome, _moved(now, days), days)
-    earlier_cohort = _moved(cohort, -2 * days)
-    earlier_before = prior_use(outcome, earlier_cohort, days)
-    # Those with the most use, as many as were listed: the same rule, long before there was a list.
+    before, after = prior_use(outcome, now, days)[observed], prior_use(outcome, _moved(now, days), days)[observed]
+    earlier = _moved(cohort, -days)
+    earlier_before = prior_use(outcome, earlier, days)
+    # Those with the most use, as many as were listed: the same rule, before there was a list.
     picked = np.argsort(-earlier_before, kind="stable")[: len(listed)]
-    earlier_after = prior_use(outcome, _moved(earlier_cohort[picked], days), days)
+    earlier_after = prior_use(outcome, cohort[picked], days)
     table = pd.DataFrame(
         {
             "persons": ["listed", "same_rule_before_there_was_a_list"],
             "n": [int(observed.sum()), len(picked)],
-            "before": [float(before[observed].mean()), float(earlier_before[picked].mean())],
-            "after": [float(after[observed].mean()), float(earlier_after.mean())],
+            "before": [_mean(before), _mean(earlier_before[picked])],
+            "after": [_mean(after), _mean(earlier_after)],
         }
     )
     table["change"] = table["after"] - table["before"]
-    return Comparison("before_after", name, n_listed=n_listed, tables={"before_after": table})
+    tables = {"before_after": table}
+    return Comparison("before_after", name, n_listed=n_listed, tables=tables, labels=_outcome_labels(outcome))
+
+
+def _mean(use: np.ndarray) -> float:
+    """Mean use; NaN where 1 to 4 rows have any, whose use the mean times the number of rows would tell."""
+    return float(use.mean()) if len(use) and not is_small(int((use != 0).sum())) else np.nan
+
+
+def _check_reach(cohort: Cohort, outcome, days: int) -> None:
+    """Two horizons of use before the lists are needed to show what happens without one."""
+    begins = int(cohort.index_day.min()) - 2 * days
+    definition = _used(outcome)
+    coverage, found = cohort.registers.coverage_columns, set()
+    for columns in (cohort.registers.event_columns, cohort.registers.stay_columns):
+        if definition.codes is not None:
+            found |= set(columns.kinds["source"][_kinds_of(definition, columns.kinds)])
+    from_day = coverage.of(sorted(found))[0] if found else begins
+    if from_day > begins:
+        raise ValueError(
+            f"`registers` must reach {2 * days} days back from the first list, to {np.datetime64(begins, 'D')}, for "
+            f"'before_after'; the sources of the outcome begin on {np.datetime64(int(from_day), 'D')}. Take a shorter "
+            "horizon or later lists."
+        )
 
 
 def _moved(cohort: Cohort, days: int) -> Cohort:

@@ -109,8 +109,8 @@ def plot_waiting(curve: pd.DataFrame, *, language: str = "en"):
             day, low, high, color=color, linewidth=0, step="post", alpha=0.85, label=word(f"legend.{name}", language)
         )
     for limit in (7, 14):
-        if limit <= day[-1]:
-            height = float(met[shown["day"] == limit].iloc[0])
+        if day[0] <= limit <= day[-1]:
+            height = float(met[shown["day"] <= limit].iloc[-1])  # the day itself may be hidden
             axis.plot([limit, limit], [0, height], color="white", linewidth=1.4)
             axis.text(
                 limit + 0.25,

@@ -39,9 +39,7 @@ def guarantee_rates(rows: Residents, requests: pd.DataFrame, *, limit_days: int)
 def _met(made: pd.DataFrame, limit_days: int) -> pd.DataFrame:
     # The interval is symmetric on the logit scale; its half width serves comparisons between groups.
     error = (made["upper"] - made["lower"]) / (2 * Z)
-    return made.assign(
-        indicator=f"met_within_{limit_days}_days", n_persons=made["n"], value=made["share"], error=error, per=1.0
-    )
+    return made.assign(indicator=f"met_within_{limit_days}_days", value=made["share"], error=error, per=1.0)
 
 
 def _open(made: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +47,6 @@ def _open(made: pd.DataFrame) -> pd.DataFrame:
     error = np.sqrt(share * (1 - share) / made["n"])
     return made.assign(
         indicator="still_waiting",
-        n_persons=made["n"],
         value=share,
         error=error,
         lower=(share - Z * error).clip(lower=0),

@@ -8,6 +8,7 @@ import pandas as pd
 from servicenee._checks import check_choice
 from servicenee.codes import as_codelist
 from servicenee.cohort import Cohort
+from servicenee.impact.hiding import hidden_parts
 from servicenee.impact.measures import sources_of, stay_days
 from servicenee.impact.mix import ordered
 from servicenee.impact.residents import Residents, blank_uncovered, rate_table, residents
@@ -64,7 +65,9 @@ def days_at_home(
     rows = residents(registers, periods, by, min_age=min_age)
     exposure = rows.days if death == "per_alive_day" else (rows.gone_day - rows.start_day).astype(np.float64)
     indicator = "days_at_home" if death == "zero_days" else "days_at_home_alive"
-    table = rate_table(rows, indicator, home_days(rows), exposure, per=DAYS)
+    home = home_days(rows)
+    hidden = hidden_parts(rows.groups, rows.group, [home, exposure - home])[:, 0]
+    table = rate_table(rows, indicator, home, exposure, per=DAYS, hidden=hidden)
     table["upper"] = table["upper"].clip(upper=DAYS)
     return ordered(rows, [blank_uncovered(table, rows, sources_of(registers, " ".join(AWAY), ()))])
 

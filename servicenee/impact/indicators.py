@@ -11,8 +11,9 @@ import pandas as pd
 from servicenee.codes import as_codelist, load_codelist
 from servicenee.impact.cost import checked_costs, cost_amount
 from servicenee.impact.guarantee import guarantee_rates
+from servicenee.impact.hiding import hidden_parts
 from servicenee.impact.home import home_days
-from servicenee.impact.levels import level_days, service_levels
+from servicenee.impact.levels import level_days, level_moves, service_levels
 from servicenee.impact.measures import (
     chains_with,
     contacts,
@@ -23,7 +24,7 @@ from servicenee.impact.measures import (
     starts,
     stay_days,
 )
-from servicenee.impact.mix import DAYS_PER_YEAR, net_lighter, ordered
+from servicenee.impact.mix import DAYS_PER_YEAR, ordered
 from servicenee.impact.residents import Residents, blank_uncovered, grouped, rate_table, residents
 from servicenee.registers import Registers
 
@@ -112,12 +113,18 @@ def indicator_rates(
 
 
 class Measured(NamedTuple):
-    """One indicator for every person-period: its definition, the rows, amount and exposure (None: of requests)."""
+    """One indicator for every person-period: its definition, the rows, amount and exposure (None: of requests).
+
+    `parts` are amounts that add up to something known, such as a share and its complement, of which the first `n_own`
+    make the indicator: it is hidden wherever one of these must be.
+    """
 
     definition: tuple
     rows: Residents
-    amount: np.ndarray | None
-    exposure: np.ndarray | None
+    amount: np.ndarray | None = None
+    exposure: np.ndarray | None = None
+    parts: tuple[np.ndarray, ...] = ()
+    n_own: int = 1
 
 
 def measure_indicators(registers: Registers, *, definitions, periods, costs) -> list[Measured]:
@@ -129,22 +136,23 @@ def measure_indicators(registers: Registers, *, definitions, periods, costs) -> 
         if row.min_age not in rows_of:
             rows_of[row.min_age] = residents(registers, periods, None, min_age=int(row.min_age))
         rows = rows_of[row.min_age]
-        pair = (None, None) if row.measure == "requests_met" else _measured(rows, row, costs)
-        measured.append(Measured(row, rows, *pair))
+        found = () if row.measure == "requests_met" else _measured(rows, row, costs)
+        measured.append(Measured(row, rows, *found))
     return measured
 
 
 def rates_by(measured: list[Measured], by: str | Iterable[str] | None) -> pd.DataFrame:
     """Rates of measured indicators in the groups of some columns."""
     tables, regrouped = [], {}
-    for row, plain, amount, exposure in measured:
+    for row, plain, amount, exposure, parts, n_own in measured:
         if id(plain) not in regrouped:
             regrouped[id(plain)] = grouped(plain, by)
         rows = regrouped[id(plain)]
         if amount is None:
             tables.append(_requests_met(rows, row))
             continue
-        table = rate_table(rows, row.indicator, amount, exposure, per=row.per)
+        hidden = hidden_parts(rows.groups, rows.group, list(parts))[:, :n_own].any(axis=1)
+        table = rate_table(rows, row.indicator, amount, exposure, per=row.per, hidden=hidden)
         if row.measure in (*_SHARES, "home_days"):
             table["upper"] = table["upper"].clip(upper=row.per)
         tables.append(blank_uncovered(table, rows, _sources(rows.registers, row)))
@@ -196,10 +204,13 @@ def avoidable_admissions(
     listed = load_codelist(diagnoses) if isinstance(diagnoses, str) else diagnoses
     rows, stays = residents(registers, periods, by, min_age=min_age), as_codelist(["stay:inpatient_unplanned"])
     sources = sources_of(registers, "stay:inpatient_unplanned", ())
-    tables = []
-    for name, chosen in {"all": listed, **{group: listed.keep(group) for group in listed.groups}}.items():
-        found = chains_with(rows, stays, chosen)
-        table = rate_table(rows, f"avoidable.{name}", found, rows.days / DAYS_PER_YEAR, per=100_000)
+    chosen = {"all": listed, **{group: listed.keep(group) for group in listed.groups}}
+    found = {name: chains_with(rows, stays, codes) for name, codes in chosen.items()}
+    groups = [found[name] for name in list(found)[1:]]
+    hidden = dict(zip(list(found)[1:], hidden_parts(rows.groups, rows.group, groups).T, strict=True))
+    years, tables = rows.days / DAYS_PER_YEAR, []
+    for name, amount in found.items():
+        table = rate_table(rows, f"avoidable.{name}", amount, years, per=100_000, hidden=hidden.get(name))
         tables.append(blank_uncovered(table, rows, sources))
     return ordered(rows, tables)
 
@@ -220,29 +231,41 @@ def _sources(registers: Registers, row) -> set[str]:
     return sources_of(registers, row.codes, tuple(row.source.split())) if ":" in row.codes else set()
 
 
-def _measured(rows: Residents, row, costs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Amount and exposure of every person-period."""
+def _measured(rows: Residents, row, costs: pd.DataFrame) -> tuple:
+    """Amount and exposure of every person-period, and the parts by which either could be worked out."""
     codes = as_codelist(row.codes.split()) if ":" in row.codes else None
-    sources = tuple(row.source.split())
     if row.measure == "home_days":
-        return home_days(rows), (rows.gone_day - rows.start_day).astype(np.float64)
+        home, exposure = home_days(rows), (rows.gone_day - rows.start_day).astype(np.float64)
+        return home, exposure, (home, exposure - home)
     if row.measure == "level_days":
-        days = level_days(rows, service_levels())
-        return sum(days[level] for level in row.codes.split()), rows.days
+        days, own = level_days(rows, service_levels()), row.codes.split()
+        others = [days[level] for level in days if level not in own]
+        return sum(days[level] for level in own), rows.days, (*(days[level] for level in own), *others), len(own)
     if row.measure in _SHARES:
         inside, there = present(rows, codes)
-        return (inside if row.measure == "point_share" else there - inside), there
-    measured = {
+        inside, outside = (inside, there - inside)[:: 1 if row.measure == "point_share" else -1]
+        return inside, there, (inside, outside)
+    years = rows.days / DAYS_PER_YEAR
+    if row.measure == "net_lighter_moves":
+        moves = level_moves(rows, service_levels())
+        return moves["lighter"] - moves["heavier"], years, (moves["lighter"], moves["heavier"]), 2
+    if row.measure == "deaths":
+        died = deaths(rows)
+        return died, years, (died, 1 - died)
+    amount = _amount(rows, row, codes, costs)
+    return amount, years, (amount,)
+
+
+def _amount(rows: Residents, row, codes, costs: pd.DataFrame) -> np.ndarray:
+    sources = tuple(row.source.split())
+    return {
         "starts": lambda: starts(rows, codes),
         "contacts": lambda: contacts(rows, codes, sources),
         "stay_days": lambda: stay_days(rows, codes),
         "episodes": lambda: episodes(rows, codes, sources, EPISODE_GAP_DAYS),
         "chains": lambda: chains_with(rows, codes, _diagnoses(row.diagnoses)),
-        "deaths": lambda: deaths(rows),
-        "net_lighter_moves": lambda: net_lighter(rows),
         "cost": lambda: cost_amount(rows, costs),
     }[row.measure]()
-    return measured, rows.days / DAYS_PER_YEAR
 
 
 def _diagnoses(text: str):

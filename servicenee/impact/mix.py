@@ -7,9 +7,10 @@ import pandas as pd
 
 from servicenee.codes import as_codelist
 from servicenee.impact.guarantee import guarantee_rates
+from servicenee.impact.hiding import hidden_parts
 from servicenee.impact.levels import level_days, level_moves, service_levels
 from servicenee.impact.measures import contacts, deaths, sources_of
-from servicenee.impact.residents import RATE_COLUMNS, TOO_FEW, Residents, blank_uncovered, rate_table, residents
+from servicenee.impact.residents import RATE_COLUMNS, Residents, blank_uncovered, rate_table, residents
 from servicenee.registers import Registers
 
 DAYS_PER_YEAR = 365.25
@@ -69,25 +70,25 @@ def service_mix(
     """
     levels = service_levels() if levels is None else levels
     rows = residents(registers, periods, by, min_age=min_age)
+    days = level_days(rows, levels)
+    hidden = hidden_parts(rows.groups, rows.group, list(days.values()))
     tables = []
-    for level, days in level_days(rows, levels).items():
-        table = rate_table(rows, f"level.{level}", days, rows.days, per=1000)
+    for at, (level, amount) in enumerate(days.items()):
+        table = rate_table(rows, f"level.{level}", amount, rows.days, per=1000, hidden=hidden[:, at])
         used = levels[levels["level"] == level]
         tables.append(blank_uncovered(table, rows, _sources(registers, used)))
-    tables = _none_alone(tables)
-    years = rows.days / DAYS_PER_YEAR
-    moves = level_moves(rows, levels)
-    for name in ("heavier", "lighter"):
-        tables.append(rate_table(rows, f"moves.{name}", moves[name], years, per=100))
-    tables.append(rate_table(rows, "moves.net_lighter", moves["lighter"] - moves["heavier"], years, per=100))
-    tables.append(need_markers(rows, registers))
-    return ordered(rows, tables)
+    return ordered(rows, [*tables, *_moves(rows, levels), need_markers(rows, registers)])
 
 
-def net_lighter(rows: Residents) -> np.ndarray:
-    """Moves to a lighter level minus moves to a heavier one, of every person-period."""
-    moves = level_moves(rows, service_levels())
-    return moves["lighter"] - moves["heavier"]
+def _moves(rows: Residents, levels: pd.DataFrame) -> list[pd.DataFrame]:
+    """Moves each way and their balance: of three numbers, two of which make the third, one alone is never hidden."""
+    moves, years = level_moves(rows, levels), rows.days / DAYS_PER_YEAR
+    hidden = hidden_parts(rows.groups, rows.group, [moves["heavier"], moves["lighter"]]).any(axis=1)
+    amounts = {name: moves[name] for name in ("heavier", "lighter")}
+    amounts["net_lighter"] = moves["lighter"] - moves["heavier"]
+    return [
+        rate_table(rows, f"moves.{name}", amount, years, per=100, hidden=hidden) for name, amount in amounts.items()
+    ]
 
 
 def need_markers(rows: Residents, registers: Registers) -> pd.DataFrame:
@@ -97,7 +98,7 @@ def need_markers(rows: Residents, registers: Registers) -> pd.DataFrame:
     visits = rate_table(rows, "marker.emergency_visits", contacts(rows, codes, sources), years, per=1000)
     tables = [
         blank_uncovered(visits, rows, sources_of(registers, *_EMERGENCY)),
-        rate_table(rows, "marker.deaths", deaths(rows), years, per=1000),
+        death_rate(rows, "marker.deaths", years, per=1000),
     ]
     waiting = None if registers.requests is None else _waiting_markers(rows, registers)
     if waiting is not None and len(waiting):
@@ -105,21 +106,16 @@ def need_markers(rows: Residents, registers: Registers) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def death_rate(rows: Residents, indicator: str, years: np.ndarray, *, per: float) -> pd.DataFrame:
+    """Deaths per person-year; hidden where few died, and where few did not."""
+    died = deaths(rows)
+    hidden = hidden_parts(rows.groups, rows.group, [died, 1 - died])[:, 0]
+    return rate_table(rows, indicator, died, years, per=per, hidden=hidden)
+
+
 def ordered(rows: Residents, tables: list[pd.DataFrame]) -> pd.DataFrame:
     """All tables in one, columns in fixed order."""
     return pd.concat(tables, ignore_index=True)[[*rows.groups.columns, *RATE_COLUMNS]]
-
-
-def _none_alone(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Levels add up to all days: where one alone is hidden, the smallest of the others is hidden beside it."""
-    value = np.column_stack([table["value"] for table in tables])
-    alone = np.column_stack([table["note"] == TOO_FEW for table in tables]).sum(axis=1) == 1
-    beside = np.argmin(np.where(value > 0, value, np.inf), axis=1)
-    hidden = [alone & (beside == place) for place in range(len(tables))]
-    for table, at in zip(tables, hidden, strict=True):
-        table.loc[at, ["value", "error", "lower", "upper"]] = np.nan
-        table.loc[at, "note"] = TOO_FEW
-    return tables
 
 
 def _sources(registers: Registers, used: pd.DataFrame) -> set[str]:

@@ -14,7 +14,7 @@ from servicenee.exceptions import ServiceneeWarning
 from servicenee.impact import figures as drawing
 from servicenee.impact.access import care_guarantee, waiting_times
 from servicenee.impact.comparison import Comparison, Z
-from servicenee.impact.cost import service_cost
+from servicenee.impact.cost import are_examples, service_cost
 from servicenee.impact.debt import service_debt
 from servicenee.impact.equity import equity_gaps
 from servicenee.impact.guarantee import primary_care
@@ -44,11 +44,14 @@ class ImpactReport:
         "months", "areas", "curve" and "debt". Small numbers are hidden; nobody is in them.
     comparisons : tuple of Comparison
     extract_date : Timestamp
+    has_example_costs : bool
+        Whether costs rest on shipped example prices; page and workbook then say so wherever they show euros.
     """
 
     tables: dict[str, pd.DataFrame]
     comparisons: tuple[Comparison, ...]
     extract_date: pd.Timestamp
+    has_example_costs: bool = False
 
     def figures(self, language: str = "en") -> dict:
         """Matplotlib figures by name, in one language."""
@@ -168,7 +171,7 @@ def impact_report(
             "definitions": definitions,
         }
     tables["summary"] = _summary(rates, gaps, definitions, registers.extract_date)
-    return ImpactReport(tables, tuple(comparisons), registers.extract_date)
+    return ImpactReport(tables, tuple(comparisons), registers.extract_date, are_examples(costs))
 
 
 def _access_tables(registers: Registers, reference: tuple | None) -> dict[str, pd.DataFrame]:

@@ -21,6 +21,7 @@ from servicenee.impact.wording import (
     period_text,
     row_text,
     signed,
+    title_text,
     word,
 )
 from servicenee.texts import format_date
@@ -42,7 +43,7 @@ def impact_page(report: "ImpactReport", language: str) -> str:
         (word("section.indicators", language), [indicator_table(report, language), _shown(drawn, "trends", language)]),
         (word("section.access", language), _access(report, drawn, language)),
         (word("section.mix", language), _mix(tables, drawn, language)),
-        (word("section.cost", language), _cost(tables, language)),
+        (word("section.cost", language), _cost(report, language)),
         (word("section.equity", language), _equity(tables, language)),
     ]
     if report.comparisons:
@@ -67,7 +68,7 @@ def indicator_table(report: "ImpactReport", language: str) -> Html:
     """Every indicator on a line: value, interval, target, trend, gap."""
     summary = report.tables["summary"]
     lines = [
-        _line(row, definition, language)
+        (title_text(definition, language, example_costs=report.has_example_costs), *_line(row, definition, language))
         for row, definition in zip(summary.itertuples(), report.tables["definitions"].itertuples(), strict=True)
     ]
     names = [word(f"head.{head}", language) for head in ("indicator", "value", "interval", "target", "trend", "gap")]
@@ -97,7 +98,6 @@ def _line(row, definition, language: str) -> tuple[str, ...]:
     if row.target_met:
         target = f"{target} ({word(f'tile.{row.target_met}', language)})"
     return (
-        label_text(definition, language),
         value,
         interval(row.lower, row.upper, language, decimals),
         target,
@@ -193,8 +193,9 @@ def _mix(tables: dict, drawn: dict, language: str) -> list[str]:
     return [note(word("note.mix", language)), _shown(drawn, "mix", language), period_table(tables["mix"], language)]
 
 
-def _cost(tables: dict, language: str) -> list[str]:
-    return [note(word("note.cost", language)), period_table(tables["cost"], language)]
+def _cost(report: "ImpactReport", language: str) -> list[str]:
+    notes = ["note.cost_examples", "note.cost"] if report.has_example_costs else ["note.cost"]
+    return [*(note(word(name, language)) for name in notes), period_table(report.tables["cost"], language)]
 
 
 def period_table(rates: pd.DataFrame, language: str) -> Html:
@@ -269,7 +270,7 @@ def _comparison(one, language: str) -> list[str]:
         fig = drawing.plot_event_study(one, language=language)
         blocks.append(figure(fig, word("figure.event_study", language)))
     for name in [name for name in ("sensitivity", "before_after", "permutation") if name in one.tables]:
-        blocks.append(table(one.tables[name], caption=word(f"table.{name}", language), language=language))
+        blocks.append(one.block(name, language))
     return blocks
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from servicenee.impact.readable import name_text
 from servicenee.impact.wording import (
     definition_text,
     dimension_text,
@@ -16,6 +17,7 @@ from servicenee.impact.wording import (
     note_text,
     period_text,
     row_text,
+    title_text,
     word,
 )
 from servicenee.texts import format_date
@@ -28,6 +30,7 @@ _BASE = {"font_name": "Arial", "font_size": 10, "font_color": _INK, "valign": "t
 _CELL = _BASE | {"border": 1, "border_color": _LINE}
 _STYLES = {
     "title": _BASE | {"font_size": 14, "bold": True},
+    "remark": _BASE | {"bold": True, "font_color": "#8A3B00"},
     "subtitle": _BASE | {"font_color": "#555555"},
     "header": _CELL | {"bold": True, "bg_color": _BAND, "text_wrap": True},
     "text": _CELL | {"text_wrap": True},
@@ -38,6 +41,7 @@ _STYLES = {
     "met": _CELL | {"text_wrap": True, "bg_color": "#D9EAD3"},
     "not_met": _CELL | {"text_wrap": True, "bg_color": "#F8D7C4"},
 }
+_WITH_EUROS = ("indicators", "trends", "cost", "equity")
 _A4, _HEADER_ROW = 9, 3
 _LINE_HEIGHT, _CHARACTERS = 12.8, 1.2  # points of a line; running characters in one unit of column width
 
@@ -54,6 +58,8 @@ def workbook_bytes(report: "ImpactReport", language: str) -> bytes:
     styles = {name: book.add_format(style) for name, style in _STYLES.items()}
     for name, frame, kinds in _sheets(report, language):
         sheet = _write(book, styles, word(f"sheet.{name}", language), frame, kinds, report, language)
+        if report.has_example_costs and name in _WITH_EUROS:
+            sheet.write_string(_HEADER_ROW - 1, 0, word("note.cost_examples", language), styles["remark"])
         if name == "months":
             _add_chart(book, sheet, word("sheet.months", language), frame, language)
     book.close()
@@ -64,13 +70,15 @@ def _sheets(report: "ImpactReport", language: str):
     """Name, table and kinds of columns of every sheet."""
     tables = report.tables
     yield ("indicators", *_indicators(report, language))
-    yield ("trends", *_rates(tables, language))
+    yield ("trends", *_rates(report, language))
     for name, by in (("months", "month"), ("areas", "area")):
         if name in tables:
             yield (name, *_guarantee(tables[name], by, language))
     for name in ("mix", "cost"):
         yield (name, *_lines(tables[name], language))
     yield ("equity", *_equity(tables, language))
+    if report.comparisons:
+        yield ("comparisons", *_comparisons(report, language))
     yield ("definitions", *_definitions(tables["definitions"], language))
 
 
@@ -91,7 +99,7 @@ def _indicators(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, li
         for row in summary.itertuples()
     ]  # fmt: skip
     columns = [
-        ("indicator", "text", [label_text(row, language) for row in rows]),
+        ("indicator", "text", [title_text(row, language, example_costs=report.has_example_costs) for row in rows]),
         ("value", "number", summary["value"].tolist()),
         ("lower", "number", summary["lower"].tolist()),
         ("upper", "number", summary["upper"].tolist()),
@@ -106,8 +114,10 @@ def _indicators(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, li
     return _frame(columns, language)
 
 
-def _rates(tables: dict, language: str) -> tuple[pd.DataFrame, list[str]]:
-    labels = {row.indicator: label_text(row, language) for row in tables["definitions"].itertuples()}
+def _rates(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, list[str]]:
+    tables, examples = report.tables, report.has_example_costs
+    rows = tables["definitions"].itertuples()
+    labels = {row.indicator: title_text(row, language, example_costs=examples) for row in rows}
     rates = tables["rates"].sort_values(["indicator", "period"], kind="stable")
     order = {name: place for place, name in enumerate(labels)}
     rates = rates.iloc[np.argsort(rates["indicator"].map(order), kind="stable")]
@@ -166,6 +176,21 @@ def _equity(tables: dict, language: str) -> tuple[pd.DataFrame, list[str]]:
         ("lower", "number", gaps["lower"].tolist()),
         ("upper", "number", gaps["upper"].tolist()),
         ("note", "text", [note_text(note, language) for note in gaps["note"]]),
+    ]
+    return _frame(columns, language)
+
+
+def _comparisons(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, list[str]]:
+    found = report.comparisons
+    columns = [
+        ("comparison", "text", [name_text(one.outcome, language, one.labels) for one in found]),
+        ("design", "text", [word(f"design.{one.design}", language) for one in found]),
+        ("difference", "fine", [one.estimate for one in found]),
+        ("lower", "fine", [one.lower for one in found]),
+        ("upper", "fine", [one.upper for one in found]),
+        ("listed", "whole", [float(one.n_listed) for one in found]),
+        ("controls", "whole", [float(one.n_controls) for one in found]),
+        ("read", "text", [one.summary(language) for one in found]),
     ]
     return _frame(columns, language)
 

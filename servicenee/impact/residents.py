@@ -11,9 +11,9 @@ from scipy.stats import gamma
 
 from servicenee._checks import check_count, check_dates
 from servicenee.cohort import completed_years
-from servicenee.disclosure import suppress
 from servicenee.impact.comparison import Z
 from servicenee.impact.groups import age_band, group_codes, listed_columns
+from servicenee.impact.hiding import hidden_groups, persons_behind
 from servicenee.registers import Registers
 from servicenee.registers.tables import FAR_PAST, TextColumn
 
@@ -131,9 +131,19 @@ def grouped(rows: Residents, by: str | Iterable[str] | None) -> Residents:
 
 
 def rate_table(
-    rows: Residents, indicator: str, amount: np.ndarray, exposure: np.ndarray, *, per: float, standardise: bool = True
+    rows: Residents,
+    indicator: str,
+    amount: np.ndarray,
+    exposure: np.ndarray,
+    *,
+    per: float,
+    standardise: bool = True,
+    hidden: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Rate of `amount` per `exposure` in every group: value, standard error, 95 % interval; small groups hidden."""
+    """Rate of `amount` per `exposure` in every group: value, standard error, 95 % interval; small groups hidden.
+
+    `hidden` marks the groups that must not be shown; by default those with few persons behind the amount.
+    """
     n_groups, used = len(rows.groups), exposure > 0
     group, stratum = rows.group[used], rows.stratum[used] if standardise else np.zeros(int(used.sum()), np.int64)
     weights = _weights() if standardise else np.ones(1)
@@ -142,13 +152,15 @@ def rate_table(
     )
     lower, upper = _interval(value, variance, largest, signed=bool((amount < 0).any()))
     n_persons = np.bincount(group, minlength=n_groups)
-    with_any = np.bincount(group, weights=amount[used] != 0, minlength=n_groups).astype(np.int64)
-    hidden = _hidden(rows.groups, n_persons) | _hidden(rows.groups, with_any)
+    few = hidden_groups(rows.groups, n_persons)
+    if hidden is None:
+        hidden = hidden_groups(rows.groups, persons_behind(amount[used], group, n_groups))
+    hidden = few | hidden
     estimates = {"value": value, "error": np.sqrt(variance), "lower": lower, "upper": upper}
     shown = {name: np.where(hidden, np.nan, per * column) for name, column in estimates.items()}
     return rows.groups.assign(
         indicator=indicator,
-        n_persons=np.where(_hidden(rows.groups, n_persons), np.nan, n_persons),
+        n_persons=np.where(few, np.nan, n_persons),
         **shown,
         per=float(per),
         note=np.where(hidden, TOO_FEW, ""),
@@ -312,12 +324,3 @@ def _standard() -> pd.DataFrame:
 @cache
 def _weights() -> np.ndarray:
     return _standard().sort_values(["sex", "age_from"])["persons"].to_numpy(np.float64)
-
-
-def _hidden(groups: pd.DataFrame, counts: np.ndarray) -> np.ndarray:
-    """Small counts of each period, and those beside them that would give them away."""
-    hidden = np.zeros(len(counts), dtype=bool)
-    for period in groups["period"].unique():
-        at = np.flatnonzero(groups["period"] == period)
-        hidden[at] = suppress(pd.Series(counts[at])).isna().to_numpy()
-    return hidden

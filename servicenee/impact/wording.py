@@ -112,6 +112,12 @@ def label_text(row, language: str) -> str:
     return words if isinstance(words, str) and words else str(row.indicator)
 
 
+def title_text(row, language: str, *, example_costs: bool) -> str:
+    """Name of an indicator; one in euros says so when the prices are examples."""
+    label = label_text(row, language)
+    return word("example_costs", language, label=label) if example_costs and row.measure == "cost" else label
+
+
 def decimals_of(row) -> int:
     """Decimals with which an indicator is shown."""
     given = getattr(row, "decimals", None)

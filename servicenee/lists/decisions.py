@@ -14,6 +14,7 @@ from servicenee.texts import text
 
 COLUMNS = ("person_id", "list_id", *INPUTS)
 FINDINGS = ("sheet", "row", "column", "finding", "remedy")
+_ROW = ("person_id", "list_id")  # what makes a row of a list one row, however often it comes back
 _FOLDER = "decisions"
 _FIRST_SERIAL, _LAST_SERIAL = 36_526, 73_050  # 2000 to 2099 as Excel counts days
 _YEARS = range(2000, 2100)
@@ -32,8 +33,8 @@ class Decisions:
     findings : DataFrame
         What could not be read or should be completed: sheet, row (as the spreadsheet numbers it), column, finding,
         remedy, in the language of the list. The other cells of such a row are kept.
-    n_rows : int
-        Rows that came back, filled in or not.
+    returned : DataFrame
+        person_id and list_id of every row that came back, filled in or not; each once.
 
     Examples
     --------
@@ -42,16 +43,20 @@ class Decisions:
 
     table: pd.DataFrame
     findings: pd.DataFrame
-    n_rows: int
+    returned: pd.DataFrame
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that came back, filled in or not; a row that came back twice is one."""
+        return len(self.returned)
 
     @property
     def coping_share(self) -> float:
         """Share of the returned rows in which the client's own view of coping was filled in; NaN without rows."""
-        asked = self.table["coping"].isin([name for name in CHOICES["coping"] if name != "not_asked"])
-        return float(asked.sum() / self.n_rows) if self.n_rows else np.nan
+        return n_asked(self.table) / self.n_rows if self.n_rows else np.nan
 
     def store(self, folder: str | Path) -> Path:
-        """Keep the decisions in the protected folder, where ``read_decisions(folder)`` finds all of them.
+        """Keep what came back in the protected folder, where ``read_decisions(folder)`` finds all of it.
 
         Parameters
         ----------
@@ -62,8 +67,18 @@ class Decisions:
         -------
         Path
             The file; the same decisions are stored once.
+
+        Notes
+        -----
+        Nothing that is stored is replaced: a list that comes back a second time adds what is new on it, and a later
+        decision on the same person counts over an earlier one. Rows that nobody filled in are stored as well, so that
+        the share of rows filled in stays known.
         """
-        table = self.table.assign(n_rows=self.n_rows)
+        unfilled = self.returned.merge(self.table[list(_ROW)], how="left", indicator=True).query(
+            "_merge == 'left_only'"
+        )
+        table = pd.concat([self.table, unfilled[list(_ROW)]], ignore_index=True)[list(COLUMNS)]
+        table = table.assign(**{name: table[name].fillna("") for name in COLUMNS if name != "decision_date"})
         digest = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:16]
         path = Path(folder) / _FOLDER / f"{digest}.parquet"
         return path if path.exists() else write_once(table, path)
@@ -114,14 +129,26 @@ def read_decisions(path: str | Path) -> Decisions:
     path = Path(path)
     if path.is_dir():
         return _stored(path)
-    tables, findings, n_rows = [], [], 0
+    tables, findings, returned = [], [], []
     for sheet in read_returned(path):
         made, found = _read_sheet(sheet.name, sheet.cells, sheet.language)
         tables.append(made)
         findings += found
-        n_rows += len(sheet.cells)
+        returned.append(_rows_of(sheet.cells))
     table = pd.concat(tables, ignore_index=True)
-    return Decisions(table, pd.DataFrame(findings, columns=list(FINDINGS)), n_rows)
+    rows = pd.concat(returned, ignore_index=True).drop_duplicates(ignore_index=True)
+    return Decisions(table, pd.DataFrame(findings, columns=list(FINDINGS)), rows)
+
+
+def n_asked(table: pd.DataFrame) -> int:
+    """Rows of lists in which the client's own view of coping is entered."""
+    asked = table["coping"].isin([name for name in CHOICES["coping"] if name != "not_asked"])
+    return len(table.loc[asked, list(_ROW)].drop_duplicates())
+
+
+def n_decided(table: pd.DataFrame, decision: str) -> int:
+    """Rows of lists on which this decision is entered."""
+    return len(table.loc[table["decision"] == decision, list(_ROW)].drop_duplicates())
 
 
 def empty_decisions() -> pd.DataFrame:
@@ -131,13 +158,22 @@ def empty_decisions() -> pd.DataFrame:
 
 
 def _stored(folder: Path) -> Decisions:
-    table = read_all(folder / _FOLDER)
-    n_rows = 0
-    if len(table):
-        n_rows = int(table.groupby("file")["n_rows"].first().sum())
-        table = table[list(COLUMNS)].drop_duplicates()
-        table = table.sort_values(["person_id", "decision_date", "list_id"], kind="stable", ignore_index=True)
-    return Decisions(table if n_rows else empty_decisions(), pd.DataFrame(columns=list(FINDINGS)), n_rows)
+    findings, kept = pd.DataFrame(columns=list(FINDINGS)), read_all(folder / _FOLDER)
+    if not len(kept):
+        return Decisions(empty_decisions(), findings, empty_decisions()[list(_ROW)])
+    kept = kept[list(COLUMNS)].drop_duplicates()
+    kept = kept.sort_values(["person_id", "decision_date", "list_id"], kind="stable", ignore_index=True)
+    filled = (kept[[*CHOICES, "free_text"]] != "").any(axis=1) | kept["decision_date"].notna()
+    rows = kept[list(_ROW)].drop_duplicates(ignore_index=True)
+    return Decisions(kept[filled].reset_index(drop=True), findings, rows)
+
+
+def _rows_of(cells: pd.DataFrame) -> pd.DataFrame:
+    """Person and list of every row that has an id."""
+    ids = cells["person_id"].map(lambda person: _as_id(person) if plain(person) else "")
+    lists = cells["list_id"] if "list_id" in cells else pd.Series("", index=cells.index)
+    rows = pd.DataFrame({"person_id": ids.astype(object), "list_id": lists.map(_as_text).astype(object)})
+    return rows[rows["person_id"] != ""]
 
 
 def _read_sheet(sheet: str, cells: pd.DataFrame, language: str) -> tuple[pd.DataFrame, list[tuple]]:
@@ -151,7 +187,7 @@ def _read_sheet(sheet: str, cells: pd.DataFrame, language: str) -> tuple[pd.Data
     kept = []
     for row, record in zip(cells.index, cells.to_dict("records"), strict=True):
         made = {field: _chosen(record.get(field), field, row, language, tell) for field in CHOICES}
-        made["free_text"] = "" if record.get("free_text") is None else str(record["free_text"]).strip()
+        made["free_text"] = _as_text(record.get("free_text"))
         made["decision_date"] = _date(record.get("decision_date"), row, tell)
         if not (any(made[name] for name in (*CHOICES, "free_text")) or made["decision_date"] is not pd.NaT):
             continue
@@ -160,7 +196,7 @@ def _read_sheet(sheet: str, cells: pd.DataFrame, language: str) -> tuple[pd.Data
             tell(row, "person_id", "no_id")
             continue
         _complete(made, row, tell)
-        kept.append({"person_id": _as_id(person), "list_id": str(record.get("list_id") or "").strip()} | made)
+        kept.append({"person_id": _as_id(person), "list_id": _as_text(record.get("list_id"))} | made)
     table = pd.DataFrame(kept, columns=list(COLUMNS)) if kept else empty_decisions()
     for row in _repeated(table, cells):
         tell(row, "person_id", "repeated")
@@ -202,6 +238,10 @@ def _complete(made: dict, row: int, tell) -> None:
         tell(row, "decision_reason", "no_reason")
     if made["decision_reason"] == "other" and not made["free_text"]:
         tell(row, "free_text", "no_text")
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value).strip()
 
 
 def _as_id(person: object) -> str:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from servicenee.lists.cover import heading, shown_columns
 from servicenee.lists.protected import replace_file
+from servicenee.lists.returned import FORMULA
 from servicenee.lists.rows import COLUMNS
 
 if TYPE_CHECKING:
     from servicenee.lists.document import SegmentList
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _RISK_DECIMALS = 4
 _NUMBERS = ("week", "place", "risk", "base_rate")
 
@@ -58,7 +58,7 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.{_RISK_DECIMALS}f}".replace(".", ",")
     written = str(value)
-    return f"'{written}" if written.startswith(_FORMULA) else written
+    return f"'{written}" if FORMULA.match(written) else written
 
 
 def _checked(path: str | Path, ending: str) -> Path:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.lists.choices import CHOICES
-from servicenee.lists.decisions import COLUMNS, Decisions, empty_decisions
+from servicenee.lists.decisions import COLUMNS, Decisions, empty_decisions, n_asked, n_decided
 from servicenee.registers import Registers
 
 
@@ -60,6 +60,5 @@ def _without_withdrawn(placed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _returned(table: pd.DataFrame, n_rows: int) -> dict[str, int]:
-    counts = {name: int((table["decision"] == name).sum()) for name in CHOICES["decision"]}
-    asked = table["coping"].isin([name for name in CHOICES["coping"] if name != "not_asked"])
-    return {"rows": int(n_rows), **counts, "coping": int(asked.sum())}
+    counts = {name: n_decided(table, name) for name in CHOICES["decision"]}
+    return {"rows": int(n_rows), **counts, "coping": n_asked(table)}

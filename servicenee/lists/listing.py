@@ -17,7 +17,7 @@ from servicenee.lists.history import place_decisions
 from servicenee.lists.reasons import N_ASKED, Reason, choose_reasons, is_hidden
 from servicenee.lists.report import Report
 from servicenee.lists.rules import as_rules, is_shipped
-from servicenee.lists.sectors import allowed_sources
+from servicenee.lists.sectors import allowed_sources, check_declared, sources_of
 from servicenee.lists.segmented import segment_columns, segment_words
 from servicenee.lists.select import HELD_OUT, LISTED, REVIEW, choose, find_candidates, mark_listed_before
 from servicenee.lists.terms import Terms, check_terms
@@ -33,6 +33,7 @@ def segment_list(
     model,
     purpose: str,
     segments: pd.DataFrame | None = None,
+    segments_model=None,
     previous=None,
     decisions=None,
     capacity: int | float | Mapping[str, int] | None = None,
@@ -64,7 +65,10 @@ def segment_list(
         holds no person. There is no default, because the legal basis differs.
     segments : DataFrame, optional
         What a segmenter predicted for the same persons: index (person_id, index_date), columns segment,
-        segment_probability, uncertain.
+        segment_probability, uncertain; model and version where `segments_model` is given.
+    segments_model : NeedModel, optional
+        The model that made the segments. Client work without a legal basis needs it: it tells which records the
+        segments rest on, which the table does not.
     previous : SegmentList or DataFrame, optional
         The last list, or what `read_record` gives: rows tell what changed since, and whoever was listed stays a
         little longer (see Notes). Lists of other models are left aside.
@@ -96,8 +100,9 @@ def segment_list(
         Share of those whom the list reaches that is held out at random, to measure whether the list helps. It needs
         `random_state`; kept from list to list, it holds the same persons out.
     legal_basis : str, optional
-        Ground for joining records of health care and social services on a list for client work. Without it, a model
-        that joins them is refused.
+        Ground for joining records of health care and social services on a list for client work. Without it, models
+        that join them (in their features, or in who is in their population) are refused, and so are segments of
+        unknown origin.
     rules : mapping of str to DataFrame, optional
         Tables to use instead of the shipped ones, from `list_rules`: exclusions, hidden_reasons, data_gaps, sectors.
         Two more give words to segments: segment_names, as `servicenee.segments` names them (segment, codes, name_fi,
@@ -111,9 +116,9 @@ def segment_list(
     Raises
     ------
     ModelError
-        If the scores were made by another model or version than `model`.
+        If the scores were made by another model or version than `model`, or the segments than `segments_model`.
     ValueError
-        If the choices contradict each other, or client work joins sectors without a legal basis.
+        If the choices contradict each other, or client work joins sectors, or might, without a legal basis.
 
     Notes
     -----
@@ -144,9 +149,9 @@ def segment_list(
     check_terms(terms, has_segments=segments is not None, has_previous=previous is not None)
     check_choice("language", language, LANGUAGES)
     table = as_rules(rules)
-    allowed = allowed_sources(model, registers, table, legal_basis, purpose)
     candidates = find_candidates(scores, registers, by)
-    _check_made_by(scores, model)
+    models = _models(scores, model, segments, segments_model, terms)
+    allowed = allowed_sources(models, registers, table, legal_basis, purpose)
     date = pd.Timestamp(scores.index.get_level_values("index_date")[0])
     earlier, decided = earlier_lists(previous, date, str(model.name)), place_decisions(decisions, registers)
     candidates = _with_history(candidates, segments, earlier, date)
@@ -158,33 +163,60 @@ def segment_list(
     if purpose == "client_work":
         sight = Sight(_cohort(chosen, registers, date), allowed, table)
         people = _people(chosen, sight, model, by, last_list(earlier), decided.table)
-    report = _report(model, table, exclusions, last_list(earlier), decided.returned)
-    counts = _counts(candidates, exclusions, groups)
+    looked_at = _looked_at(models, segments, allowed, registers)
+    report = _report(model, looked_at, table, exclusions, last_list(earlier), decided.returned)
     placed = chosen[list(PLACED)] if purpose == "client_work" else chosen[list(PLACED)].head(0)
     made = (str(model.name), str(model.version), date, registers.extract_date)
-    return SegmentList(people, placed, groups, counts, terms, report, language, *made)
+    return SegmentList(people, placed, groups, _counts(candidates, exclusions, groups), terms, report, language, *made)
 
 
-def _report(model, table: dict, exclusions: Exclusions, last: pd.DataFrame, returned: dict[str, int] | None) -> Report:
+def _models(scores: pd.DataFrame, model, segments: pd.DataFrame | None, segments_model, terms: Terms) -> tuple:
+    """The models behind the list: that of the scores, and that of the segments if it was handed over."""
+    check_declared(segments, segments_model, terms.legal_basis, terms.purpose)
+    _check_made_by(scores, model, "scores", "model")
+    if segments is None or segments_model is None:
+        return (model,)
+    _check_made_by(segments, segments_model, "segments", "segments_model")
+    return model, segments_model
+
+
+def _looked_at(models: tuple, segments: pd.DataFrame | None, allowed: tuple[str, ...], registers: Registers):
+    """Sources to tell the client of: of segments of unknown origin, all that they may rest on."""
+    return allowed if segments is not None and len(models) == 1 else sources_of(models, registers)
+
+
+def _report(
+    model,
+    looked_at: tuple[str, ...],
+    table: dict,
+    exclusions: Exclusions,
+    last: pd.DataFrame,
+    returned: dict[str, int] | None,
+) -> Report:
     return Report(
         outcomes={spoken: _outcome(model, spoken) for spoken in LANGUAGES},
         exclusions=_exclusion_labels(table["exclusions"]),
         unchecked=exclusions.unchecked,
         segments=segment_words(table["segment_names"], table["offers"]),
         hides_as_shipped=is_shipped("hidden_reasons", table["hidden_reasons"]),
-        sources=_looked_at(model),
+        sources=looked_at,
         previous_date=last["index_date"].iloc[0] if len(last) else pd.NaT,
         returned=returned,
     )
 
 
-def _check_made_by(scores: pd.DataFrame, model) -> None:
-    """Reasons of another model than that of the scores would mislead."""
+def _check_made_by(table: pd.DataFrame, model, name: str, given: str) -> None:
+    """Reasons, or sources, of another model than the one that made the table would mislead."""
+    missing = [column for column in ("model", "version") if column not in table]
+    if missing:
+        raise ValueError(
+            f"`{name}` must have the columns model, version, as predict gives them; {missing} are missing."
+        )
     own = (str(model.name), str(model.version))
-    made = sorted(set(zip(scores["model"].astype(str), scores["version"].astype(str), strict=True)))
+    made = sorted(set(zip(table["model"].astype(str), table["version"].astype(str), strict=True)))
     if made != [own]:
         raise ModelError(
-            f"`model` must be the one that made the scores, {made}; got {own}. Load that one, or score again."
+            f"`{given}` must be the one that made the {name}, {made}; got {own}. Load that one, or predict again."
         )
 
 
@@ -272,11 +304,6 @@ def _exclusion_labels(rules: list[dict[str, str]]) -> dict[str, dict[str, str]]:
     labels = {row["exclusion"]: {spoken: row[f"label_{spoken}"] for spoken in LANGUAGES} for row in rules}
     before = {spoken: text("lists.exclusion.listed_before", spoken) for spoken in LANGUAGES}
     return labels | {LISTED_BEFORE: before}
-
-
-def _looked_at(model) -> tuple[str, ...]:
-    """Sources that the model looks at, for the client to know."""
-    return tuple(sorted({name for sources in model.feature_table["source"] for name in str(sources).split()}))
 
 
 def _outcome(model, language: str) -> str:

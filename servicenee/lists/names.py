@@ -28,9 +28,11 @@ def read_names(key: str | Path | None) -> dict[str, str] | None:
 
 
 def _csv(path: Path) -> pd.DataFrame:
-    header, *rows = separated_rows(path)
+    header, *rows = separated_rows(path) or [[]]
     columns = [name.strip() for name in header]
-    return pd.DataFrame([row for row in rows if row], columns=columns, dtype=object)
+    width = len(columns)
+    even = [[*row, *[""] * width][:width] for row in rows if row]  # Excel leaves empty cells at the end away
+    return pd.DataFrame(even, columns=columns, dtype=object)
 
 
 def _excel(path: Path) -> pd.DataFrame:

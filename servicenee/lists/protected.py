@@ -18,18 +18,21 @@ def write_once(table: pd.DataFrame, path: Path) -> Path:
     # Only the account that writes lists may read what it keeps; a county widens this on purpose.
     path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.parent.mkdir(exist_ok=True, mode=0o700)
+    if path.exists():
+        raise FileExistsError(f"{path.name} is kept already, and what is kept is never written again.")
     memory = io.BytesIO()
     table.to_parquet(memory, index=False, coerce_timestamps="us")
-    with path.open("xb") as stream:
-        stream.write(memory.getvalue())
-    return path
+    return replace_file(path, memory.getvalue())
 
 
 def replace_file(path: Path, data: bytes) -> Path:
     """Write beside the final name first and rename when complete, so that no reader sees half a file."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_bytes(data)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return path
 
 

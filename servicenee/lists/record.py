@@ -23,12 +23,21 @@ def append_list(
     """Append a list to the record, and its writing to the log of access; give its id."""
     at = _moment(written_at)
     rows = listing.record_rows.assign(written_at=at)[list(RECORD)]
-    path = Path(folder) / _LISTS / f"{listing.list_id}-{_fingerprint(listing)}.parquet"
-    if path.exists():
+    if is_recorded(listing, folder):
         raise FileExistsError(f"list {listing.list_id} is in the record already; a record is never written again.")
-    _append_access(folder, listing.list_id, at, WRITTEN, written_by, ground, written_for)
-    write_once(rows, path)
+    entry = _entry(listing.list_id, at, WRITTEN, written_by, ground, written_for)
+    write_once(rows, _place(listing, folder))
+    _append_access(folder, entry)
     return listing.list_id
+
+
+def is_recorded(listing: "SegmentList", folder: str | Path) -> bool:
+    """Whether this list, or this part of one, is in the record."""
+    return _place(listing, folder).exists()
+
+
+def _place(listing: "SegmentList", folder: str | Path) -> Path:
+    return Path(folder) / _LISTS / f"{listing.list_id}-{_fingerprint(listing)}.parquet"
 
 
 def read_record(folder: str | Path) -> pd.DataFrame:
@@ -58,7 +67,16 @@ def read_record(folder: str | Path) -> pd.DataFrame:
     return rows[list(RECORD)].sort_values(["index_date", "written_at", "list_id"], kind="stable", ignore_index=True)
 
 
-def log_access(folder: str | Path, list_id: str, *, user: str, ground: str, action: str = "opened", at=None) -> None:
+def log_access(
+    folder: str | Path,
+    list_id: str,
+    *,
+    user: str,
+    ground: str,
+    action: str = "opened",
+    written_for: str = "",
+    at=None,
+) -> None:
     """Append to the log who opened, printed or sent a list, and on what ground: a call for the county's system.
 
     Parameters
@@ -73,6 +91,8 @@ def log_access(folder: str | Path, list_id: str, *, user: str, ground: str, acti
         The task or section of law on which they did.
     action : str, default="opened"
         What they did.
+    written_for : str, optional
+        Whom a further copy was written for.
     at : date or ISO text, optional
         UTC; by default now.
 
@@ -84,7 +104,7 @@ def log_access(folder: str | Path, list_id: str, *, user: str, ground: str, acti
     >>> read_access_log("protected")[["action", "user"]].to_numpy().tolist()
     [['opened', 'coordinator 7']]
     """
-    _append_access(folder, list_id, _moment(at), action, user, ground, "")
+    _append_access(folder, _entry(list_id, _moment(at), action, user, ground, written_for))
 
 
 def read_access_log(folder: str | Path) -> pd.DataFrame:
@@ -112,18 +132,21 @@ def read_access_log(folder: str | Path) -> pd.DataFrame:
     return rows[list(ACCESS)].sort_values(["at", "list_id", "action", "user"], kind="stable", ignore_index=True)
 
 
-def _append_access(
-    folder: str | Path, list_id: str, at: pd.Timestamp, action: str, user: str, ground: str, written_for: str
-) -> None:
+def _entry(list_id: str, at: pd.Timestamp, action: str, user: str, ground: str, written_for: str) -> tuple:
+    """One line of the log of access, in the order of its columns."""
     needed = {"user": user, "ground": ground, "list_id": list_id, "action": action}
     lacking = [name for name, value in needed.items() if not str(value).strip()]
     if lacking:
         raise ValueError(f"{', '.join(lacking)} must not be empty: the log says who looked at what on which ground.")
-    entry = pd.DataFrame([(list_id, at, action, user, ground, written_for)], columns=list(ACCESS))
+    return list_id, at, action, user, ground, written_for
+
+
+def _append_access(folder: str | Path, entry: tuple) -> None:
+    list_id, at, action, user, ground, _ = entry
     place = Path(folder) / _ACCESS
     stem = f"{at:%Y%m%dT%H%M%S}-" + hashlib.sha256("|".join((list_id, action, user, ground)).encode()).hexdigest()[:8]
     same = len(list(place.glob(f"{stem}*.parquet")))
-    write_once(entry, place / f"{stem}-{same}.parquet")
+    write_once(pd.DataFrame([entry], columns=list(ACCESS)), place / f"{stem}-{same}.parquet")
 
 
 def _fingerprint(listing: "SegmentList") -> str:

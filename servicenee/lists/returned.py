@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,6 +13,8 @@ from servicenee.lists.choices import INPUTS, plain
 from servicenee.texts import LANGUAGES, text
 
 _WANTED = ("person_id", "list_id", *INPUTS)
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet takes for a formula, or would once an apostrophe is gone
+GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _HEADING_ROWS = 10  # the headings of a list stand in the second row; people insert rows above
 
 
@@ -56,15 +59,33 @@ def _csv_sheets(path: Path):
 
 
 def separated_rows(path: Path) -> list[list[str]]:
-    """Rows of a CSV as we write it (UTF-8) or as Finnish Excel saves it (Windows-1252); separated by ; , or tab."""
-    data = path.read_bytes()
-    try:
-        written = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        written = data.decode("cp1252")
+    """Rows of a CSV as we write it (UTF-8) or as Excel saves it; separated by ; , or tab.
+
+    Raises
+    ------
+    ValueError
+        If the file is no CSV, such as a workbook under another name; the message shows nothing of it.
+    """
+    written = _decoded(path.read_bytes())
     first = written.partition("\n")[0]
-    separator = max(";\t,", key=first.count)
-    return list(csv.reader(io.StringIO(written, newline=""), delimiter=separator))
+    reader = csv.reader(io.StringIO(written, newline=""), delimiter=max(";\t,", key=first.count))
+    try:
+        return list(reader)
+    except csv.Error:
+        raise ValueError(
+            f"`path` must be a readable CSV file; {path.name} breaks off at line {reader.line_num}. Open it in Excel "
+            "and save it again as CSV UTF-8, or return the Excel workbook."
+        ) from None
+
+
+def _decoded(data: bytes) -> str:
+    """Text as UTF-8, as UTF-16 (Excel's "Unicode text"), or as Windows-1252 (CSV of Finnish Excel)."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _sheet(name: str, rows: list[list]) -> list[Sheet]:
@@ -94,6 +115,4 @@ def _headings(row: list) -> tuple[str, dict[str, int]]:
 def _cell(row: list, place: int) -> object:
     """The value; the apostrophe that keeps Excel from reading text as a formula is ours."""
     value = row[place] if place < len(row) else None
-    if isinstance(value, str) and len(value) > 1 and value[0] == "'" and value[1] in "=+-@\t\r":
-        return value[1:]
-    return value
+    return value[1:] if isinstance(value, str) and GUARDED.match(value) else value

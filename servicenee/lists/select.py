@@ -67,7 +67,7 @@ def choose(candidates: pd.DataFrame, terms: Terms) -> tuple[pd.DataFrame, pd.Dat
     is the unit's own, False: that of all, because the unit is small).
     """
     names = sorted(set(candidates["group"]), key=alphabetical)
-    able = _in_order(candidates[candidates["excluded"] == ""])
+    able = _in_order(candidates[candidates["excluded"] == ""], terms.order)
     n_able = able.groupby("group").size()
     places = places_of(terms.capacity, {name: int(n_able.get(name, 0)) for name in names}, terms.weeks)
     able["role"] = _roles(able, places, terms, terms.cut)
@@ -105,10 +105,11 @@ def alphabetical(name: str) -> str:
     return name.lower().translate({ord("å"): "~a", ord("ä"): "~b", ord("ö"): "~c"}) or "~~"
 
 
-def _in_order(able: pd.DataFrame) -> pd.DataFrame:
+def _in_order(able: pd.DataFrame, by: str) -> pd.DataFrame:
     """Highest risk first (segment first where asked), with the place of each person within the unit."""
+    first = able["segment_order"] if by == "segment" else np.zeros(len(able))
     # Rounding as in scoring: differences below 1e-12 come from the order of additions, not from persons.
-    order = np.lexsort((able["position"], able["rank"], -able["risk"].round(12), able["segment_order"]))
+    order = np.lexsort((able["position"], able["rank"], -able["risk"].round(12), first))
     able = able.iloc[order].reset_index(drop=True)
     return able.assign(order_in_group=able.groupby("group").cumcount() + 1)
 

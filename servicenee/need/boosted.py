@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from servicenee.need.columns import Rows
-from servicenee.need.families import Family
+from servicenee.need.families import Family, per_event
 
 MAX_TREES = 240
 STEP_TREES = 20
@@ -50,7 +50,7 @@ def fit_boosted(rows: Rows, family: Family, n_trees: int, seed: int) -> BoostedM
     matrix = _without_empty_columns(_with_levels(rows.matrix, levels))
     if np.ptp(rows.weights) == 0:
         return BoostedModel(trees.fit(matrix, rows.y), levels)
-    weights = rows.weights / rows.weights.mean()
+    weights = per_event(rows.y, rows.weights)
     return BoostedModel(trees.fit(_snapped(matrix), rows.y, sample_weight=weights), levels)
 
 

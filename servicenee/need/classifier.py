@@ -24,7 +24,7 @@ from servicenee.need.inputs import (
     check_weights,
     check_X,
     matrices,
-    refuse_one_class,
+    refuse_few_events,
     take,
     warn_of_dropped_columns,
     warn_of_new_categories,
@@ -150,7 +150,7 @@ class NeedClassifier(ClassifierMixin, BaseEstimator):
         if sample_weight is not None:
             weights = weights * check_weights(sample_weight, X.shape[0])[rows]
             rows, outcome, weights = (values[weights > 0] for values in (rows, outcome, weights))
-        refuse_one_class(outcome)
+        refuse_few_events(outcome, y)
         persons = person_groups(named, y, groups)
         persons = None if persons is None else persons[rows]
         X = take(X, rows)

@@ -30,7 +30,7 @@ from servicenee.need.inputs import (
     check_weights,
     check_X,
     matrices,
-    refuse_one_class,
+    refuse_few_events,
     take,
     warn_of_dropped_columns,
     warn_of_new_categories,
@@ -166,7 +166,7 @@ class RiskCurve(ClassifierMixin, BaseEstimator):
         rows = np.flatnonzero(follow_up.weights > 0)
         X, follow_up = take(X, rows), follow_up.take(rows)
         is_event = (follow_up.cause == EVENT) & (follow_up.time < horizons[-1])
-        refuse_one_class(is_event)
+        refuse_few_events(is_event, y)
         self.n_rows_, self.n_events_ = len(rows), int(is_event.sum())
         self.edges_ = _edges(horizons, self.interval_days) if is_labels(y) else np.array([0.0, horizons[-1]])
         self.columns_ = learn_columns(X, None if persons is None else follow_up.persons, self.increasing)

@@ -51,6 +51,17 @@ def log_losses(y: np.ndarray, risk: np.ndarray) -> np.ndarray:
     return -np.where(y == 1, np.log(risk), np.log1p(-risk))
 
 
+def per_event(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weights as multiples of the mean weight of the rows with an event or an amount.
+
+    What is known of a rare event is in its events. Where rows without it are sampled and weigh more, penalties must not
+    depend on how many were taken: a model of few would be shrunk more than one of many, and a calibration learnt from
+    the one would be wrong for the other.
+    """
+    happened = weights[y > 0]
+    return weights / (happened.mean() if happened.sum() > 0 else weights.mean())
+
+
 def poisson_deviances(y: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Poisson deviance of every row; proper for any amount of at least 0, not only for counts.
 
@@ -80,7 +91,7 @@ def _deviances_of_log_means(y: np.ndarray, predictor: np.ndarray) -> np.ndarray:
 
 def _solve_logistic(design, y, weights, penalties) -> list[tuple[np.ndarray, float]]:
     """Coefficients for each penalty, each started from the one before."""
-    weights = weights / weights.mean()
+    weights = per_event(y, weights)
     rate = np.average(y, weights=weights)
     # lbfgs stops on the gradient of the mean loss, whose size follows the event rate.
     learner = LogisticRegression(max_iter=300, tol=1e-4 * min(rate, 1 - rate), warm_start=True)
@@ -89,10 +100,10 @@ def _solve_logistic(design, y, weights, penalties) -> list[tuple[np.ndarray, flo
 
 def _solve_poisson(design, y, weights, penalties) -> list[tuple[np.ndarray, float]]:
     """The same for log means; the penalty allows for a variance larger than the mean (quasi-likelihood)."""
-    weights = weights / weights.mean()
+    weights = per_event(y, weights)
     mean = float(np.average(y, weights=weights))
     variance = float(np.average((y / mean - 1.0) ** 2, weights=weights))
-    strengths = [{"alpha": variance / (penalty * len(y))} for penalty in penalties]
+    strengths = [{"alpha": variance / (penalty * weights.sum())} for penalty in penalties]
     learner = PoissonRegressor(max_iter=300, tol=1e-5, warm_start=True)
     solutions = _path(learner, strengths, design, y / mean, weights)
     return [(coefficients, intercept + float(np.log(mean))) for coefficients, intercept in solutions]

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import validate_data
 
 from servicenee._checks import name_some
+from servicenee.evaluation import is_labels
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.need.columns import Column, read_matrix, used
 from servicenee.need.folds import folds_hold_both_classes, person_folds
@@ -47,15 +48,30 @@ def binary_outcome(y) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes.astype(np.intp)
 
 
-def refuse_one_class(outcome: np.ndarray) -> None:
-    """Trees fit one class without a word and logistic models with an unclear one; few events are worth a warning."""
+def refuse_few_events(outcome: np.ndarray, y) -> None:
+    """Trees fit one class without a word and logistic models with an unclear one; from few events risks are guesses.
+
+    scikit-learn's contract fits on a handful of rows, so that few events are an error in labels of registers only.
+    """
     n_events, n_rows = int(outcome.sum()), len(outcome)
+    found = f"{n_events} events in {n_rows} rows with a known outcome{_index_dates(y)}"
     if min(n_events, n_rows - n_events) == 0:
+        raise ValueError(f"`y` must hold both classes; got 1 class ({found}).")
+    if n_events < FEW_EVENTS and is_labels(y):
         raise ValueError(
-            f"`y` must hold both classes; got 1 class ({n_events} events in {n_rows} rows with a known outcome)."
+            f"`y` must hold at least {FEW_EVENTS} events; got {found}. Take more index dates, more persons or a longer "
+            "horizon."
         )
     if n_events < FEW_EVENTS:
         warn(f"Only {n_events} events in {n_rows} rows: risks from fewer than {FEW_EVENTS} events are guesses.")
+
+
+def _index_dates(y) -> str:
+    """First and last index date of labels that have them, as words of a message."""
+    if not is_labels(y) or "index_date" not in y.index.names or not len(y):
+        return ""
+    dates = y.index.get_level_values("index_date")
+    return f", index dates {str(dates.min())[:10]} to {str(dates.max())[:10]}"
 
 
 def check_weights(sample_weight, n_rows: int) -> np.ndarray:

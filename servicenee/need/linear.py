@@ -76,7 +76,7 @@ def fit_linear(rows: Rows, family: Family, penalties: tuple[float, ...] = PENALT
     >>> bool(linear_predictor(model, x[:1])[0] < 0 < linear_predictor(model, x[-1:])[0])
     True
     """
-    bases = [_learn_basis(rows.matrix[:, place], column) for place, column in enumerate(rows.columns)]
+    bases = [_learn_basis(rows.matrix[:, place], rows.weights, column) for place, column in enumerate(rows.columns)]
     width = sum(_width(basis) for basis in bases)
     design = np.empty((len(rows.matrix), width), dtype=np.float64, order="F")
     start = 0
@@ -106,23 +106,24 @@ def linear_contributions(model: LinearModel, matrix: np.ndarray, reference: np.n
     return shares
 
 
-def _learn_basis(values: np.ndarray, column: Column) -> _Basis:
+def _learn_basis(values: np.ndarray, weights: np.ndarray, column: Column) -> _Basis:
+    """Directions as wide as among everybody: rows that stand for many count as many."""
     known = ~np.isnan(values)
-    missing_share = 1.0 - known.mean() if (~known).sum() >= MIN_ROWS_FOR_MISSING else 0.0
+    missing_share = np.average(~known, weights=weights) if (~known).sum() >= MIN_ROWS_FOR_MISSING else 0.0
     if column.is_category:
         n_levels = len(column.categories) + 1
-        share = np.bincount(values[known].astype(np.intp), minlength=n_levels) / max(len(values), 1)
+        share = np.bincount(values[known].astype(np.intp), weights[known], minlength=n_levels) / weights.sum()
         return _Basis(False, np.arange(n_levels, dtype=np.float64), share, np.eye(n_levels), missing_share, n_levels)
-    values = values[known]
+    values, weights = values[known], weights[known]
     sample = values[:: max(1, len(values) // MAX_ROWS_FOR_KNOTS)]
     logarithmic = _is_skewed_amount(sample)
     knots = _knots(np.log1p(sample) if logarithmic else sample, logarithmic)
     if len(knots) < 2:
         return _Basis(False, np.zeros(0), np.zeros(0), np.zeros((0, 0)), missing_share, 0)
     hinges = _hinges(np.log1p(values) if logarithmic else values, knots)
-    center = hinges.mean(axis=0)
+    center = np.average(hinges, axis=0, weights=weights)
     is_binary = len(knots) == 2 and not logarithmic and len(np.unique(sample)) == 2
-    whiten = np.eye(1) / (knots[1] - knots[0]) if is_binary else _whitening(hinges - center)
+    whiten = np.eye(1) / (knots[1] - knots[0]) if is_binary else _whitening(hinges - center, weights)
     return _Basis(logarithmic, knots, center, whiten, missing_share, 0)
 
 
@@ -162,9 +163,9 @@ def _hinges(t: np.ndarray, knots: np.ndarray) -> np.ndarray:
     return hinges
 
 
-def _whitening(centered: np.ndarray) -> np.ndarray:
+def _whitening(centered: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Matrix that makes the hinges uncorrelated and equally wide, the straight line first."""
-    gram = centered.T @ centered / len(centered)
+    gram = centered.T @ (weights[:, np.newaxis] * centered) / weights.sum()
     gram += 1e-6 * np.diag(np.diag(gram)) + 1e-12 * np.eye(len(gram))
     return SPREAD * np.linalg.inv(np.linalg.cholesky(gram)).T
 

@@ -1,5 +1,6 @@
 """Rows of data in; what an outcome counts, for whom, and what competes with it, out."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -38,7 +39,7 @@ class Definition:
     without, having : tuple of str
         What the population at risk is free of, and what it has.
     confirm_days : int
-        How long a started stay must last to count.
+        How long a spell of adjoining stays must last to count.
     visits : Codelist or None
         What counts instead of `codes` once visits per week are given.
     visits_per_week, weeks : int or None
@@ -210,10 +211,11 @@ def _whole(name: str, cells: dict[str, str], minimum: int) -> int | None:
     if not cells[name]:
         return None
     try:
-        value = int(float(cells[name]))
+        value = float(cells[name])
     except ValueError:
-        value = -1
-    return check_count(name, value, minimum=minimum)
+        value = math.nan
+    # A column of numbers with gaps comes as 75.0, which is whole; 75.5 is not.
+    return check_count(name, int(value) if value.is_integer() else cells[name], minimum=minimum)
 
 
 def _read_table() -> pd.DataFrame:

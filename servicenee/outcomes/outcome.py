@@ -44,8 +44,8 @@ class Outcome:
     source : str or list of str, optional
         Sources that count; by default those of the named outcome, else every source with such codes.
     confirm_days : int, optional
-        A started stay counts only if it lasts this long (or death or leaving the area ends it sooner), and follow-up
-        ends as much earlier. Of no effect on starts by visits, which their weeks confirm.
+        A started stay counts only if it lasts this long (or death, leaving the area or a stay that competes ends it
+        sooner), and follow-up ends as much earlier. Of no effect on starts by visits, which their weeks confirm.
     visits_per_week, weeks : int, optional
         Takes visits for the sign of regular care, where the registers hold no stays or not the ones you mean: it starts
         with the first visit of `weeks` weeks in a row (8, if not given) that hold at least `visits_per_week` visits
@@ -62,6 +62,9 @@ class Outcome:
     (extract date minus reporting lag, minus `confirm_days`). A service that began before the window without being
     visible at the index date, or in the gap, is status 4: it can no longer start. So is a person to whom a competing
     event of the outcome comes first, such as direct entry to round-the-clock care before home care.
+
+    What starts is a spell: stays that overlap, or follow each other within a day, are one, so that a county which
+    closes and opens a stay at every new decision has the same starts as one that does not.
 
     Registers hold the use of services. Use is not need: it mixes need with supply and with who asks.
 
@@ -150,7 +153,8 @@ class Outcome:
         _refuse_absent(cohort)
         found = Found(cohort, definition, self.gap_days, self.horizon_days)
         if definition.kind == "starts":
-            _refuse_prevalent(definition, found.service.goes_on(cohort.person, found.index_day, seen=True))
+            row = cohort.person, found.index_day
+            _refuse_prevalent(definition, found.service.seen_to_go_on(*row) & found.service.goes_on(*row))
         labels = found.labels(death_counts=self.death == "event" or definition.codes is None)
         return pd.DataFrame(labels, index=cohort.index)[list(LABEL_COLUMNS)]
 
@@ -178,7 +182,7 @@ class Outcome:
         definition = self.definition
         service = Service(cohort.registers, definition)
         if definition.kind == "starts":
-            return ~service.goes_on(cohort.person, cohort.index_day.astype(np.int64), seen=True)
+            return ~service.seen_to_go_on(cohort.person, cohort.index_day.astype(np.int64))
         if definition.at_least is None:
             return np.ones(len(cohort), dtype=bool)
         return ~(service.latest_value(cohort.person, cohort.index_day) >= definition.at_least)

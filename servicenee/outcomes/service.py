@@ -8,14 +8,18 @@ import numpy as np
 from servicenee.codes import Codelist
 from servicenee.outcomes.definitions import Definition
 from servicenee.registers import Registers
-from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, StayColumns
+from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, StayColumns
 from servicenee.windows import (
     Measure,
+    Visits,
     Window,
-    in_stay,
+    chained,
+    earliest,
     is_regular,
+    known_end,
     measure_events,
     rows_between,
+    seen_stays,
     starts_regular,
 )
 
@@ -25,10 +29,25 @@ _APART = np.int64(1) << 32  # keeps the days of one person away from those of th
 
 @dataclass(frozen=True)
 class Starts:
-    """Days on which a service starts: those of person p are `first[p]` to `first[p + 1]`, in order."""
+    """Days on which a service starts and ends: those of person p are `first[p]` to `first[p + 1]`, in order of start.
+
+    Of visits that come week after week the end is not known; it is the day of the start.
+    """
 
     first: np.ndarray
     day: np.ndarray
+    end: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Spells:
+    """Stays that count as one: person, first day, first day after, and whether they lasted long enough to count."""
+
+    person: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
+    counts: np.ndarray
+    of_stay: np.ndarray  # spell of every stay of a kind that counts
 
 
 class Service:
@@ -56,42 +75,44 @@ class Service:
 
     @cached_property
     def stays(self) -> np.ndarray:
-        """Stays that count and lasted long enough, or that death or leaving the area ended sooner."""
-        stays = self.registers.stay_columns
-        chosen = chosen_rows(stays, self.definition.codes, self.definition.source)
-        if self.definition.visits_per_week is not None:
-            return np.zeros_like(chosen)
-        position = np.flatnonzero(chosen)
-        begin, end = self._begins(position), stays.end_day[position].astype(np.int64)
-        counts = (begin < end) | (begin == stays.start_day[position])
-        if self.definition.confirm_days:
-            lasted = end - begin >= self.definition.confirm_days
-            counts &= lasted | (end >= self._gone[_persons_of(stays, position)])
-        chosen[position] = counts
+        """Stays that count: their spell lasted long enough, or ended as life, residence or the chance of it did."""
+        chosen = self._of_the_kind.copy()
+        chosen[chosen] = self._spells.counts[self._spells.of_stay]
         return chosen
 
     @cached_property
     def starts(self) -> Starts:
         """Days on which the service starts: of stays, or of visits that come week after week."""
         if self.definition.visits_per_week is not None:
-            person, day = self._visits
-            regular = starts_regular(
-                person, day, self._gone, per_week=self.definition.visits_per_week, weeks=self.definition.weeks
-            )
-            return self._in_order(person[regular], day[regular])
-        kept = np.flatnonzero(self.stays)
-        return self._in_order(_persons_of(self.registers.stay_columns, kept), self._begins(kept))
+            visits = self._visits
+            regular = starts_regular(visits, self._gone, **self._rule)
+            return self._in_order(visits.person[regular], visits.day[regular], visits.day[regular])
+        spells, counts = self._spells, self._spells.counts
+        return self._in_order(spells.person[counts], spells.begin[counts], spells.end[counts])
 
-    def goes_on(self, person: np.ndarray, day: np.ndarray, *, seen: bool = False) -> np.ndarray:
-        """True where the service began before `day` and goes on; `seen`: as the registers stood on that day."""
-        if self.definition.visits_per_week is not None:
-            return self._visits_go_on(person, day, seen)
-        stays = self.registers.stay_columns
-        inside = in_stay(stays, self.stays, person, day, seen=seen)
-        if self.definition.excluding is not None:
-            excluding = chosen_rows(stays, self.definition.excluding, ())
-            inside &= ~in_stay(stays, excluding, person, day, seen=seen)
-        return inside
+    def goes_on(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """True where the service began before `day` and goes on."""
+        starts, definition = self.starts, self.definition
+        every, since = np.ones(len(starts.day), dtype=bool), np.full(len(person), _LONG_AGO, dtype=np.int64)
+        if definition.visits_per_week is not None:
+            since = day - definition.confirm_days
+        row, position = rows_between(starts.first, starts.day, every, person, since, day)
+        if definition.visits_per_week is not None:
+            begun = np.bincount(row, minlength=len(person)) > 0
+            return begun | is_regular(self._visits, person, day, **self._rule)
+        return np.bincount(row[starts.end[position] > day[row]], minlength=len(person)) > 0
+
+    def seen_to_go_on(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """True where the service goes on at `day` as the registers stood on that day, long or not."""
+        definition, stays = self.definition, self.registers.stay_columns
+        if definition.visits_per_week is not None:
+            _, _, lag_days = self.registers.coverage_columns.of(_sources_of(self.registers, definition))
+            return is_regular(self._visits, person, day - lag_days, **self._rule, seen_on=day)
+        row, position = seen_stays(stays, person, day, Window(None))
+        going_on = self._of_the_kind[position] & (known_end(stays, position, day[row]) >= day[row])
+        row, position = row[going_on], position[going_on]
+        begin = self._excluded_until(person[row], stays.start_day[position], seen_on=day[row])
+        return np.bincount(row[begin < day[row]], minlength=len(person)) > 0
 
     def latest_value(self, person: np.ndarray, index_day: np.ndarray) -> np.ndarray:
         """Latest value that had been reported before the index date, NaN without one."""
@@ -105,33 +126,52 @@ class Service:
         return out[0]
 
     @cached_property
-    def _visits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Person and day of every visit, in order."""
-        events, kept = self.registers.event_columns, np.flatnonzero(self.events)
-        return _persons_of(events, kept), (events.minute[kept] // MINUTES_PER_DAY).astype(np.int64)
-
-    def _visits_go_on(self, person: np.ndarray, day: np.ndarray, seen: bool) -> np.ndarray:
-        """Regular in the weeks before the day; unless only what had been reported counts, also begun in them."""
-        rule = {"per_week": self.definition.visits_per_week, "weeks": self.definition.weeks}
-        if seen:
-            _, _, lag_days = self.registers.coverage_columns.of(_sources_of(self.registers, self.definition))
-            return is_regular(*self._visits, person, day - lag_days, **rule)
-        starts = self.starts
-        every = np.ones(len(starts.day), dtype=bool)
-        row, _ = rows_between(starts.first, starts.day, every, person, day - self.definition.confirm_days, day)
-        begun = np.bincount(row, minlength=len(person)) > 0
-        return begun | is_regular(*self._visits, person, day, **rule)
-
-    def _begins(self, position: np.ndarray) -> np.ndarray:
-        """First day of some of the stays, or the end of the excluded stays in which they began."""
+    def _of_the_kind(self) -> np.ndarray:
+        """Stays of a kind that counts, however long."""
         stays = self.registers.stay_columns
-        begin = stays.start_day[position].astype(np.int64)
-        if self.definition.excluding is None:
-            return begin
-        return self._excluded_until(_persons_of(stays, position), begin)
+        chosen = chosen_rows(stays, self.definition.codes, self.definition.source)
+        return chosen if self.definition.visits_per_week is None else np.zeros_like(chosen)
 
-    def _excluded_until(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """The day itself, or the end of the excluded stays that cover it."""
+    @cached_property
+    def _spells(self) -> _Spells:
+        """A started service goes on through stays that overlap or adjoin; other stays count one by one."""
+        stays, definition = self.registers.stay_columns, self.definition
+        position = np.flatnonzero(self._of_the_kind)
+        person, start = _persons_of(stays, position), stays.start_day[position].astype(np.int64)
+        end, of_stay = stays.end_day[position].astype(np.int64), np.arange(len(position))
+        if definition.kind == "starts" or definition.confirm_days:
+            days = person * _APART + start
+            person, start, end = chained(person, start, end)
+            of_stay = np.searchsorted(person * _APART + start, days, side="right") - 1
+        begin = self._excluded_until(person, start)
+        counts = (begin < end) | (begin == start)
+        if definition.confirm_days:
+            ends_anyway = np.minimum(self._gone[person], self._first_competing_stay(person, begin))
+            counts &= (end - begin >= definition.confirm_days) | (end >= ends_anyway)
+        return _Spells(person, begin, end, counts, of_stay)
+
+    @cached_property
+    def _visits(self) -> Visits:
+        events, kept = self.registers.event_columns, np.flatnonzero(self.events)
+        minute, kind = events.minute[kept].astype(np.int64), events.kind[kept]
+        lag = events.lag_days[kind].astype(np.int64) * MINUTES_PER_DAY
+        available = minute + lag if events.available is None else events.available[kept]
+        return Visits(_persons_of(events, kept), minute // MINUTES_PER_DAY, available)
+
+    @property
+    def _rule(self) -> dict[str, int]:
+        return {"per_week": self.definition.visits_per_week, "weeks": self.definition.weeks}
+
+    def _first_competing_stay(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """First day from `day` on of a stay that competes, FAR_FUTURE without one."""
+        stays = self.registers.stay_columns
+        competing = chosen_rows(stays, self.definition.competing, ())
+        until = np.full(len(person), FAR_FUTURE, dtype=np.int64)
+        row, position = rows_between(stays.first, stays.start_day, competing, person, day, until)
+        return earliest(row, stays.start_day[position], len(person))
+
+    def _excluded_until(self, person: np.ndarray, day: np.ndarray, seen_on: np.ndarray | None = None) -> np.ndarray:
+        """The day itself, or the end of the excluded stays that cover it; as it had been reported on `seen_on`."""
         stays = self.registers.stay_columns
         excluding = chosen_rows(stays, self.definition.excluding, ())
         until = day.astype(np.int64)
@@ -140,8 +180,12 @@ class Service:
             row, position = rows_between(
                 stays.first, stays.start_day, excluding, person, np.full(len(day), _LONG_AGO), until + 1
             )
+            end = stays.end_day[position]
+            if seen_on is not None:
+                seen = stays.available_day[position] < seen_on[row]
+                row, end = row[seen], known_end(stays, position, seen_on[row])[seen]
             latest = until.copy()
-            np.maximum.at(latest, row, stays.end_day[position])
+            np.maximum.at(latest, row, end)
             moved = bool((latest > until).any())
             until = latest
         return until
@@ -157,10 +201,10 @@ class Service:
         found[position] = np.isin(days, admissions)
         return found
 
-    def _in_order(self, person: np.ndarray, day: np.ndarray) -> Starts:
+    def _in_order(self, person: np.ndarray, day: np.ndarray, end: np.ndarray) -> Starts:
         order = np.lexsort((day, person))
-        n_persons = len(self.registers.person_columns)
-        return Starts(np.searchsorted(person[order], np.arange(n_persons + 1)), day[order].astype(np.int64))
+        first = np.searchsorted(person[order], np.arange(len(self.registers.person_columns) + 1))
+        return Starts(first, day[order].astype(np.int64), end[order].astype(np.int64))
 
 
 def chosen_rows(columns: EventColumns | StayColumns, codes: Codelist | None, source: tuple[str, ...]) -> np.ndarray:

@@ -4,6 +4,7 @@ Nothing is guessed: dates are ISO text, decimals have a point, and what cannot b
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,15 +37,51 @@ class WrongTypeError(TypeError):
     """A whole column holds something else than what it should."""
 
 
-def read_parquet(file: Path, columns: list[str], text: list[str]) -> pa.Table:
+class Only(NamedTuple):
+    """Rows that are wanted of a table: those with one of the `values`, whole numbers or text, in a column.
+
+    Of every distinct combination in the columns `each_of`, one row more is kept, so that all of them stay known.
+    """
+
+    column: str
+    values: np.ndarray
+    each_of: tuple[str, ...] = ()
+
+
+def read_parquet(file: Path, columns: list[str], text: list[str], only: Only | None = None) -> pa.Table:
     """These columns, those of `text` as dictionaries, one row group at a time.
 
     A file read as a whole takes far more memory, and most of the time goes into getting it from the system.
     """
     parquet = pq.ParquetFile(file, read_dictionary=text, memory_map=True)
-    groups = range(parquet.num_row_groups)
-    parts = [parquet.read_row_group(group, columns=columns, use_threads=False) for group in groups]
+    parts = []
+    for group in range(parquet.num_row_groups):
+        part = parquet.read_row_group(group, columns=columns, use_threads=False)
+        parts.append(part if only is None else rows_with(part, only))
     return pa.concat_tables(parts) if parts else parquet.read(columns=columns)
+
+
+def rows_with(arrow: pa.Table, only: Only) -> pa.Table:
+    """The rows that are wanted, also where a file spells numbers as text."""
+    column = arrow.column(only.column)
+    whole = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    kind = pa.int64() if whole else pa.string()
+    values = pa.array(only.values, pa.string() if only.values.dtype == object else pa.int64())
+    try:
+        wanted = pc.is_in(column.cast(kind, safe=False), values.cast(kind)).to_numpy().copy()
+        wanted[_first_of_each(arrow, [name for name in only.each_of if name in arrow.column_names])] = True
+        return arrow.filter(pa.array(wanted))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return arrow  # reading the column tells what is wrong with it
+
+
+def _first_of_each(arrow: pa.Table, names: list[str]) -> np.ndarray:
+    """Position of the first row of every distinct combination of these texts; nothing without columns."""
+    packed = np.zeros(len(arrow), dtype=np.int64)
+    for name in names:
+        codes, levels = arrow_levels(arrow.column(name))
+        packed = packed * (len(levels) + 1) + codes + 1
+    return np.unique(packed, return_index=True)[1] if names else np.zeros(0, dtype=np.int64)
 
 
 def values_of(column: pa.ChunkedArray, holds: str, ids: str | None = None) -> tuple[object, np.ndarray | None]:
@@ -187,6 +224,12 @@ def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
 
 def arrow_levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Codes (-1 where missing) and distinct texts; ArrowInvalid if they are not UTF-8."""
+    codes, levels = arrow_pieces(column)
+    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), levels
+
+
+def arrow_pieces(column: pa.ChunkedArray) -> tuple[list[np.ndarray], pa.Array]:
+    """Codes of every chunk, without a copy where there is nothing missing, and the texts; see `arrow_levels`."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     column = column.unify_dictionaries()
@@ -196,7 +239,7 @@ def arrow_levels(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     if any(not pa.types.is_signed_integer(part.type) for part in indices):
         indices = [part.cast(pa.int32()) for part in indices]
     codes = [(part.fill_null(-1) if part.null_count else part).to_numpy(zero_copy_only=False) for part in indices]
-    return np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32), levels
+    return codes, levels
 
 
 def holds_arrow(kind: pa.DataType, what: str) -> bool:

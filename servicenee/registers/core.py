@@ -52,7 +52,9 @@ class Registers:
         person_id, requested; optional service, urgency, met, closed, closed_reason.
     coverage : DataFrame, optional
         source, from, to, reporting_lag_days: which days a source's rows cover (`to` is the first day no longer
-        covered) and how many days they arrive late. By default every source covers all time to `extract_date`.
+        covered) and how many days they arrive late. By default every source covers all time to `extract_date`. Sources
+        that may tell of the same event can have a `priority`, 1 the most trusted: of events with the same person, day,
+        code system and code, only those of the source that comes first are kept.
     extract_date : date or ISO text, optional
         Day on which the extract was taken; follow-up covers the days before it. By default the day after the last
         date in the tables, which is right only if something happened on the last day.
@@ -123,7 +125,8 @@ class Registers:
             alike = check_identity(name, given[name], self.person_columns.ids, findings)
             given[name] = given[name] if alike else _empty(name)
         events, stays, coverage = (given.get(name) for name in ("events", "stays", "coverage"))
-        event_columns = build_events(events, self.person_columns, extract_day, duplicates, findings)
+        priority = _priority(coverage)
+        event_columns = build_events(events, self.person_columns, extract_day, duplicates, priority, findings)
         stay_columns = build_stays(stays, self.person_columns, extract_day, findings)
         sources = sorted({*event_columns.kinds["source"], *stay_columns.kinds["source"]})
         self.coverage_columns: CoverageColumns = _coverage(coverage, sources, extract_day, findings)
@@ -135,6 +138,23 @@ class Registers:
         self.extract_day = extract_day
         self.findings = findings.frame()
         self.account = findings.account()
+
+    @classmethod
+    def of_columns(
+        cls,
+        persons: PersonColumns,
+        events: EventColumns,
+        stays: StayColumns,
+        coverage: CoverageColumns,
+        extract_day: int,
+        requests: pd.DataFrame | None = None,
+    ) -> "Registers":
+        """Registers of columns that were checked and sorted when they were written; there is nothing left to find."""
+        registers, nothing = cls.__new__(cls), Findings(0.0)
+        registers.person_columns, registers.event_columns, registers.stay_columns = persons, events, stays
+        registers.coverage_columns, registers.requests, registers.extract_day = coverage, requests, extract_day
+        registers.findings, registers.account = nothing.frame(), nothing.account()
+        return registers
 
     @property
     def extract_date(self) -> pd.Timestamp:
@@ -255,6 +275,15 @@ def _extract_day(extract_date, persons: pd.DataFrame, events: pd.DataFrame, stay
             ]
         )
     return day
+
+
+def _priority(coverage: pd.DataFrame | None) -> dict[str, float]:
+    """Place of the sources that have one, by name."""
+    if coverage is None:
+        return {}
+    places = read_numbers(coverage, "priority")
+    names = coverage["source"].to_numpy(dtype=object)
+    return {str(name): float(place) for name, place in zip(names, places, strict=True) if not np.isnan(place)}
 
 
 def _coverage(

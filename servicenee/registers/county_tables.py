@@ -10,7 +10,7 @@ from servicenee.registers.county_mental_health import mental_health_services
 from servicenee.registers.county_parameters import Calendar, county_table, random_stream
 from servicenee.registers.county_people import NEVER, People, county_people, person_ids
 from servicenee.registers.county_requests import Requests, county_requests, request_frame
-from servicenee.registers.county_rows import Rows, event_kinds, join
+from servicenee.registers.county_rows import MENTAL_HEALTH_SERVICES, Rows, event_kinds, join, kind_of
 from servicenee.registers.county_stays import STAY_KINDS, Stays, county_stays
 
 
@@ -105,10 +105,18 @@ def _reported_events(events: Rows, calendar: Calendar, coverage: pd.DataFrame, r
     delay = rng.integers(0, lag[events.kind[recent]] + 1)
     known = np.where(events.available[recent] < NEVER, events.available[recent], events.day[recent] + delay)
     kept[recent] = known < calendar.extract
-    events = events.where(kept)
+    events = events.where(_with_visits(events, kept))
     key = (events.person.astype(np.int64) << 40) + ((events.day.astype(np.int64) + 2**24) << 12) + events.kind
     order = np.argsort(key, kind="stable")
     return events.where(order[np.append(True, np.diff(key[order]) > 0)] if len(order) else order)
+
+
+def _with_visits(events: Rows, kept: np.ndarray) -> np.ndarray:
+    """Rows kept, visits of mental-health services with the service: one row of a register tells of both."""
+    visit = events.kind == kind_of("mental_health", "contact", "visit")
+    services = [kind_of("mental_health", "service", code) for code in MENTAL_HEALTH_SERVICES]
+    at = (events.person.astype(np.int64) << 32) + events.day
+    return np.where(visit, np.isin(at, at[kept & np.isin(events.kind, services)]), kept)
 
 
 def _reported_stays(stays: Stays, calendar: Calendar, coverage: pd.DataFrame, rng) -> Stays:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from servicenee.registers.arrow import WrongTypeError, what_ids_are
+from servicenee.registers.arrow import Only, WrongTypeError, what_ids_are
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import frame_of, require_columns
 
@@ -65,7 +65,7 @@ class Database:
         holds: Mapping[str, str | None],
         ids: str | None = None,
         *,
-        only: tuple[str, np.ndarray] | None = None,
+        only: Only | None = None,
         days: Days | None = None,
     ) -> pd.DataFrame:
         """Those of the columns that the table has, as `Folder.read` gives them; `days` keeps rows of a time only."""
@@ -110,16 +110,13 @@ class Database:
         """An error that names the kind of the fault only: its text may hold values."""
         self._findings.error(f"{table}: the database could not give it ({type(error).__name__}). Try the query there.")
 
-    def _arrow(
-        self, table: str, columns: list[str], only: tuple[str, np.ndarray] | None, days: Days | None
-    ) -> pa.Table:
+    def _arrow(self, table: str, columns: list[str], only: Only | None, days: Days | None) -> pa.Table:
         selected = self._select(table, columns)
         if days is not None:
             selected = selected.where(*self._conditions(table, days))
         if only is None:
             return self._fetch(table, [selected], columns)
-        name, values = only
-        column, listed = self._column(table, name), values.tolist()
+        column, listed = self._column(table, only.column), only.values.tolist()
         starts = range(0, len(listed), _IDS_PER_QUERY)
         parts = (selected.where(column.in_(listed[start : start + _IDS_PER_QUERY])) for start in starts)
         return self._fetch(table, parts, columns)

@@ -3,46 +3,53 @@
 The table is read in blocks that stay in the processor's cache, each column once.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
 from servicenee.registers.kinds import TextCodes, split_combinations
-from servicenee.registers.ordering import Rows, order_by_time
+from servicenee.registers.ordering import Rows, blocks, order_by_time
 from servicenee.registers.placing import (
     NEVER,
+    TOLD_TWICE,
     available_dates,
     count_repeats,
+    delivered,
     first_rows,
     placed,
     repeats,
     take,
+    told_by_another,
 )
 from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only
 
-_ROWS_PER_BLOCK = 1 << 18
 _TEXTS = ("source", "code_system", "code", "unit")
 
 
 def build_events(
-    frame: pd.DataFrame, persons: PersonColumns, extract_day: int, duplicates: str, findings: Findings
+    frame: pd.DataFrame,
+    persons: PersonColumns,
+    extract_day: int,
+    duplicates: str,
+    priority: dict[str, float],
+    findings: Findings,
 ) -> EventColumns:
-    """Event columns in canonical order: person, time, kind, value."""
+    """Event columns in canonical order: person, time, kind, value; `priority` is that of the sources that have one."""
     texts = TextCodes(frame, _TEXTS)
     rows, kept = _placed_rows(frame, texts, persons, extract_day, findings)
     rows["kind"], kinds = texts.kinds(rows["kind"])
     rows, kinds, whole = _split(rows, kinds, kept, len(frame), findings)
     tied, steps = order_by_time(rows)
-    if duplicates == "drop":
-        repeated = repeats(rows, tied, ("kind", "value"))
-        count_repeats("events", repeated, len(frame), (*steps, whole, kept), findings)
-        if len(repeated):
-            keep = np.ones(len(rows["person"]), dtype=bool)
-            keep[repeated] = False
-            rows = take(rows, keep)
+    steps = (*steps, whole, kept)
+    repeated = repeats(rows, tied, ("kind", "value")) if duplicates == "drop" else tied[:0]
+    count_repeats("events", repeated, len(frame), steps, findings)
+    twice = told_by_another(rows["person"], rows["minute"], rows["kind"], kinds, priority)
+    findings.add_rows("events", "source", TOLD_TWICE, delivered(twice, steps), len(frame), "set aside", limited=False)
+    if len(repeated) or len(twice):
+        keep = np.ones(len(rows["person"]), dtype=bool)
+        keep[repeated] = keep[twice] = False
+        rows = take(rows, keep)
     first = first_rows(rows["person"], len(persons))
     available = rows.get("available")
     read_only(first, rows["minute"], rows["kind"], rows["value"], available)
@@ -67,7 +74,7 @@ def _placed_rows(
     timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
     current = _current(frame, findings) if "version" in frame.columns else None
     tally, kept, n_kept = Tally(findings, n), [], 0
-    for block in _blocks(n):
+    for block in blocks(n):
         tally.start = block.start
         read, keep = _read_block(timed.iloc[block], block, (find, texts, persons, extract_day), tally)
         keep = keep if current is None else keep & current[block]
@@ -75,9 +82,9 @@ def _placed_rows(
         for name, column in read.items():
             column = column if keep.all() else column[keep]
             rows[name][n_kept : n_kept + len(column)] = column
-        n_kept += int(np.count_nonzero(keep))
+        n_before, n_kept = n_kept, n_kept + int(np.count_nonzero(keep))
+        texts.note(rows["kind"][n_before:n_kept])
     tally.report()
-    texts.note(rows["kind"][:n_kept])
     if n_kept == n:
         return rows, None
     return {name: column[:n_kept] for name, column in rows.items()}, np.flatnonzero(np.concatenate(kept))
@@ -90,12 +97,6 @@ def _current(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
     old = (version < version.groupby(same, dropna=False, observed=True).transform("max")).to_numpy()
     findings.add("events", "version", "superseded by a later version", old, "set aside")
     return ~old
-
-
-def _blocks(n_rows: int) -> Iterator[slice]:
-    """Runs of rows small enough to stay in the processor's cache."""
-    for start in range(0, n_rows, _ROWS_PER_BLOCK):
-        yield slice(start, min(start + _ROWS_PER_BLOCK, n_rows))
 
 
 def _read_block(frame: pd.DataFrame, block: slice, how: tuple, tally: Tally) -> tuple[Rows, np.ndarray]:
@@ -133,13 +134,15 @@ def _split(
     if found is None:
         return rows, kinds, None
     n_parts, place, split = found
-    delivered = np.arange(n_rows) if kept is None else kept
+    as_delivered = np.arange(n_rows) if kept is None else kept
+    pseudo = (kinds["code_system"] == "ATC").to_numpy()
     for concerned, fault, action in (
         (n_parts == 2, "combination of codes", "split, all parts kept"),
         (n_parts > 2, "more than two codes in one", "split, all parts kept"),
-        (n_parts == 0, "block of codes", "set aside"),
+        ((n_parts == 0) & ~pseudo, "block of codes", "set aside"),
+        ((n_parts == 0) & pseudo, "pseudo code in the place of a code", "set aside"),
     ):
-        at = delivered[concerned[rows["kind"]]]
+        at = as_delivered[concerned[rows["kind"]]]
         findings.add_rows("events", "code", fault, at, n_rows, action, limited=False)
     times = n_parts[rows["kind"]]
     whole = np.repeat(np.arange(len(times)), times)

@@ -1,9 +1,10 @@
 """Our own format: registers to a folder of Parquet or CSV files, whole or in parts by person, and back."""
 
 import json
+import logging
 import shutil
-import zlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,43 +13,63 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from servicenee._checks import check_choice, check_count, check_fraction
-from servicenee.registers.arrow import ANY_TEXT, WHOLE_NUMBERS
+from servicenee._checks import check_choice, check_count, check_dates, check_fraction
+from servicenee.exceptions import ServiceneeWarning
+from servicenee.registers.arrow import Only
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import Folder, assembled, existing_folder
-from servicenee.registers.schema import NUMBER, TABLES, TEXT
-from servicenee.registers.tables import FAR_FUTURE, TextColumn, to_dates
+from servicenee.registers.parts import MANIFEST, is_part, part_folders, read_parts, share_words, write_part
+from servicenee.registers.schema import TABLES
+from servicenee.registers.splitting import PERSONS_PER_PART, count_persons, part_of, split_folder
+from servicenee.registers.writing import event_tables, from_pandas, person_types, persons_table, stay_tables
 
-_MANIFEST = "registers.json"
-_ROWS_PER_BATCH = 1 << 20
-_US = pa.timestamp("us")
+LOG = logging.getLogger("servicenee")
 
 
-def write_registers(registers: Registers, path, partitions: int | None = None, *, format: str = "parquet") -> None:
+def write_registers(
+    registers: Registers | str | Path,
+    path,
+    partitions: int | None = None,
+    *,
+    format: str = "parquet",
+    extract_date=None,
+) -> None:
     """Write registers to a folder that `read_registers` reads back exactly.
 
     Parameters
     ----------
-    registers : Registers
+    registers : Registers, str or Path
+        Registers, or the folder of some that may be larger than the memory: it is read and written part by part.
     path : str or path
         A new or empty folder, or one written by this function before, which is then replaced as a whole.
     partitions : int, optional
-        Number of parts, each a folder of its own (``part-00000``, ...) that `read_registers` reads alone or together.
-        A person's part is the CRC-32 of the id's text modulo `partitions`, so that it never changes.
+        Number of parts, each a folder of its own (``part-00000``, ...) that `read_registers` reads alone or together,
+        and `predict` one at a time. A person's part is the CRC-32 of the id's text modulo `partitions`, so that it
+        never changes. Of a folder by default one part per 10,000 persons.
     format : {"parquet", "csv"}, default="parquet"
-        Parquet with zstd and dates in microseconds; or comma-separated UTF-8 text with ISO dates, for other programs.
+        Parquet with zstd and dates in microseconds; or, as a whole, comma-separated UTF-8 text with ISO dates, for
+        other programs.
+    extract_date : date or ISO text, optional
+        Day on which the extract of a folder was taken, if its ``registers.json`` does not say.
 
     Raises
     ------
     ValueError
-        If the folder holds other files.
+        If `path` holds other files.
+    RegisterError
+        If a folder cannot be read, as in `read_registers`.
 
     Notes
     -----
     The files are persons, events, stays, coverage and, where there are any, requests; ``registers.json`` holds the
     extract date. They are written under another name and renamed when complete. Findings are not written: their rows
-    have been mended or set aside.
+    have been mended or set aside; of a folder, a warning counts those set aside.
+
+    Parts are prepared for reading: events and stays are sorted by person and time, with the person's row in persons,
+    whole minutes or days since 1970-01-01 and a row number of ``event_kinds`` or ``stay_kinds`` as narrow numbers, and
+    are read without the checks that they have passed. Every part carries the coverage, code words and text levels of
+    the whole.
 
     Examples
     --------
@@ -61,22 +82,37 @@ def write_registers(registers: Registers, path, partitions: int | None = None, *
     True
     """
     check_choice("format", format, ("parquet", "csv"))
-    ids = registers.person_columns.ids
+    from_folder = not isinstance(registers, Registers)
+    if format == "csv" and (from_folder or partitions is not None):
+        raise ValueError(
+            '`format` must be "parquet" for parts; CSV holds registers as a whole. Leave out `partitions`.'
+        )
+    if partitions is not None:
+        check_count("partitions", partitions)
     target = Path(path).resolve()
     _refuse_foreign(target)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        if partitions is None:
-            _write_part(registers, np.ones(len(ids), dtype=bool), registers.requests, partial, format)
+        if from_folder:
+            _prepare(existing_folder(registers), partial, partitions, extract_date)
+        elif partitions is None:
+            _write_whole(registers, partial, format)
         else:
-            _write_parts(registers, check_count("partitions", partitions), partial, format)
+            _write_parts(registers, partitions, partial)
         _replace(target, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def read_registers(path, *, extract_date=None, duplicates: str | None = None, tolerance: float = 0.01) -> Registers:
+def read_registers(
+    path,
+    *,
+    persons: Iterable | None = None,
+    extract_date=None,
+    duplicates: str | None = None,
+    tolerance: float = 0.01,
+) -> Registers:
     """Read registers from a folder of Parquet or CSV files.
 
     Parameters
@@ -84,13 +120,17 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     path : str or path
         Folder with `persons` and `events`, and optionally `stays`, `requests` and `coverage`, each one file with the
         columns of `Registers`: written by `write_registers`, whole or in parts, or by hand.
+    persons : iterable of person ids, optional
+        Persons whose events and requests are read, when not everybody's are needed: it takes far less memory. Persons
+        and stays are whole all the same, and one event more of every code, so that all codes stay known. By default
+        everybody.
     extract_date : date or ISO text, optional
         Day on which the extract was taken; by default what ``registers.json`` says, else as in `Registers`.
     duplicates : {"drop", "keep"}, optional
         What becomes of events that repeat another exactly; by default what ``registers.json`` says, else "drop".
     tolerance : float, default=0.01
         Share of a table's rows that may be set aside before the registers are refused; of a column's values, five
-        times as much may be unreadable.
+        times as much may be unreadable. Parts that `write_registers` wrote have been checked: these three do not apply.
 
     Returns
     -------
@@ -123,23 +163,27 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     """
     findings = Findings(check_fraction("tolerance", tolerance))
     root = existing_folder(path)
-    parts = _parts(root) or [root]
+    parts = part_folders(root) or [root]
+    wanted = None if persons is None else _ids(persons)
+    if all(is_part(part) for part in parts):
+        return read_parts(parts, persons=wanted)
     manifest = _read_manifest(parts, findings)
     folder = Folder(parts, findings)
-    for name in ("persons", "events"):
+    for name in dict.fromkeys(("persons", "events", *manifest.get("tables", ()))):
         if name not in folder:
-            findings.error(f"{name}: there is no file {name}.parquet or {name}.csv in the folder. Add it.")
+            folder.refuse_absent(name)
     findings.raise_errors()
     columns = manifest.get("persons", {})
     ids = columns.get("person_id") or folder.ids_of("persons")
     known = {name: column.holds for name, column in TABLES["persons"].items()}
     further = {name: columns.get(name) for name in folder.columns("persons") if name not in known}
     tables = {"persons": folder.read("persons", known | further, ids)}
+    only = {} if wanted is None else _only(wanted)
     for name in [name for name in ("events", "stays", "requests", "coverage") if name in folder]:
         holds = {column: what.holds for column, what in TABLES[name].items()}
         if name == "requests":
             holds |= dict.fromkeys([column for column in folder.columns(name) if column not in holds])
-        tables[name] = folder.read(name, holds, ids)
+        tables[name] = folder.read(name, holds, ids, only=only.get(name))
     if "coverage" in tables and len(parts) > 1:
         tables["coverage"] = tables["coverage"].drop_duplicates(ignore_index=True)
     if "requests" in tables:
@@ -152,6 +196,18 @@ def read_registers(path, *, extract_date=None, duplicates: str | None = None, to
     )
 
 
+def _ids(persons: Iterable) -> np.ndarray:
+    ids = pd.unique(pd.Series(list(persons), dtype=object))
+    whole = all(isinstance(one, int | np.integer) for one in ids)
+    return ids.astype(np.int64) if whole else np.array([str(one) for one in ids], dtype=object)
+
+
+def _only(persons: np.ndarray) -> dict[str, Only]:
+    """Rows wanted of each table when not everybody's are."""
+    kinds = ("source", "code_system", "code", "unit")
+    return {"events": Only("person_id", persons, kinds), "requests": Only("person_id", persons)}
+
+
 def _refuse_foreign(target: Path) -> None:
     if not target.exists():
         return
@@ -162,12 +218,8 @@ def _refuse_foreign(target: Path) -> None:
         )
 
 
-def _parts(root: Path) -> list[Path]:
-    return sorted(part for part in root.glob("part-*") if part.is_dir())
-
-
 def _manifests(root: Path) -> list[Path]:
-    return [folder / _MANIFEST for folder in (root, *_parts(root)) if (folder / _MANIFEST).is_file()]
+    return [folder / MANIFEST for folder in (root, *part_folders(root)) if (folder / MANIFEST).is_file()]
 
 
 def _replace(target: Path, partial: Path) -> None:
@@ -183,7 +235,7 @@ def _replace(target: Path, partial: Path) -> None:
 def _read_manifest(parts: list[Path], findings: Findings) -> dict:
     found = [json.loads(file.read_text(encoding="utf-8")) for part in parts for file in _manifests(part)]
     if any(manifest != found[0] for manifest in found[1:]) or len(found) not in (0, len(parts)):
-        findings.error(f"{_MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew.")
+        findings.error(f"{MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew.")
     return found[0] if found else {}
 
 
@@ -196,35 +248,66 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write_parts(registers: Registers, partitions: int, folder: Path, format: str) -> None:
-    part = _part_of(registers.person_columns.ids, partitions)
-    requests = registers.requests
-    part_of_request = None if requests is None else _part_of(requests["person_id"].to_numpy(), partitions)
-    for number in range(partitions):
-        within = None if requests is None else requests[part_of_request == number]
-        _write_part(registers, part == number, within, folder / f"part-{number:05d}", format)
-
-
-def _part_of(ids: np.ndarray, partitions: int) -> np.ndarray:
-    return np.array([zlib.crc32(str(person).encode()) % partitions for person in ids.tolist()], dtype=np.int64)
-
-
-def _write_part(
-    registers: Registers, chosen: np.ndarray, requests: pd.DataFrame | None, folder: Path, format: str
-) -> None:
+def _write_whole(registers: Registers, folder: Path, format: str) -> None:
     folder.mkdir(parents=True)
-    _write_table(folder, "persons", format, iter([_persons(registers, np.flatnonzero(chosen))]))
-    _write_table(folder, "events", format, _events(registers, chosen))
-    _write_table(folder, "stays", format, _stays(registers, chosen))
-    _write_table(folder, "coverage", format, iter([_from_pandas(registers.coverage)]))
-    if requests is not None:
-        _write_table(folder, "requests", format, iter([_from_pandas(requests)]))
+    everybody = np.arange(len(registers.person_columns))
+    _write_table(folder, "persons", format, iter([persons_table(registers, everybody)]))
+    _write_table(folder, "events", format, event_tables(registers))
+    _write_table(folder, "stays", format, stay_tables(registers))
+    _write_table(folder, "coverage", format, iter([from_pandas(registers.coverage)]))
+    if registers.requests is not None:
+        _write_table(folder, "requests", format, iter([from_pandas(registers.requests)]))
     manifest = {
         "duplicates": "keep" if _has_duplicates(registers) else "drop",
         "extract_date": f"{registers.extract_date:%Y-%m-%d}",
-        "persons": _person_types(registers),
+        "persons": person_types(registers),
+        "tables": sorted(file.stem for file in folder.iterdir()),
     }
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_parts(registers: Registers, partitions: int, folder: Path) -> None:
+    part, requests = part_of(registers.person_columns.ids, partitions), registers.requests
+    part_of_request = None if requests is None else part_of(requests["person_id"].to_numpy(), partitions)
+    for number in range(partitions):
+        within = None if requests is None else requests[part_of_request == number]
+        write_part(registers, part == number, within, folder / f"part-{number:05d}")
+
+
+def _prepare(root: Path, folder: Path, partitions: int | None, extract_date) -> None:
+    """Parts of a folder, one in memory at a time."""
+    roots = part_folders(root) or [root]
+    findings = Findings(1.0)
+    manifest = _read_manifest(roots, findings)
+    findings.raise_errors()
+    if extract_date is not None:
+        manifest = manifest | {"extract_date": str(check_dates("extract_date", extract_date)[0])}
+    if "extract_date" not in manifest:
+        raise ValueError(f"`extract_date` must be given for a folder without {MANIFEST}: parts have one in common.")
+    if partitions is None:
+        partitions = max(1, -(-count_persons(roots) // PERSONS_PER_PART))
+    scratch, found = folder / "scratch", []
+    LOG.info("dealing the rows out to %d parts", partitions)
+    parts = split_folder(roots, scratch, partitions, json.dumps(manifest))
+    for number, part in enumerate(parts):
+        registers = read_registers(part)
+        shutil.rmtree(part)
+        write_part(
+            registers, np.ones(len(registers.person_columns), dtype=bool), registers.requests, folder / part.name
+        )
+        found.append(registers.findings)
+        LOG.info("part %d of %d written: %r", number + 1, len(parts), registers)
+    shutil.rmtree(scratch)
+    share_words(part_folders(folder))
+    _tell_what_was_set_aside(pd.concat(found, ignore_index=True))
+
+
+def _tell_what_was_set_aside(findings: pd.DataFrame) -> None:
+    lost = findings[findings["action"].str.startswith("set aside").astype(bool)]
+    counts = lost.groupby(["table", "column", "fault"], sort=True)["n"].sum()
+    if len(counts):
+        told = "; ".join(f"{n:,} of {table}.{column}: {fault}" for (table, column, fault), n in counts.items())
+        warnings.warn(f"rows were set aside: {told}.", ServiceneeWarning, stacklevel=4)
 
 
 def _write_table(folder: Path, name: str, format: str, batches: Iterator[pa.Table]) -> None:
@@ -247,104 +330,6 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return pa.string()
     return pa.timestamp("s") if pa.types.is_timestamp(kind) else kind
-
-
-def _persons(registers: Registers, chosen: np.ndarray) -> pa.Table:
-    columns = registers.person_columns
-    table = {"person_id": _ids(registers, chosen), "birth_date": _days(columns.birth_day[chosen])}
-    for name, values in columns.extra.items():
-        if isinstance(values, TextColumn):
-            table[name] = _text(values.codes[chosen], values.levels)
-        else:
-            table[name] = pa.array(values[chosen], from_pandas=True)
-    table["registered_from"] = _days(columns.from_day[chosen])
-    table["registered_to"] = _days(columns.to_day[chosen])
-    table["death_date"] = _days(columns.death_day[chosen])
-    return pa.table(table)
-
-
-def _events(registers: Registers, chosen: np.ndarray) -> Iterator[pa.Table]:
-    columns = registers.event_columns
-    texts = _kind_texts(columns.kinds)
-    for person, rows in _batches(columns.first, chosen):
-        minute, kind = columns.minute[rows], columns.kind[rows]
-        table = {"person_id": _ids(registers, person), "time": _minutes(minute)}
-        table |= {name: _text(codes[kind], levels) for name, (codes, levels) in texts.items()}
-        table["value"] = pa.array(columns.value[rows], from_pandas=True)
-        if columns.available is not None:  # else it follows from the reporting lags in coverage
-            table["available_at"] = _minutes(columns.available[rows])
-        yield pa.table(table)
-
-
-def _stays(registers: Registers, chosen: np.ndarray) -> Iterator[pa.Table]:
-    columns = registers.stay_columns
-    texts = _kind_texts(columns.kinds)
-    for person, rows in _batches(columns.first, chosen):
-        kind, start, end = columns.kind[rows], columns.start_day[rows], columns.end_day[rows]
-        table = {"person_id": _ids(registers, person), "start": _days(start), "end": _days(end)}
-        table |= {name: _text(codes[kind], levels) for name, (codes, levels) in texts.items()}
-        lag = columns.lag_days[kind].astype(np.int64)
-        available, end_available = columns.available_day[rows], columns.end_available_day[rows]
-        follows = (available == start + lag) & (end_available == np.minimum(end + lag, FAR_FUTURE))
-        table["available_at"] = _days(np.where(follows, FAR_FUTURE, available))
-        yield pa.table(table)
-
-
-def _batches(first: np.ndarray, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Persons' positions and rows, a bounded number at a time; one empty batch when there is nothing."""
-    n = np.diff(first)
-    rows = np.flatnonzero(np.repeat(chosen, n))
-    person = np.repeat(np.flatnonzero(chosen).astype(np.int32), n[chosen])
-    for start in range(0, max(len(rows), 1), _ROWS_PER_BATCH):
-        yield person[start : start + _ROWS_PER_BATCH], rows[start : start + _ROWS_PER_BATCH]
-
-
-def _ids(registers: Registers, positions: np.ndarray) -> pa.Array:
-    ids = registers.person_ids(positions)
-    return pa.array(ids, pa.string() if ids.dtype == object else pa.int64())
-
-
-def _days(days: np.ndarray) -> pa.Array:
-    return pa.array(to_dates(days), _US)
-
-
-def _minutes(minutes: np.ndarray) -> pa.Array:
-    return pa.array(minutes.astype("datetime64[m]").astype("datetime64[us]"), _US)
-
-
-def _text(codes: np.ndarray, levels: tuple[str, ...]) -> pa.DictionaryArray:
-    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
-
-
-def _kind_texts(kinds: pd.DataFrame) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-    """Codes by kind and levels of every column of `kinds`; a unit that is not there is missing."""
-    texts = {}
-    for name in kinds.columns:
-        column = kinds[name].to_numpy(dtype=object)
-        levels = sorted(set(column.tolist()) - ({""} if name == "unit" else set()))
-        texts[name] = (pd.Index(levels, dtype=object).get_indexer(column).astype(np.int32), tuple(levels))
-    return texts
-
-
-def _from_pandas(frame: pd.DataFrame) -> pa.Table:
-    """A frame as a table: dates in microseconds, text as text."""
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    kinds = {True: _US, False: pa.string()}
-    fields = []
-    for field in table.schema:
-        plain = not pa.types.is_timestamp(field.type) and not pa.types.is_date(field.type)
-        known = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type)
-        fields.append((field.name, field.type if plain and known else kinds[not plain]))
-    return table.cast(pa.schema(fields), safe=False)
-
-
-def _person_types(registers: Registers) -> dict[str, str]:
-    """What CSV cannot tell: the type of the ids and of further columns of persons."""
-    columns = registers.person_columns
-    ids = WHOLE_NUMBERS if columns.ids.dtype.kind == "i" else ANY_TEXT
-    extra = {name: TEXT if isinstance(values, TextColumn) else NUMBER for name, values in columns.extra.items()}
-    return {"person_id": ids, **{name: what for name, what in extra.items() if name not in TABLES["persons"]}}
 
 
 def _has_duplicates(registers: Registers) -> bool:

@@ -4,19 +4,19 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from servicenee.exceptions import RegisterError
 from servicenee.registers.arrow import (
     EXPECTED,
+    Only,
     WrongTypeError,
     looks_numeric,
     read_parquet,
+    rows_with,
     to_local_time,
     values_of,
     what_ids_are,
@@ -81,21 +81,17 @@ class Folder:
         holds: Mapping[str, str | None],
         ids: str | None = None,
         *,
-        only: tuple[str, np.ndarray] | None = None,
+        only: Only | None = None,
     ) -> pd.DataFrame:
         """Those of the columns that the table has; what cannot be read is missing, and counted.
 
         `holds` says what each column holds, None to take numbers for numbers and the rest for text. `ids` says what the
-        person ids are (see `ids_of`); by default what the file says. `only` names a column of whole numbers and those
-        of its values whose rows are wanted.
+        person ids are (see `ids_of`); by default what the file says. `only` tells which rows are wanted.
         """
         wanted = [name for name in self.columns(table) if name in holds]
         if not wanted:
             return pd.DataFrame()
-        arrow = self._arrow(table, wanted)
-        if only is not None:
-            arrow = _rows_with(arrow, *only)
-        return frame_of(arrow, self.file_name(table), holds, ids, self._findings)
+        return frame_of(self._arrow(table, wanted, only), self.file_name(table), holds, ids, self._findings)
 
     def distinct(self, table: str, column: str) -> pa.ChunkedArray:
         """The distinct values of a column; none where the table has no such column."""
@@ -125,13 +121,14 @@ class Folder:
         except (pa.ArrowException, OSError, UnicodeDecodeError):
             return self._refuse(file)
 
-    def _arrow(self, table: str, columns: list[str]) -> pa.Table:
-        """These columns, from all parts."""
+    def _arrow(self, table: str, columns: list[str], only: Only | None = None) -> pa.Table:
+        """These columns, from all parts; all rows, or those that are wanted."""
         spelled = self._columns[table]
+        only = None if only is None else only._replace(column=spelled.get(only.column, only.column))
         parts, skipped = [], []
         for file in self._files[table]:
             try:
-                part = self._read(file, [spelled[name] for name in columns], skipped)
+                part = self._read(file, [spelled[name] for name in columns], skipped, only)
             except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError):
                 self._refuse(file)
                 part = pa.table({spelled[name]: pa.nulls(0) for name in columns})
@@ -143,11 +140,11 @@ class Folder:
             self._findings.add_unread(self.file_name(table), fault, skipped, n_rows)
         return arrow
 
-    def _read(self, file: Path, columns: list[str], skipped: list[int]) -> pa.Table:
+    def _read(self, file: Path, columns: list[str], skipped: list[int], only: Only | None) -> pa.Table:
         if file.suffix.lower() == ".parquet":
             names = pq.read_schema(file)
             text = [name for name in columns if pa.types.is_string(names.field(name).type)]
-            return read_parquet(file, columns, text)
+            return read_parquet(file, columns, text, only)
 
         _refuse_other_encodings(file)
 
@@ -167,7 +164,8 @@ class Folder:
             strings_can_be_null=True,
         )
         read = pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
-        return pacsv.read_csv(file, read_options=read, parse_options=parse, convert_options=convert)
+        found = pacsv.read_csv(file, read_options=read, parse_options=parse, convert_options=convert)
+        return found if only is None else rows_with(found, only)
 
     def _refuse(self, file: Path) -> list[str]:
         kind = "Parquet" if file.suffix.lower() == ".parquet" else "UTF-8 text with delimiters and a header"
@@ -187,10 +185,11 @@ def frame_of(
     arrow: pa.Table, place: str, holds: Mapping[str, str | None], ids: str | None, findings: Findings
 ) -> pd.DataFrame:
     """The columns as values that `Registers` takes; what cannot be read is missing, and counted under `place`."""
-    frame = {}
-    findings.deliver(place, arrow.num_rows)
+    frame, n_rows = {}, arrow.num_rows
+    findings.deliver(place, n_rows)
     for name in arrow.column_names:
         column, what = arrow.column(name), holds[name] or TEXT
+        arrow = arrow.drop_columns(name)  # a column and its values are in memory together, but one at a time
         try:
             column, noted = to_local_time(column) if what == DATE else (column, [])
             if holds[name] is None and looks_numeric(column):
@@ -199,12 +198,14 @@ def frame_of(
         except (WrongTypeError, pa.ArrowInvalid) as error:
             reason = str(error) if isinstance(error, WrongTypeError) else str(column.type)
             findings.error(f"{place}, {name}: must be {EXPECTED[what]}; got {reason}.")
-            frame[name] = pd.array([None] * arrow.num_rows, dtype=object)
+            frame[name] = pd.array([None] * n_rows, dtype=object)
             continue
         for fault, action, rows in noted:
             findings.add(place, name, fault, rows, action)
         if failed is not None:
             findings.add(place, name, f"not {EXPECTED[what]}", failed, "taken as missing", limited=True)
+    arrow = column = None
+    pa.default_memory_pool().release_unused()  # else what the columns took stays with Arrow while the rows are sorted
     return pd.DataFrame(frame, copy=False)
 
 
@@ -230,17 +231,6 @@ def assembled(
     if found:
         registers.findings = pd.concat(found, ignore_index=True)
     return registers
-
-
-def _rows_with(arrow: pa.Table, name: str, values: np.ndarray) -> pa.Table:
-    """Rows whose number in the column is among the values, also where a text file spells it."""
-    column = arrow.column(name)
-    whole = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    kind = pa.int64() if whole else pa.string()
-    try:
-        return arrow.filter(pc.is_in(column.cast(kind, safe=False), pa.array(values, pa.int64()).cast(kind)))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return arrow  # reading the column tells what is wrong with it
 
 
 def _refuse_other_encodings(file: Path) -> None:

@@ -53,12 +53,13 @@ def read_hilmo(
     path : str or path
         Folder with text files (.csv, .txt) as they arrive. A file is a table by its name: population register (needed),
         deaths, Hilmo, social Hilmo and AvoHilmo with their child tables, home-care visits, RAI assessments, purchases
-        and entitlements of Kela, service decisions, laboratory. Several files of one table are read as one.
+        and entitlements of Kela, service decisions, laboratory, and ids that changed (TUNNUSMUUTOKSET: VANHA, UUSI).
+        Several files of one table are read as one.
     extract_date : date or ISO text, optional
         Day on which the extract was taken; by default what a file KATTAVUUS says, else as in `Registers`.
     coverage : DataFrame, optional
         Which days each source covers and how late its rows arrive, as in `Registers`; by default what a file KATTAVUUS
-        says (LAHDE; ALKUPVM; LOPPUPVM; VIIVE_PV; POIMINTAPVM).
+        says (LAHDE; ALKUPVM; LOPPUPVM; VIIVE_PV; ETUSIJA; POIMINTAPVM).
     key : PseudonymKey, optional
         From `pseudonym_key`: person ids become pseudonyms while they are read. Without it, personal identity codes
         are refused.
@@ -195,6 +196,7 @@ def _read_coverage(delivery: Delivery) -> tuple[pd.DataFrame | None, str | None]
             "from": table.dates("ALKUPVM").astype("datetime64[us]"),
             "to": table.dates("LOPPUPVM").astype("datetime64[us]"),
             "reporting_lag_days": table.numbers("VIIVE_PV"),
+            "priority": table.numbers("ETUSIJA"),
         }
     )
     table.refuse("LAHDE", "no source", pd.isna(told["source"]).to_numpy())

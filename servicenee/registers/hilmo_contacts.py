@@ -33,6 +33,7 @@ class Contacts:
     source: Coding
     target: np.ndarray  # event, stay, service, record, refused, other; "" for rows that are no contact
     kind: Coding
+    service: Coding  # of the service that the row tells of beside the contact itself
     available: np.ndarray  # NaT where the source's lag decides
     cancelled: np.ndarray
     events: list[pd.DataFrame]
@@ -46,7 +47,7 @@ def read_stays_table(table: Delivered, people: People, extract_day: int | None) 
     year = table.numbers("VUOSI")
     reported = _reported(start, end, year)
     place = placed(table, people, "TUPVA", start, extract_day)
-    source, target, kind = _meaning(table, classify(table, reported))
+    source, target, kind, service = _meaning(table, classify(table, reported))
     table.refuse("PALA", "no care of a person", target == "refused", limited=False)
     is_stay = target == "stay"
     table.note("LPVM", "before TUPVA", is_stay & (end < start), "see stays")
@@ -58,7 +59,7 @@ def read_stays_table(table: Delivered, people: People, extract_day: int | None) 
         stays(people, place[rows], start[rows], end[rows], picked(source, rows), picked(kind, rows), available[rows])
     ]
     contacts = Contacts(
-        table, place, start, source, target, kind, available, np.zeros(len(table), dtype=bool), [], made
+        table, place, start, source, target, kind, service, available, np.zeros(len(table), dtype=bool), [], made
     )
     contacts.events.extend(_contact_events(contacts, people, target != ""))
     for column in with_role(table.name, "diagnosis"):
@@ -76,9 +77,9 @@ def read_visits_table(table: Delivered, people: People, extract_day: int | None,
     cancelled = (table.codes("PERUUTUS_AJANKOHTA")[0] >= 0) | (table.codes("PERUUTUS_SYY")[0] >= 0)
     table.note("PERUUTUS_AJANKOHTA", "cancelled", cancelled, "kept, but no contact")
     visit = ~np.isnat(time) & ~cancelled
-    source, target, kind = _meaning(table, classify(table, time))
-    target = np.where(visit, target, "")
-    contacts = Contacts(table, place, time, source, target, kind, np.full(len(table), _NAT), cancelled, [], [])
+    source, target, kind, service = _meaning(table, classify(table, time))
+    target, no_date = np.where(visit, target, ""), np.full(len(table), _NAT)
+    contacts = Contacts(table, place, time, source, target, kind, service, no_date, cancelled, [], [])
     at_home = visit & _is(source, "home_care") & _is(kind, "home_visit")
     twice = at_home & np.isin(person_days(place, time), seen)
     table.note("KAYNTI_ALKOI", "home visit that the home-care system has too", twice, "kept, counted once")
@@ -144,14 +145,16 @@ def _reported(start: np.ndarray, end: np.ndarray, year: np.ndarray) -> np.ndarra
     return np.where(np.isnat(end), last, end)
 
 
-def _meaning(table: Delivered, rule: np.ndarray) -> tuple[Coding, np.ndarray, Coding]:
-    """Source, target and kind of every row by its rule; rows without a rule are kept as other contacts."""
+def _meaning(table: Delivered, rule: np.ndarray) -> tuple[Coding, np.ndarray, Coding, Coding]:
+    """Source, target, kind and service of every row by its rule; rows without a rule are kept as other contacts."""
     rules = rules_of(table.name)
     default = _DEFAULT_SOURCE[table.name]
     sources = np.array([*(row["source"] or default for row in rules), default], dtype=object)
     targets = np.array([*(row["target"] for row in rules), "other"], dtype=object)
-    kinds = np.array([*(row["kind"] or None for row in rules), None], dtype=object)
-    return _by_rule(sources, rule), targets[rule], _by_rule(kinds, rule)
+    kinds, services = (
+        np.array([*(row[name] or None for row in rules), None], dtype=object) for name in ("kind", "service")
+    )
+    return _by_rule(sources, rule), targets[rule], _by_rule(kinds, rule), _by_rule(services, rule)
 
 
 def _by_rule(texts: np.ndarray, rule: np.ndarray) -> Coding:
@@ -167,9 +170,13 @@ def _contact_events(contacts: Contacts, people: People, chosen: np.ndarray) -> l
     """Contacts and services of the chosen rows; rows that no rule knows as events of a source of their own."""
     table, target, made = contacts.table, contacts.target, []
     form = field_columns(table.name, "YHTEYSTAPA" if table.name == "avohilmo" else "PALA")[0]
-    for name, code_system in (("event", "contact"), ("service", "service")):
-        rows = np.flatnonzero(chosen & table.kept & (target == name))
-        of_rows = (picked(contacts.source, rows), code_system, picked(contacts.kind, rows))
+    for wanted, code_system, code in (
+        (target == "event", "contact", contacts.kind),
+        (target == "service", "service", contacts.kind),
+        ((target == "event") & (contacts.service[0] >= 0), "service", contacts.service),
+    ):
+        rows = np.flatnonzero(chosen & table.kept & wanted)
+        of_rows = (picked(contacts.source, rows), code_system, picked(code, rows))
         made.append(events(people, contacts.place[rows], contacts.time[rows], *of_rows))
     table.note(
         field_columns(table.name, "YHTEYSTAPA")[0],

@@ -10,12 +10,43 @@ import pyarrow.compute as pc
 from servicenee.registers.delivery import Delivered, Delivery, columns_of, data_rows
 from servicenee.registers.delivery_files import Coded
 from servicenee.registers.delivery_values import are_whole_numbers, whole_numbers
-from servicenee.registers.identity import PseudonymKey, refuse_identity_codes
+from servicenee.registers.identity import PseudonymKey, flaws, latest_ids, refuse_identity_codes
+from servicenee.registers.municipalities import merged_codes, merged_names, municipality_names
 from servicenee.registers.reading import to_days
 from servicenee.registers.tables import FAR_FUTURE, FAR_PAST
 
 _UNKNOWN = "unknown"
+_WITHOUT_ROWS_OF_PERSONS = ("kattavuus", "tunnusmuutokset")
 _DAY = np.timedelta64(1440, "m")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How the registers spell the ids of a delivery: changed ones as the latest, as pseudonyms where there is a key."""
+
+    key: PseudonymKey | None
+    latest: dict[str, str]  # by the old id in capitals
+
+    def spelled(self, column: Coded) -> pa.Array:
+        """The ids of the distinct texts of a column."""
+        if self.key is None and not self.latest:
+            return column.levels
+        texts = [self.latest.get(text.upper(), text) for text in column.levels.to_pylist()]
+        return pa.array(texts if self.key is None else [self.key.digest(text.upper()) for text in texts], pa.string())
+
+    def note(self, delivery: Delivery) -> None:
+        """Count rows with an id that changed, and persons with a temporary code or with a wrong check character."""
+        for name in [name for name in delivery.tables if name not in _WITHOUT_ROWS_OF_PERSONS]:
+            table = delivery[name]
+            column = person_column(name)
+            if self.latest and column in table:
+                old = pc.is_in(pc.utf8_upper(table.columns[column].levels), pa.array(list(self.latest), pa.string()))
+                rows = table.columns[column].spread(old.to_numpy(zero_copy_only=False), False)
+                table.note(column, "an id that has changed", rows, "taken as the new one")
+        column = delivery["vaesto"].columns["TNRO"]
+        faults = ("identity code with a wrong check character", "temporary identity code")
+        for fault, of_levels in zip(faults, flaws(column.levels), strict=True):
+            delivery["vaesto"].note("TNRO", fault, column.spread(of_levels, False), "kept")
 
 
 @dataclass(frozen=True)
@@ -27,12 +58,12 @@ class People:
     birth_day: np.ndarray
     death_day: np.ndarray
     frame: pd.DataFrame
-    key: PseudonymKey | None
+    identity: Identity
 
     def of_rows(self, table: Delivered) -> np.ndarray:
         """Place of every row's person, -1 where it is missing or not in the population table."""
         column = table.columns[person_column(table.name)]
-        place = pc.fill_null(pc.index_in(_spelled(column, self.key), self.texts), -1)
+        place = pc.fill_null(pc.index_in(self.identity.spelled(column), self.texts), -1)
         return column.spread(place.to_numpy(zero_copy_only=False).astype(np.int32), -1)
 
     def column(self, place: np.ndarray) -> pd.Categorical | np.ndarray:
@@ -54,15 +85,17 @@ def person_column(table: str) -> str:
 def read_people(delivery: Delivery, key: PseudonymKey | None) -> People:
     """Persons from the population table, with residences and deaths where there are such tables."""
     _refuse_codes(delivery, key)
+    identity = Identity(key, _latest_ids(delivery))
+    identity.note(delivery)
     table = delivery["vaesto"]
     table.drop_repeats()
-    chosen = _one_row_each(table, key)
+    chosen = _one_row_each(table, identity)
     column = table.columns["TNRO"]
-    texts = _spelled(column, key).take(pa.array(column.codes[chosen]))
+    texts = identity.spelled(column).take(pa.array(column.codes[chosen]))
     numbers = key is None and are_whole_numbers(column.levels)
     ids = texts.cast(pa.int64()).to_numpy() if numbers else texts.to_numpy(zero_copy_only=False)
     frame = _columns(table, chosen)
-    people = People(texts, ids, np.zeros(0), np.zeros(0), frame, key)
+    people = People(texts, ids, np.zeros(0), np.zeros(0), frame, identity)
     if "asuminen" in delivery:
         _add_residences(delivery["asuminen"], people)
     if "kuolemat" in delivery:
@@ -72,7 +105,7 @@ def read_people(delivery: Delivery, key: PseudonymKey | None) -> People:
     birth = to_days(frame["birth_date"].to_numpy(), FAR_PAST)
     death = to_days(frame.get("death_date", never).to_numpy(), FAR_FUTURE)
     # Where death comes before birth, the registers take the birth for unknown.
-    return People(texts, ids, np.where(death < birth, FAR_PAST, birth), death, frame, key)
+    return People(texts, ids, np.where(death < birth, FAR_PAST, birth), death, frame, identity)
 
 
 def placed(
@@ -129,10 +162,14 @@ def within(dates: np.ndarray, row: dict[str, str]) -> np.ndarray:
     return found
 
 
-def _spelled(column: Coded, key: PseudonymKey | None) -> pa.Array:
-    if key is None:
-        return column.levels
-    return pa.array([key.digest(text.upper()) for text in column.levels.to_pylist()], pa.string())
+def _latest_ids(delivery: Delivery) -> dict[str, str]:
+    """The latest id of every one that changed, where a table tells of changes."""
+    if "tunnusmuutokset" not in delivery:
+        return {}
+    table = delivery["tunnusmuutokset"]
+    old, new = table.texts("VANHA"), table.texts("UUSI")
+    table.refuse("VANHA", "no person", pd.isna(old) | pd.isna(new))
+    return latest_ids(dict(zip(old[table.kept], new[table.kept], strict=True)))
 
 
 def _refuse_codes(delivery: Delivery, key: PseudonymKey | None) -> None:
@@ -148,18 +185,19 @@ def _refuse_codes(delivery: Delivery, key: PseudonymKey | None) -> None:
     delivery.findings.raise_errors()
 
 
-def _one_row_each(table: Delivered, key: PseudonymKey | None) -> np.ndarray:
+def _one_row_each(table: Delivered, identity: Identity) -> np.ndarray:
     """Rows of distinct persons: of several, the one of the latest year, else the first."""
     column = table.columns["TNRO"]
     table.refuse("TNRO", "no person", column.codes < 0)
-    if key is None and are_whole_numbers(column.levels):
+    if identity.key is None and are_whole_numbers(column.levels):
         other = column.spread(~whole_numbers(column.levels), False)
         table.refuse("TNRO", "not a whole number as the other ids", other)
     year = table.numbers("VUOSI") if "VUOSI" in table else np.zeros(len(table))
     kept = np.flatnonzero(table.kept)
     person = column.codes[kept]
-    if key is not None:  # spellings of one person in capitals and small letters are one person
-        person = pd.factorize(np.array(_spelled(column, key).to_pylist(), dtype=object)[person])[0]
+    spelled = identity.spelled(column)
+    if spelled is not column.levels:  # an old id and a new one, or capitals and small letters, are one person
+        person = pd.factorize(np.array(spelled.to_pylist(), dtype=object)[person])[0]
     order = kept[np.lexsort((kept, -np.nan_to_num(year[kept]), person))]
     sorted_person = np.sort(person, kind="stable")
     again = np.zeros(len(table), dtype=bool)
@@ -191,20 +229,18 @@ def _columns(table: Delivered, chosen: np.ndarray) -> pd.DataFrame:
 
 
 def _areas(table: Delivered, column: str) -> np.ndarray:
-    """Names of municipalities, merged ones under the name of the one they became; names stay as they are."""
-    towns = data_rows("hilmo_municipalities").set_index("code")
-    became = {code: row["became"] or code for code, row in towns.iterrows()}
+    """Names of today's municipalities for codes and names of all that there have been; other names stay as they are."""
+    today = municipality_names()
+    merged = merged_codes() | {name.upper(): became for name, became in merged_names().items()}
     codes, levels = table.codes(column)
-    texts = table.columns[column].levels.to_pylist()
-    by_capital = {text.upper(): text for text in texts}
-    names, known = [], []
-    for level in levels:
-        code = became.get(level.lstrip("0") or "0")
-        is_name = not level.isdigit()
-        names.append(towns.at[code, "area"] if code else by_capital[level] if is_name else _UNKNOWN)
-        known.append(bool(code) or is_name)
-    unknown = np.append(~np.array(known, dtype=bool), False)[codes]
-    table.note(column, "municipality that is not known", unknown, f"taken as {_UNKNOWN!r}")
+    spelled = {text.upper(): text for text in table.columns[column].levels.to_pylist()}
+    keys = [level.lstrip("0") or "0" if level.isdigit() else level for level in levels]
+    names = [today.get(key) or merged.get(key) or (_UNKNOWN if key.isdigit() else spelled[key]) for key in keys]
+    for of_levels, fault, action in (
+        ([key in merged for key in keys], "an area that is no more", "taken as what became of it"),
+        ([name == _UNKNOWN for name in names], "municipality that is not known", f"taken as {_UNKNOWN!r}"),
+    ):
+        table.note(column, fault, np.append(np.array(of_levels, dtype=bool), False)[codes], action)
     return np.array([*names, None], dtype=object)[codes]
 
 

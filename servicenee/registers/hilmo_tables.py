@@ -7,6 +7,7 @@ from servicenee.registers.core import Registers
 from servicenee.registers.delivery import data_rows, with_role
 from servicenee.registers.hilmo_people import within
 from servicenee.registers.hilmo_rules import FIELDS, field_columns, rules_of
+from servicenee.registers.municipalities import municipality_codes
 
 _ALONE = {"medication": "ostot", "entitlement": "korvausoikeudet", "laboratory": "laboratorio"}
 _CODED = {"hilmo": {"ICD-10": "hilmo_diag", "NCSP": "hilmo_toimp"}}
@@ -49,7 +50,7 @@ def _sources(table: str) -> list[str]:
 def _main_sources(table: str) -> tuple[str, ...]:
     if table == "hilmo":
         return ("inpatient", "emergency", "outpatient")
-    return ("primary_care", "home_care", "oral_health", "occupational_health")
+    return ("primary_care", "home_care", "oral_health", "occupational_health", "mental_health")
 
 
 def _refuse_kinds(events: pd.DataFrame, stays: pd.DataFrame) -> None:
@@ -61,6 +62,7 @@ def _refuse_kinds(events: pd.DataFrame, stays: pd.DataFrame) -> None:
         if table is not None:
             held = system in _CODED[table] or (system == "contact" and _rules_for(table, "event", source, code))
             held = held or (system, source, code) == ("contact", "home_care", "home_visit")
+            held = held or (system == "service" and (source, code) in _services_told(table))
         else:
             held = source in _ALONE or (source, system) in (("rai", "RAI"), ("social", "service"))
         if not held:
@@ -73,22 +75,23 @@ def _refuse_kinds(events: pd.DataFrame, stays: pd.DataFrame) -> None:
         raise ValueError(f"`registers` must hold what a delivery has a place for; it has none for {listed}.")
 
 
-def _rules_for(tables: str, target: str, source: str, kind: str) -> list[tuple[str, dict[str, str]]]:
-    """Rules that make rows of this kind, with the table they belong to, in order."""
-    found = []
-    for table in tables.split():
-        for rule in rules_of(table):
-            if (rule["target"], rule["source"], rule["kind"]) == (target, source, kind):
-                found.append((table, rule))
-    return found
+def _rules_for(tables: str, target: str, source: str, kind: str, service: str | None = None) -> list[dict[str, str]]:
+    """Rules that make rows of this kind, in order; of a contact with this service, where one is given."""
+    rules = [rule for table in tables.split() for rule in rules_of(table)]
+    rules = [rule for rule in rules if (rule["target"], rule["source"], rule["kind"]) == (target, source, kind)]
+    return [rule for rule in rules if service is None or rule["service"] == service]
+
+
+def _services_told(table: str) -> set[tuple[str, str]]:
+    """Source and code of the services that contacts of a main table tell of."""
+    return {(rule["source"], rule["service"]) for rule in rules_of(table) if rule["service"]}
 
 
 def _persons(persons: pd.DataFrame, causes: pd.DataFrame) -> dict[str, pd.DataFrame]:
     further = sorted(set(persons.columns) - _PERSON_COLUMNS)
     if further:
         raise ValueError(f"`registers` must hold what a delivery has a place for; persons has {', '.join(further)}.")
-    towns = data_rows("hilmo_municipalities")
-    code_of = {row["area"]: f"{int(row['code']):03d}" for row in towns.to_dict("records") if not row["became"]}
+    code_of = {area: f"{int(code):03d}" for area, code in municipality_codes().items()}
     codes = data_rows("hilmo_codes")
     spelled = {}
     for field in ("sex", "language"):
@@ -133,9 +136,10 @@ def _with_fields(
     """The table with codes that the rules read as these sources and kinds on the days of reporting."""
     fields = {field_columns(name, field)[0]: np.full(len(table), "", dtype=object) for field in FIELDS}
     open_still = np.ones(len(table), dtype=bool)
-    for source, kind in kinds.drop_duplicates().itertuples(index=False):
-        alike = ((kinds["source"] == source) & (kinds["kind"] == kind)).to_numpy()
-        for _, rule in _rules_for(name, target, source, kind):
+    kinds = kinds.assign(service=kinds["service"] if "service" in kinds else "")
+    for source, kind, service in kinds.drop_duplicates().itertuples(index=False):
+        alike = (kinds == [source, kind, service]).all(axis=1).to_numpy()
+        for rule in _rules_for(name, target, source, kind, service):
             rows = alike & open_still & within(reported, rule)
             for field in FIELDS:
                 code = rule[field].split(" ")[0]
@@ -200,14 +204,14 @@ def _alone(events: pd.DataFrame, name: str) -> pd.DataFrame:
 def _contacts(stays: pd.DataFrame | None, events: pd.DataFrame, name: str) -> dict[str, pd.DataFrame]:
     """A main table with its contacts, and its child tables with the codes given at them."""
     key = "HILMO_ID" if name == "hilmo" else "AVOHILMO_ID"
-    contacts = events[events["code_system"] == "contact"]
-    coded = events[events["code_system"] != "contact"]
+    contacts = _with_services(events[events["code_system"].isin(["contact", "service"])], name)
+    coded = events[~events["code_system"].isin(["contact", "service"])]
     inpatient = coded["source"] == "inpatient"
     # Codes without a contact on their day come from case handling, which is no contact with the person.
     alone = coded.loc[~inpatient, _AT].drop_duplicates()
     alone = alone.merge(contacts[_AT].drop_duplicates(), how="left", on=_AT, indicator=True)
     alone = alone.loc[alone["_merge"] == "left_only", _AT]
-    parts = [_contact_rows(contacts, name, "event"), _contact_rows(alone.assign(code=""), name, "record")]
+    parts = [_contact_rows(contacts, name, "event"), _contact_rows(alone.assign(code="", service=""), name, "record")]
     if stays is not None:
         parts = [stays.assign(time=stays["TUPVA"], source="inpatient"), *parts]
     main = pd.concat(parts, ignore_index=True)
@@ -229,6 +233,22 @@ def _contacts(stays: pd.DataFrame | None, events: pd.DataFrame, name: str) -> di
     return {name: main.drop(columns=["time", "source"]).assign(**{key: keys}), **children}
 
 
+def _with_services(events: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Contacts, each with the service it tells of: as many rows as the contact has services, "" for none."""
+    told = {source for source, _ in _services_told(name)}
+    services = events.loc[events["code_system"] == "service", [*_AT, "code"]].rename(columns={"code": "service"})
+    contacts = events[events["code_system"] == "contact"]
+    with_one = contacts["source"].isin(told)
+    both = contacts[with_one].merge(services, how="outer", on=_AT, indicator=True)
+    n_alone = int((both["_merge"] != "both").sum())
+    if n_alone:
+        raise ValueError(
+            f"`registers` must hold what a delivery has a place for; {n_alone} of {len(both)} contacts and services of "
+            f"{', '.join(sorted(told))} come without the other at their time."
+        )
+    return pd.concat([contacts[~with_one].assign(service=""), both.drop(columns="_merge")], ignore_index=True)
+
+
 def _contact_rows(rows: pd.DataFrame, name: str, target: str) -> pd.DataFrame:
     rows = rows.reset_index(drop=True)
     time = "TUPVA" if name == "hilmo" else "KAYNTI_ALKOI"
@@ -237,7 +257,7 @@ def _contact_rows(rows: pd.DataFrame, name: str, target: str) -> pd.DataFrame:
         table = table.assign(LPVM=rows["time"], VUOSI=rows["time"].dt.year.astype(float), ILAJI="1")
     else:
         table = table.assign(KAYNTI_KAVIJARYHMA="1", KAYNTI_LUONNE="SH")
-    kinds = pd.DataFrame({"source": rows["source"], "kind": rows["code"]})
+    kinds = pd.DataFrame({"source": rows["source"], "kind": rows["code"], "service": rows["service"]})
     table = _with_fields(table, name, target, kinds, rows["time"].to_numpy())
     return table.assign(time=rows["time"], source=rows["source"])
 
@@ -268,6 +288,10 @@ def _with_requests(main: pd.DataFrame, requests: pd.DataFrame) -> pd.DataFrame:
     columns = ["HOIDONTARVE_AJANKOHTA", "HTA_KIIREELLISYYS"]
     main = main.join(met[columns])
     waiting = linked.loc[linked["row"].isna()].drop(columns=["met", "day", "row"])
+    # A request still open was not for the person's later visits; to the reader, prevention meets no request.
+    still_open = waiting[waiting["PERUUTUS_AJANKOHTA"].isna()].groupby("TNRO")["HOIDONTARVE_AJANKOHTA"].min()
+    later = main["KAYNTI_ALKOI"].to_numpy() >= still_open.reindex(main["TNRO"]).to_numpy()
+    main.loc[later & main["HOIDONTARVE_AJANKOHTA"].isna(), "KAYNTI_LUONNE"] = "TH"
     main = pd.concat([main, waiting], ignore_index=True)
     return main.assign(AVOHILMO_ID=np.arange(1, len(main) + 1).astype(str).astype(object))
 

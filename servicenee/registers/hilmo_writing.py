@@ -47,7 +47,8 @@ def write_hilmo(registers: Registers, path, *, faults="none", random_state: int 
     Notes
     -----
     Column names, date shapes and encodings are those of the tables that `read_hilmo` uses. The time at which a row
-    became available is not written: hospital rows come at discharge, others after the lag of their source.
+    became available is not written: hospital rows come at discharge, others after the lag of their source. Nor are
+    requests for specialist care, whose queues come in other deliveries.
 
     Faults: after_extract, broken_lines, cancelled, census_rows, code_spelling, copies, home_visits_twice,
     impossible_dates, missing_codes, midnight_24, mixed_dates, mojibake, no_care, older_years, orphans, out_of_range,

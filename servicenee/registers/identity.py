@@ -2,7 +2,7 @@
 
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,7 @@ def pseudonym_key(path=None, *, variable: str = _VARIABLE) -> PseudonymKey:
     return PseudonymKey(secret)
 
 
-def pseudonymise(ids: Sequence, key: PseudonymKey) -> np.ndarray:
+def pseudonymise(ids: Sequence, key: PseudonymKey, *, changed: Mapping[str, str] | None = None) -> np.ndarray:
     """Pseudonyms in the place of person ids, the same for the same id in every table.
 
     Parameters
@@ -100,6 +100,8 @@ def pseudonymise(ids: Sequence, key: PseudonymKey) -> np.ndarray:
         Person ids, for example a column of a table; a missing id stays missing.
     key : PseudonymKey
         From `pseudonym_key`.
+    changed : mapping of str to str, optional
+        Ids that changed, with the new ones, as the population register tells them: both get the pseudonym of the new.
 
     Returns
     -------
@@ -129,11 +131,27 @@ def pseudonymise(ids: Sequence, key: PseudonymKey) -> np.ndarray:
     if pd.api.types.is_float_dtype(values.dtype) and len(values):
         raise TypeError("`ids` must be text or whole numbers; got decimal numbers, which have lost their identity.")
     codes, levels = pd.factorize(values)
+    latest = latest_ids(changed or {})
     spelled = [str(level).strip().upper() for level in levels]
+    spelled = [latest.get(text, text).upper() for text in spelled]
     made = [key.digest(text) for text in spelled]
     if len(set(made)) < len(set(spelled)):
         raise ValueError("two persons got the same pseudonym, which should never happen. Use another key.")
     return np.array([*made, None], dtype=object)[codes]
+
+
+def latest_ids(changed: Mapping[str, str]) -> dict[str, str]:
+    """The last of the ids that each old one, in capitals, changed into; ids that change in a circle are left alone."""
+    steps = {str(old).strip().upper(): str(new).strip() for old, new in changed.items()}
+    latest = {}
+    for old in steps:
+        seen, now = {old}, steps[old]
+        while now.upper() in steps and now.upper() not in seen:
+            seen.add(now.upper())
+            now = steps[now.upper()]
+        if now.upper() not in seen:
+            latest[old] = now
+    return latest
 
 
 def is_identity_code(texts: pa.Array) -> np.ndarray:
@@ -147,13 +165,21 @@ def refuse_identity_codes(table: str, column: str, texts: np.ndarray, findings: 
     found = is_identity_code(levels)
     if not found.any():
         return
-    codes = pc.utf8_upper(pc.utf8_trim_whitespace(levels.filter(pa.array(found)))).to_pylist()
-    numbers = [int(code[:6] + code[7:10]) for code in codes]
-    wrong = sum(_CHECK[number % 31] != code[-1] for number, code in zip(numbers, codes, strict=True))
-    temporary = sum(number % 1000 >= _TEMPORARY_FROM for number in numbers)
+    wrong, temporary = flaws(levels)
     place = f"{table}, {column}" if "." in table else f"{table}.{column}"  # of a file, of a table
     findings.error(
-        f"{place}: {len(codes)} of {len(texts)} values have the form of Finnish personal identity codes "
-        f"({wrong} with a wrong check character, {temporary} temporary). These are not read. Replace them first, in "
-        "every table alike: see pseudonymise and pseudonym_key; read_hilmo takes the key itself."
+        f"{place}: {int(found.sum())} of {len(texts)} values have the form of Finnish personal identity codes "
+        f"({int(wrong.sum())} with a wrong check character, {int(temporary.sum())} temporary). These are not read. "
+        "Replace them first, in every table alike: see pseudonymise and pseudonym_key; read_hilmo takes the key itself."
     )
+
+
+def flaws(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Which texts are personal identity codes with a wrong check character, and which are temporary ones."""
+    at = np.flatnonzero(is_identity_code(texts))
+    codes = pc.utf8_upper(pc.utf8_trim_whitespace(texts.take(pa.array(at)))).to_pylist()
+    numbers = np.array([int(code[:6] + code[7:10]) for code in codes], dtype=np.int64)
+    wrong, temporary = (np.zeros(len(texts), dtype=bool) for _ in range(2))
+    wrong[at] = [_CHECK[number % 31] != code[-1] for number, code in zip(numbers.tolist(), codes, strict=True)]
+    temporary[at] = numbers % 1000 >= _TEMPORARY_FROM
+    return wrong, temporary

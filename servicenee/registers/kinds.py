@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.codes import normalise_code, split_kinds
+from servicenee.registers.ordering import blocks
 from servicenee.registers.reading import text_codes
 
 _MOST_COMBINATIONS = 1 << 22  # up to here a table of all possible combinations finds the distinct ones fastest
@@ -23,9 +24,10 @@ class TextCodes:
         self.names = names
         self.codes, self._levels = zip(*(text_codes(frame, name) for name in names), strict=True)
         self._sizes = [len(levels) + 1 for levels in self._levels]
-        self._dense = int(np.prod(self._sizes, dtype=np.float64)) <= _MOST_COMBINATIONS
-        self._seen = np.zeros(int(np.prod(self._sizes)) if self._dense else 0, dtype=bool)
-        self.dtype = np.dtype(np.int32 if self._dense else np.int64)
+        n_combinations = int(np.prod(self._sizes, dtype=np.float64))
+        self._dense = n_combinations <= _MOST_COMBINATIONS
+        self._seen = np.zeros(n_combinations if self._dense else 0, dtype=bool)
+        self.dtype = np.min_scalar_type(n_combinations) if self._dense else np.dtype(np.int64)
 
     def missing(self, name: str, block: slice) -> np.ndarray:
         """Rows of the block without this text; empty when it has none."""
@@ -34,23 +36,24 @@ class TextCodes:
 
     def pack(self, block: slice) -> np.ndarray:
         """Number of the combination of texts in every row of the block."""
-        packed = np.zeros(len(self.codes[0][block]), dtype=self.dtype)
+        packed = np.zeros(block.stop - block.start, dtype=self.dtype)
         for codes, size in zip(self.codes, self._sizes, strict=True):
             if size > 1:
                 packed *= self.dtype.type(size)
-                packed += codes[block]
+                # A missing text, -1, passes below 0 and comes back with the 1 that follows.
+                np.add(packed, codes[block], out=packed, casting="unsafe")
                 packed += self.dtype.type(1)
         return packed
 
     def note(self, packed: np.ndarray) -> None:
         """Remember that these combinations occur."""
         if self._dense:
-            self._seen[packed] = True
+            self._seen[packed.astype(np.intp)] = True
 
     def kinds(self, packed: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
         """Kind of every row, and the table of distinct kinds in order; codes in their normal spelling.
 
-        All of `packed` must have been noted.
+        All of `packed` must have been noted; it is written over where kinds fit into it.
         """
         if self._dense:
             used = np.flatnonzero(self._seen)
@@ -69,7 +72,10 @@ class TextCodes:
         if self._dense:
             of_kind, place = place, np.zeros(len(self._seen), dtype=place.dtype)
             place[used] = of_kind
-        return place[packed] if len(used) else packed.astype(place.dtype), kinds
+        of_row = packed if packed.dtype == place.dtype else np.empty(len(packed), dtype=place.dtype)
+        for block in blocks(len(packed)):
+            of_row[block] = place.take(packed[block])
+        return of_row, kinds
 
 
 def sorted_kinds(kinds: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:

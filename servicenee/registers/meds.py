@@ -63,7 +63,7 @@ def read_meds(
     Raises
     ------
     RegisterError
-        If shards or columns are missing or hold something else, or the coverage lacks a source.
+        If shards or columns are missing or hold something else, or the coverage lacks the sources of too many rows.
 
     Notes
     -----
@@ -99,8 +99,9 @@ def read_meds(
     static = np.isnat(frame["time"].to_numpy())
     rest = meaning == ""
     findings.add(_PLACE, "time", "static, and not the sex", static & rest, "set aside")
-    tables["events"] = _events(frame[rest & ~static], sources or {})
-    _refuse_uncovered(tables["events"], coverage, findings)
+    rows = np.flatnonzero(rest & ~static)
+    events = _events(frame.iloc[rows], sources or {})
+    tables["events"] = events[_covered(events["source"], rows, len(frame), coverage, findings)]
     return assembled(tables | {"coverage": coverage}, findings, extract_date=extract_date, duplicates=duplicates)
 
 
@@ -198,11 +199,17 @@ def _taken_apart(code: str) -> tuple[str, str]:
     return _NO_SYSTEM, code
 
 
-def _refuse_uncovered(events: pd.DataFrame, coverage: pd.DataFrame, findings: Findings) -> None:
-    used = events["source"].cat.categories[np.unique(events["source"].cat.codes[events["source"].cat.codes >= 0])]
-    absent = sorted(set(used) - set(coverage["source"].astype(str)))
-    if absent:
+def _covered(
+    source: pd.Series, rows: np.ndarray, n_rows: int, coverage: pd.DataFrame, findings: Findings
+) -> np.ndarray:
+    """True for events of a source that the coverage lists; an error where too many of these `rows` are of others."""
+    levels = source.cat.categories
+    outside = ~np.append(levels.isin(coverage["source"].astype(str)), True)[source.cat.codes]
+    if outside.sum() > findings.tolerance * n_rows:
+        absent = sorted(set(source[outside]))
         findings.error(
             f"coverage.source: {len(absent)} sources of the data are not listed: {name_some(absent)}. Add a row for "
             "each, or name them alike with `sources`."
         )
+    findings.add_rows(_PLACE, "code", "source not in coverage", rows[outside], n_rows, "set aside", limited=False)
+    return ~outside

@@ -9,6 +9,8 @@ import pandas as pd
 from servicenee._checks import check_days, name_some
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
+from servicenee.registers.municipalities import merged_names
+from servicenee.registers.placing import TOLD_TWICE, told_by_another
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, TextColumn, read_only
 
 UNKNOWN_AREA = "unknown"
@@ -34,6 +36,10 @@ def without_repeats(registers: Registers, sources: Sequence[str]) -> Registers:
     ValueError
         If a source has no events.
 
+    See Also
+    --------
+    Registers : does the same while reading where `coverage` has the column priority.
+
     Examples
     --------
     >>> import pandas as pd
@@ -50,17 +56,13 @@ def without_repeats(registers: Registers, sources: Sequence[str]) -> Registers:
     if isinstance(sources, str) or absent or not len(sources):
         shown = name_some(absent) if absent and not isinstance(sources, str) else repr(sources)
         raise ValueError(f"`sources` must be names of sources with events; got {shown}.")
-    trust_of_kind = pd.Index(list(sources)).get_indexer(events.kinds["source"])
-    what_of_kind = events.kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy()
-    rows = np.flatnonzero(trust_of_kind[events.kind] >= 0)
-    person = np.searchsorted(events.first, rows, side="right") - 1
-    keys = {"person": person, "day": events.minute[rows] // MINUTES_PER_DAY, "what": what_of_kind[events.kind[rows]]}
-    told = pd.DataFrame(keys | {"trust": trust_of_kind[events.kind[rows]]})
-    best = told.groupby(list(keys))["trust"].transform("min").to_numpy()
+    person = np.repeat(np.arange(len(registers.person_columns)), np.diff(events.first))
+    priority = {source: float(place) for place, source in enumerate(sources)}
+    told = told_by_another(person, events.minute, events.kind, events.kinds, priority)
     repeated = np.zeros(len(events), dtype=bool)
-    repeated[rows] = told["trust"].to_numpy() > best
+    repeated[told] = True
     findings = Findings(1.0)
-    findings.add("events", "source", "the same event from a source before it in the list", repeated, "set aside")
+    findings.add("events", "source", TOLD_TWICE, repeated, "set aside")
     keep = ~repeated
     first = np.r_[0, np.cumsum(keep)][events.first].astype(events.first.dtype)
     columns = {name: getattr(events, name) for name in ("minute", "kind", "value", "available")}
@@ -153,13 +155,22 @@ def with_areas(registers: Registers, areas: Sequence[str], changed: Mapping[str,
     areas : sequence of str
         The areas of that geography.
     changed : mapping of str to str, optional
-        What became of areas that are no more, such as merged municipalities.
+        What became of areas that are no more; by default the Finnish municipalities that have merged since 1969.
 
     Returns
     -------
     Registers
         Persons of an area that is neither listed nor changed into a listed one, or of none, are of the area "unknown"
         and counted among the findings.
+
+    Notes
+    -----
+    The mergers are rows of ``registers/data/municipality_mergers.csv``, with date and source. The few municipalities
+    that were divided among several are not among them.
+
+    References
+    ----------
+    Statistics Finland, classification of municipalities and list of abolished municipalities.
 
     Examples
     --------
@@ -170,20 +181,21 @@ def with_areas(registers: Registers, areas: Sequence[str], changed: Mapping[str,
     ...                         "sex": "female", "area": ["Nilsiä", "Atlantis"]})
     >>> events = pd.DataFrame({"person_id": [1], "time": pd.to_datetime(["2020-03-01"]), "source": ["emergency"],
     ...                        "code_system": ["contact"], "code": ["visit"]})
-    >>> with_areas(Registers(persons, events), ["Kuopio"], {"Nilsiä": "Kuopio"}).persons["area"].tolist()
+    >>> with_areas(Registers(persons, events), ["Kuopio"]).persons["area"].tolist()
     ['Kuopio', 'unknown']
     """
     columns = registers.person_columns
     area = columns.extra.get("area")
     if not isinstance(area, TextColumn):
         raise ValueError("`registers` must have the column area, as text, among the persons; it has none.")
-    became = [(changed or {}).get(level, level) for level in area.levels]
-    became = [level if level in set(areas) else UNKNOWN_AREA for level in [*became, None]]
+    changed, listed = merged_names() if changed is None else changed, set(areas)
+    became = [level if level in listed else changed.get(level, level) for level in area.levels]
+    became = [level if level in listed else UNKNOWN_AREA for level in [*became, None]]
     levels = tuple(sorted(set(became)))
     codes = np.array([levels.index(level) for level in became], dtype=np.int32)[area.codes]
     findings = Findings(1.0)
     names = np.array([*area.levels, None], dtype=object)[area.codes]
-    moved = np.array([name in (changed or {}) for name in names], dtype=bool)
+    moved = np.array([name in changed and name not in listed for name in names], dtype=bool)
     unknown = codes == (levels.index(UNKNOWN_AREA) if UNKNOWN_AREA in levels else -1)
     findings.add("persons", "area", "an area that is no more", moved & ~unknown, "taken as what became of it")
     findings.add("persons", "area", "not an area of the geography", unknown, "taken as unknown")

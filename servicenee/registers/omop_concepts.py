@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.codes import Codelist
+from servicenee.registers.arrow import Only
 from servicenee.registers.databases import Database, is_engine
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import Folder, existing_folder
@@ -178,7 +179,7 @@ def read_concepts(tables: Folder | Database, ids: np.ndarray) -> Concepts:
     columns = {"concept_id": NUMBER, "vocabulary_id": TEXT, "concept_code": TEXT}
     if "concept" not in tables or not tables.require("concept", columns):
         return Concepts(np.zeros(0, dtype=np.int64), nothing, nothing, listed=False)
-    frame = tables.read("concept", columns, only=("concept_id", ids)).dropna()
+    frame = tables.read("concept", columns, only=Only("concept_id", ids)).dropna()
     found = concept_ids(frame["concept_id"])
     order = np.argsort(found, kind="stable")
     system, code = (frame[name].astype(object).to_numpy()[order] for name in ("vocabulary_id", "concept_code"))
@@ -220,5 +221,5 @@ def _with_descendants(tables: Folder | Database, ids: list[int]) -> list[int]:
     columns = {"ancestor_concept_id": NUMBER, "descendant_concept_id": NUMBER}
     if not tables.require("concept_ancestor", columns):
         return ids
-    pairs = tables.read("concept_ancestor", columns, only=("ancestor_concept_id", np.array(ids, dtype=np.int64)))
+    pairs = tables.read("concept_ancestor", columns, only=Only("ancestor_concept_id", np.array(ids, dtype=np.int64)))
     return sorted({*ids, *concept_ids(pairs["descendant_concept_id"]).tolist()})

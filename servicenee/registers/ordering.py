@@ -1,5 +1,7 @@
 """Rows in any order come in; rows in canonical order (person, time, kind, value, availability) go out, in place."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 Rows = dict[str, np.ndarray]
@@ -8,7 +10,25 @@ _ROWS_PER_BLOCK = 1 << 18
 _PERSON_BITS = 8  # persons are first dealt into at most 256 piles: NumPy sorts numbers of eight bits by counting
 
 
-def order_by_time(rows: Rows) -> tuple[np.ndarray, list[np.ndarray]]:
+def blocks(n_rows: int) -> Iterator[slice]:
+    """Runs of rows small enough to stay in the processor's cache."""
+    for start in range(0, n_rows, _ROWS_PER_BLOCK):
+        yield slice(start, min(start + _ROWS_PER_BLOCK, n_rows))
+
+
+class Moved:
+    """From which row each row came, when few have moved."""
+
+    def __init__(self, to: np.ndarray, source: np.ndarray):
+        self._to, self._source = to, source
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        at = np.searchsorted(self._to, rows)
+        at[at == len(self._to)] = 0
+        return np.where(self._to[at] == rows, self._source[at], rows)
+
+
+def order_by_time(rows: Rows) -> tuple[np.ndarray, list[np.ndarray | Moved]]:
     """Sort rows in place by person and time, then ties by kind, value and availability.
 
     Returns the rows that share person and time with the row before, and for every step of the sorting the row from
@@ -26,14 +46,14 @@ def order_by_time(rows: Rows) -> tuple[np.ndarray, list[np.ndarray]]:
 def _neighbours(person: np.ndarray, minute: np.ndarray) -> tuple[bool, np.ndarray]:
     """Whether rows are in order of person and time, and which have both in common with the row before."""
     tied = [np.zeros(0, dtype=np.int64)]
-    for start in range(0, len(person) - 1, _ROWS_PER_BLOCK):
-        persons, minutes = (column[start : start + _ROWS_PER_BLOCK + 1] for column in (person, minute))
+    for block in blocks(len(person) - 1):
+        persons, minutes = (column[block.start : block.stop + 1] for column in (person, minute))
         same = persons[1:] == persons[:-1]
         later = minutes[1:] >= minutes[:-1]
         if not ((persons[1:] > persons[:-1]) | (same & later)).all():
             return False, tied[0]
         same &= minutes[1:] == minutes[:-1]
-        tied.append(np.flatnonzero(same) + start + 1)
+        tied.append(np.flatnonzero(same) + block.start + 1)
     return True, np.concatenate(tied)
 
 
@@ -71,7 +91,7 @@ def _packed_order(person: np.ndarray, minute: np.ndarray) -> np.ndarray:
     return packed & ((1 << for_position) - 1)
 
 
-def _order_ties(rows: Rows, tied: np.ndarray) -> np.ndarray | None:
+def _order_ties(rows: Rows, tied: np.ndarray) -> Moved | None:
     """Sort rows of one person at one time, in place; the row from which each came, or None when none moved."""
     if not len(tied):
         return None
@@ -85,6 +105,4 @@ def _order_ties(rows: Rows, tied: np.ndarray) -> np.ndarray | None:
         return None
     for column in rows.values():
         column[at] = column[at[moved]]
-    source = np.arange(len(person), dtype=np.int32 if len(person) < 2**31 else np.int64)
-    source[at] = at[moved]
-    return source
+    return Moved(at, at[moved])

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
-from servicenee.registers.ordering import Rows
+from servicenee.registers.ordering import Moved, Rows
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel, read_dates
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, read_only
 
 NEVER = np.int32(2**31 - 1)  # `available` of a row without a date of its own: filled from the reporting lag
 _LATE_PAPERS_DAYS = 30  # late answers of a laboratory and bills follow a death; much later rows contradict it
 _NONE = np.zeros(0, dtype=bool)
+TOLD_TWICE = "the same event from a source before it in the list"
 
 
 def placed(
@@ -105,18 +106,40 @@ def repeats(rows: Rows, among: np.ndarray, names: tuple[str, ...]) -> np.ndarray
 
 
 def count_repeats(
-    table: str, repeated: np.ndarray, n_rows: int, steps: tuple[np.ndarray | None, ...], findings: Findings
+    table: str, repeated: np.ndarray, n_rows: int, steps: tuple[np.ndarray | Moved | None, ...], findings: Findings
 ) -> None:
     """Report duplicates by their rows as delivered: `steps` lead back from sorted rows to delivered ones."""
-    at = repeated
-    for step in steps:
-        at = at if step is None else step[at]
     findings.add_rows(
         table,
         "all columns",
         "exact duplicate",
-        np.sort(at),
+        delivered(repeated, steps),
         n_rows,
         "set aside: one of each kept, the first to be available",
         limited=False,
     )
+
+
+def delivered(at: np.ndarray, steps: tuple[np.ndarray | None, ...]) -> np.ndarray:
+    """Rows as they were delivered, in order, of these sorted ones."""
+    for step in steps:
+        at = at if step is None else step[at]
+    return np.sort(at)
+
+
+def told_by_another(
+    person: np.ndarray, minute: np.ndarray, kind: np.ndarray, kinds: pd.DataFrame, priority: dict[str, float]
+) -> np.ndarray:
+    """Rows with the person, day, code system and code of a row of a source that comes before theirs in priority.
+
+    `priority` gives the place of the sources that may tell of the same event, the lowest first; others do not count.
+    """
+    if len(priority) < 2:
+        return np.zeros(0, dtype=np.int64)
+    place = kinds["source"].map(priority).to_numpy(dtype=np.float64)
+    what = kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy()
+    rows = np.flatnonzero(~np.isnan(place)[kind])
+    keys = {"person": person[rows], "day": minute[rows] // MINUTES_PER_DAY, "what": what[kind[rows]]}
+    told = pd.DataFrame(keys | {"place": place[kind[rows]]})
+    best = told.groupby(list(keys))["place"].transform("min")
+    return rows[(told["place"] > best).to_numpy()]

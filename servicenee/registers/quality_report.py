@@ -92,7 +92,7 @@ def register_summary(registers: Registers, *, language: str = "en") -> str:
     -------
     str
         Verdict, findings, and per source a bar for each of the last 52 weeks ("·" for a week without rows), coverage,
-        and code systems; counts of 1 to 4 rows are hidden.
+        how late rows arrive, and code systems; counts of 1 to 4 rows are hidden.
 
     Examples
     --------
@@ -110,6 +110,8 @@ def register_summary(registers: Registers, *, language: str = "en") -> str:
     lines += ["", *_aligned(_account(facts, language))]
     lines += ["", _word("section.sources", language), *_aligned(_sources(facts, language))]
     lines += ["", _word("section.volumes", language), *_aligned(_weeks(facts, language, bars=True))]
+    lags = _lags(facts, language)
+    lines += ["", _word("section.lag", language), *(_aligned(lags) if len(lags) else [_word("lag.none", language)])]
     lines += ["", _word("section.codes", language), *_aligned(_codes(facts, language))]
     return "\n".join(lines)
 
@@ -247,10 +249,11 @@ def _sources(facts: _Facts, language: str) -> pd.DataFrame:
     rows = []
     for one in facts.sources.itertuples(index=False):
         record = dict(zip(facts.sources.columns, one, strict=True))
-        small = is_small(record["n"])  # the dates of a handful of rows would tell of a few persons
-        ends = [MISSING if small else format_date(record[end], language) for end in ("first", "last")]
-        limits = [format_date(record[end], language) for end in ("from", "to")]
-        span = f"{ends[0]}\u00a0– {ends[1]}"
+        ends, limits = (
+            [format_date(record[end], language) for end in pair] for pair in (("first", "last"), ("from", "to"))
+        )
+        # The dates of a handful of rows would tell of a few persons.
+        span = MISSING if is_small(record["n"]) else f"{ends[0]}\u00a0– {ends[1]}"
         lag = value_text(int(record["reporting_lag_days"]), language=language)
         name = _source(record["table"], record["source"], language)
         rows.append((name, _count(record["n"], language), span, *limits, lag))
@@ -265,12 +268,18 @@ def _lag_blocks(facts: _Facts, language: str) -> list:
     names = {source: _source("events", source, language) for source in dict.fromkeys(curve["source"])}
     alt = _word("lag.alt", language, sources=", ".join(names.values()))
     drawn = figure(plot_lags(curve, names, language=language), alt, caption=_word("lag.caption", language))
-    share = curve[curve["days"].isin(_SHOWN_LAGS)].pivot(index="source", columns="days", values="share")
-    shown = pd.DataFrame({_word("head.source", language): [names[source] for source in share.index]})
-    for days in _SHOWN_LAGS:
-        heading = _word("head.arrived", language, days=days)
-        shown[heading] = [_share(value, language, digits=1) for value in share[days]]
+    shown = _lags(facts, language)
     return [drawn, table(shown, language=language, numbers=list(shown.columns[1:]))]
+
+
+def _lags(facts: _Facts, language: str) -> pd.DataFrame:
+    """Share of the rows of each source that had arrived after some days."""
+    curve = facts.lags[(facts.lags["n"] >= _LEAST_FOR_LAG) & facts.lags["days"].isin(_SHOWN_LAGS)]
+    share = curve.pivot(index="source", columns="days", values="share")
+    shown = pd.DataFrame({_word("head.source", language): [_source("events", name, language) for name in share.index]})
+    for days in share.columns:
+        shown[_word("head.arrived", language, days=days)] = [_share(value, language) for value in share[days]]
+    return shown
 
 
 def _codes(facts: _Facts, language: str) -> pd.DataFrame:
@@ -309,7 +318,9 @@ def _table_name(name: str, language: str) -> str:
 
 
 def _source(name: str, source: str, language: str) -> str:
-    """What the reader calls a source of events or of stays."""
+    """What the reader calls a source of events or of stays; the name of a column as it is."""
+    if source == "all columns":
+        return _word("column.all", language)
     key = "stay_source" if name == "stays" else "source"
     return _known(f"features.{key}.{source}", language, source)
 

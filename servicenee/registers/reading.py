@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 
-from servicenee.registers.arrow import arrow_levels, holds_arrow, to_local_time
+from servicenee.registers.arrow import arrow_pieces, holds_arrow, to_local_time
 from servicenee.registers.findings import Findings
 from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT, ZONE
 from servicenee.registers.tables import TextColumn
@@ -144,7 +144,10 @@ def is_sentinel(dates: np.ndarray) -> np.ndarray:
 def is_unknown(dates: np.ndarray) -> np.ndarray:
     """True where there is no date, or a placeholder for one."""
     microseconds = dates.view(np.int64)  # NaT is the smallest of all
-    return (microseconds < _SENTINEL_BEFORE.astype(np.int64)) | (microseconds >= _SENTINEL_FROM.astype(np.int64))
+    low, high = _SENTINEL_BEFORE.astype(np.int64), _SENTINEL_FROM.astype(np.int64)
+    if len(dates) and microseconds.min() >= low and microseconds.max() < high:
+        return np.zeros(len(dates), dtype=bool)
+    return (microseconds < low) | (microseconds >= high)
 
 
 def to_days(dates: np.ndarray, missing: np.int32) -> np.ndarray:
@@ -161,26 +164,44 @@ def to_minutes(dates: np.ndarray, unknown: np.ndarray) -> np.ndarray:
     return minutes.astype(np.int32)
 
 
-def text_codes(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
+class Pieces:
+    """An array that lies in several pieces, sliced as if it were one; a slice within one piece is no copy."""
+
+    def __init__(self, parts: list[np.ndarray]):
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def __getitem__(self, block: slice) -> np.ndarray:
+        if len(self._parts) == 1:
+            return self._parts[0][block]
+        start, stop, _ = block.indices(int(self._ends[-1]))
+        first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
+        begins = self._ends - [len(part) for part in self._parts]
+        cut = [self._parts[at][max(0, start - begins[at]) : stop - begins[at]] for at in range(first, last + 1)]
+        return cut[0] if len(cut) == 1 else np.concatenate(cut) if cut else self._parts[0][:0]
+
+
+def text_codes(frame: pd.DataFrame, name: str) -> tuple[Pieces, list[str]]:
     """Codes and levels of a text column in any order; -1 where missing or where the frame has no such column."""
     if name not in frame.columns:
-        return np.full(len(frame), -1, dtype=np.int8), []
+        return Pieces([np.full(len(frame), -1, dtype=np.int8)]), []
     column = frame[name]
     arrow = as_arrow(column)
     if arrow is not None:
-        codes, levels = arrow_levels(arrow)
-        levels = levels.to_pylist()
+        codes, levels = arrow_pieces(arrow)
+        codes, levels = codes or [np.zeros(0, dtype=np.int32)], levels.to_pylist()
     elif isinstance(column.dtype, pd.CategoricalDtype):
-        codes, levels = column.cat.codes.to_numpy(), column.cat.categories
+        codes, levels = [column.cat.codes.to_numpy()], column.cat.categories
     else:
         codes, levels = pd.factorize(column)
-    return codes, [str(level) for level in levels]
+        codes = [codes]
+    return Pieces(codes), [str(level) for level in levels]
 
 
 def read_text(frame: pd.DataFrame, name: str) -> TextColumn:
     """A text column as sorted levels and codes; -1 where missing or where the frame has no such column."""
-    codes, levels = text_codes(frame, name)
-    texts = np.array(levels, dtype=object)
+    pieces, levels = text_codes(frame, name)
+    codes, texts = pieces[:], np.array(levels, dtype=object)
     used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(texts)))
     order = used[np.argsort(texts[used], kind="stable")]
     place = np.full(len(texts) + 1, -1, dtype=np.int32)
@@ -195,7 +216,7 @@ def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     column = frame[name]
     arrow = as_arrow(column)
     if arrow is not None:
-        return arrow.cast(pa.float64(), safe=False).to_numpy()
+        return arrow.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy().astype(np.float64, copy=False)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)

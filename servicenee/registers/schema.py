@@ -59,5 +59,6 @@ TABLES: dict[str, dict[str, Column]] = {
         "from": Column(DATE),
         "to": Column(DATE),
         "reporting_lag_days": Column(NUMBER),
+        "priority": Column(NUMBER),
     },
 }

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from servicenee.codes import suggest_icd10
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import COLUMNS, Findings
 from servicenee.registers.quality import coded_kinds, has_pattern, source_table, weekly_volumes
@@ -27,6 +28,7 @@ _MOJIBAKE = re.compile("Ã[^a-zåäö]|\ufffd")  # Ã¤, Ã¶, Ã… and the sig
 _GARBLED = "text read in another encoding than it was written in"
 _OF_VISITS = ("home_care",)  # services that consist of visits
 _TOLERATED_REPEATS = 0.01
+_SHAPELESS, _LETTER_O = "code without the shape of its system's codes", "letter O where a zero seems to be meant"
 
 
 def check_registers(registers: Registers) -> pd.DataFrame:
@@ -52,7 +54,9 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     Signs are warnings, and nothing is changed: weeks without rows; a last complete week under 60 % of the median of the
     weeks around, beyond chance (`servicenee check` then ends in an error unless forced); a level shift or a spike in
     the monthly volume of a code chapter; several units, or values in two groups far apart, under one code; rows that
-    begin much later than those of other sources where no coverage says so; rows of people who lived elsewhere; codes
+    begin much later than those of other sources where no coverage says so; rows available later than the reporting lag
+    of their source, which follow-up takes for the time after which nothing more comes; rows of people who lived
+    elsewhere; codes
     that do not have the shape of their system's; persons without a birth date or an area; text in a wrong encoding; the
     same code of one person on one day from several sources; home care without any visit.
 
@@ -65,6 +69,7 @@ def check_registers(registers: Registers) -> pd.DataFrame:
     signs = Findings(1.0)
     _weeks(weekly_volumes(registers), signs)
     _starts(source_table(registers), registers, signs)
+    _lateness(registers, signs)
     _residence(registers, signs)
     _codes(coded_kinds(registers), signs)
     _shifts(registers, signs)
@@ -100,6 +105,20 @@ def _starts(sources: pd.DataFrame, registers: Registers, signs: Findings) -> Non
         signs.observe(row.table, row.source, _LATE_START, days, max(n_all, days), "kept", f"{row.first:%Y-%m-%d}")
 
 
+def _lateness(registers: Registers, signs: Findings) -> None:
+    """Rows later than the reporting lag: follow-up, which ends that long before the extract, missed their like."""
+    events, stays = registers.event_columns, registers.stay_columns
+    waits = {"stays": (stays, stays.available_day - stays.start_day)}
+    if events.available is not None:
+        waits["events"] = (events, (events.available - events.minute) // MINUTES_PER_DAY)
+    for table, (columns, days) in sorted(waits.items()):
+        source_of_kind, names = pd.factorize(columns.kinds["source"], sort=True)
+        late = source_of_kind[columns.kind[days > columns.lag_days[columns.kind]]]
+        n, n_all = (np.bincount(rows, minlength=len(names)) for rows in (late, source_of_kind[columns.kind]))
+        for name, some, everything in zip(names, n.tolist(), n_all.tolist(), strict=True):
+            signs.observe(table, name, "available later than the reporting lag of the source", some, everything, "kept")
+
+
 def _residence(registers: Registers, signs: Findings) -> None:
     """Rows from while the person was not registered in the area: moved, or the residence is not complete."""
     persons, events = registers.person_columns, registers.event_columns
@@ -116,14 +135,16 @@ def _residence(registers: Registers, signs: Findings) -> None:
 
 
 def _codes(kinds: pd.DataFrame, signs: Findings) -> None:
-    """Rows whose code has not the shape of its system's codes."""
+    """Rows whose code has not the shape of its system's codes; apart, those in which an O seems to stand for a zero."""
     for system, rows in kinds.groupby("code_system", sort=True):
-        if has_pattern(system):
-            unknown, empty = ~rows["recognised"] & (rows["code"] != ""), rows["code"] == ""
-            n_all = int(rows["n"].sum())
-            fault = "code without the shape of its system's codes"
-            signs.observe("events", system, fault, int(rows.loc[unknown, "n"].sum()), n_all, "kept")
-            signs.observe("events", system, "no code", int(rows.loc[empty, "n"].sum()), n_all, "kept")
+        if not has_pattern(system):
+            continue
+        empty = (rows["code"] == "").to_numpy()
+        meant = np.array([system == "ICD-10" and suggest_icd10(code) is not None for code in rows["code"]], dtype=bool)
+        unknown = ~rows["recognised"].to_numpy() & ~empty & ~meant
+        for fault, concerned in ((_SHAPELESS, unknown), (_LETTER_O, meant), ("no code", empty)):
+            n, n_all = int(rows["n"].to_numpy()[concerned].sum()), int(rows["n"].sum())
+            signs.observe("events", system, fault, n, n_all, "kept")
 
 
 def _shifts(registers: Registers, signs: Findings) -> None:

@@ -1,62 +1,90 @@
-"""`predict`: a model or its address, registers or their folder come in; scores go out, to a Parquet file if asked."""
+"""`predict`: models or their addresses, registers or their folder come in; scores go out, also to a Parquet file."""
 
 import json
-import os
-import tempfile
+import logging
+import time
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from servicenee import __version__
+from servicenee._checks import check_dates, name_some
+from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning
 from servicenee.model import NeedModel
-from servicenee.registers import Registers, read_registers
+from servicenee.need.ranks import rank_risks
+from servicenee.registers import Registers
+from servicenee.registers.folders import existing_folder
+from servicenee.registers.parts import part_folders
+from servicenee.scoring.portions import Portion, Task, read_portion, score_part, write_portion
+from servicenee.scoring.workplace import empty, key_of, state_of, workplace, write_whole
 from servicenee.tracking import load_model
 
-N_REASONS = 3
+LOG = logging.getLogger("servicenee")
+_KEYS = ["person_id", "index_date"]
 
 
 def predict(
-    model: NeedModel | str | Path,
+    model: NeedModel | str | Path | Iterable[NeedModel | str | Path],
     registers: Registers | str | Path,
     *,
     index_date=None,
     output: str | Path | None = None,
     reasons: bool = False,
+    n_jobs: int | None = None,
 ) -> pd.DataFrame:
-    """Score everybody in the model's population.
+    """Score everybody in the population of a model or of several.
 
     Parameters
     ----------
-    model : NeedModel, str or Path
-        The model, its folder, or its address in the registry (``models:/name@alias``).
+    model : NeedModel, str, Path or list of them
+        The model, its folder, or its address in the registry (``models:/name@alias``). Several read the registers
+        once; they need different names or versions.
     registers : Registers, str or Path
-        The registers, or their folder as `write_registers` lays it out.
+        The registers, or their folder as `write_registers` lays it out. A folder in parts is read one part at a time,
+        so that memory is bounded by the part and not by the county.
     index_date : date, ISO text or list of them, optional
         By default the extract date.
     output : str or Path, optional
-        Parquet file to write as well; it appears only when it is complete.
+        Parquet file to write as well. It appears only when it is complete, with a second file
+        ``NAME.unscored.parquet`` of those who would belong to the population but cannot be scored, and why.
     reasons : bool, default=False
         Whether to add the column `reasons`. For a list this is not needed: it asks for those of the listed persons.
+    n_jobs : int, optional
+        Processes that share the parts, as in joblib: -1 for one per processor; by default one. Registers in memory
+        are one part.
 
     Returns
     -------
     DataFrame, index (person_id, index_date)
-        risk, rank (1 = highest within the index date), model, version; with `reasons` a JSON text with up to three
-        of feature, value, reference, contribution.
+        risk, rank (1 = highest within the index date), model, version, or what else the estimator gives (see
+        `NeedModel.predict`); with `reasons` a JSON text with up to three of feature, value, reference, contribution.
+        Several models come one below the other, in their order; a column that one does not give is missing there.
 
     Raises
     ------
     ModelError
-        If the model is refused, or the registers lack what it was trained with.
+        If a model is refused or its validity date is over, or the registers lack what it was trained with.
+    ValueError
+        If parts of the registers cannot be scored; the others are finished and kept beside `output`. Or if another
+        job is writing `output`.
 
     Notes
     -----
-    A person's risk has the same bits whatever other persons are scored, and whether the model comes from memory, a
-    folder or the registry (estimators of your own: to about 1e-12). The file's metadata name the model, its version,
-    the index dates and the extract date. Scores are personal data: keep the file in the protected folder.
+    A person's risk has the same bits whatever other persons are scored, in how many parts and processes, and whether
+    the model comes from memory, a folder or the registry (estimators of your own: to about 1e-12); so has the file.
+    Its metadata name models, versions, index dates, the extract date and a fingerprint of the registers' content.
+
+    A job that is interrupted, even by force, goes on where it was: parts that are finished wait in a folder
+    ``.NAME.work`` beside `output` until it is complete. Change a model, an index date or a part, and what depends on it
+    is computed anew. Scores are personal data: keep the file in the protected folder. Progress goes to the logger
+    "servicenee" at level INFO.
 
     Examples
     --------
@@ -69,55 +97,184 @@ def predict(
     """
     if output is not None and Path(output).suffix != ".parquet":
         raise ValueError(f"`output` must be a file ending in .parquet; got {str(output)!r}.")
-    fitted = model if isinstance(model, NeedModel) else load_model(model)
-    tables = registers if isinstance(registers, Registers) else read_registers(registers)
-    scores = fitted.predict(tables, index_date)
-    if reasons:
-        scores = scores.assign(reasons=_reasons(fitted, tables, scores.index))
-    if output is not None:
-        _write(scores, fitted, tables, Path(output))
+    dates = None if index_date is None else tuple(str(date) for date in check_dates("index_date", index_date))
+    task = Task(_models(model), dates, reasons)
+    if dates is not None:
+        for one in task.models:
+            one.check_valid(list(dates))
+    parts = _parts(registers)
+    if output is None:
+        return _scores(task, list(_portions(parts, task, n_jobs, None)))
+    output = Path(output).resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with workplace(output) as folder:
+        finished = folder / key_of(task)
+        empty(folder, keep=finished)
+        portions = list(_portions(parts, task, n_jobs, finished))
+        scores = _scores(task, portions)
+        _write(scores, task, portions, output)
+        empty(folder)
     return scores
 
 
-def _reasons(model: NeedModel, registers: Registers, index: pd.MultiIndex) -> np.ndarray:
-    """One JSON text per row: a flat column that every database and Spark can read."""
-    texts = np.full(len(index), "[]", dtype=object)
-    if not len(index):
-        return texts
-    found = model.reasons(registers, index, n_reasons=N_REASONS)
-    rows = index.get_indexer(found.index)
-    listed: list[list[dict]] = [[] for _ in index]
-    for row, reason in zip(rows, found.drop(columns="order").to_dict("records"), strict=True):
-        listed[row].append({name: _plain(value) for name, value in reason.items()})
-    texts[:] = [json.dumps(parts, ensure_ascii=False) for parts in listed]
-    return texts
+# --- before ----------------------------------------------------------------------------------------------------------
 
 
-def _plain(value):
-    if isinstance(value, str):
-        return value
-    return float(value) if np.isfinite(value) else None
+def _models(model) -> tuple[NeedModel, ...]:
+    listed = [model] if isinstance(model, NeedModel | str | Path) else list(model)
+    models = tuple(one if isinstance(one, NeedModel) else load_model(one) for one in listed)
+    named = [(one.name, one.version) for one in models if one.is_fitted]
+    if not models or len(set(named)) < len(named):
+        raise ValueError(f"`model` must hold one model or several of different names or versions; got {len(models)}.")
+    return models
 
 
-def _write(scores: pd.DataFrame, model: NeedModel, registers: Registers, path: Path) -> None:
-    dates = scores.index.get_level_values("index_date").unique().sort_values()
+def _parts(registers) -> list[tuple[str, Registers | Path]]:
+    """Parts by name, in order."""
+    if isinstance(registers, Registers):
+        return [("registers", registers)]
+    root = existing_folder(registers)
+    return [(part.name, part) for part in part_folders(root)] or [("registers", root)]
+
+
+# --- the parts -------------------------------------------------------------------------------------------------------
+
+
+def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> Iterator[Portion]:
+    """What every part gives, in the order of the parts; with `finished` kept there, and not computed twice."""
+    kept = {name: None if finished is None else _place(finished, name, part) for name, part in parts}
+    waiting = [(name, part) for name, part in parts if kept[name] is None or not kept[name].is_dir()]
+    if len(waiting) < len(parts):
+        LOG.info("%d of %d parts are there from before", len(parts) - len(waiting), len(parts))
+    jobs = (joblib.delayed(_attempt)(name, part, task, kept[name]) for name, part in waiting)
+    done, failures, start = {}, {}, time.monotonic()
+    for name, result in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+        if isinstance(result, Exception):
+            failures[name] = result
+        else:
+            done[name] = result
+        n_done = len(done) + len(failures)
+        left = (time.monotonic() - start) / n_done * (len(waiting) - n_done)
+        if len(parts) > 1:
+            LOG.info("part %d of %d scored; about %.0f s left", len(parts) - len(waiting) + n_done, len(parts), left)
+    if failures:
+        raise _failed(failures, len(parts), finished is not None)
+    for name, _ in parts:
+        yield done[name] if done.get(name) is not None else read_portion(kept[name])
+
+
+def _place(finished: Path, name: str, part: Registers | Path) -> Path | None:
+    """Where a part's scores are kept; those of registers in memory are not."""
+    return None if isinstance(part, Registers) else finished / f"{name}-{state_of(part)}"
+
+
+def _attempt(name: str, part, task: Task, place: Path | None) -> tuple[str, Portion | Exception | None]:
+    """A part's scores, or None when they are kept in `place`, or the error that tells why there are none."""
+    try:
+        portion = score_part(part, task)
+        if place is None:
+            return name, portion
+        write_portion(portion, place)
+    except (ValueError, TypeError, OSError) as error:
+        return name, error
+    return name, None
+
+
+def _failed(failures: dict[str, Exception], n_parts: int, kept: bool) -> Exception:
+    """One error of one line for all parts that failed; what all parts say alike is said once."""
+    told: dict[str, list[str]] = {}
+    for name in sorted(failures):
+        error = failures[name]
+        reason = " ".join(error.findings) if isinstance(error, RegisterError) else str(error)
+        told.setdefault(reason.replace(f"{name}/", ""), []).append(name)
+    if len(failures) == n_parts and len(told) == 1:
+        return next(iter(failures.values()))
+    reasons = "; ".join(f"{name_some(names)}: {reason}" for reason, names in told.items())
+    rest = " The others are finished and kept: mend these and run it again." if kept and len(failures) < n_parts else ""
+    alike = [kind for kind in (ModelError, OSError) if all(isinstance(error, kind) for error in failures.values())]
+    return (*alike, ValueError)[0](f"{len(failures)} of {n_parts} parts cannot be scored. {reasons}{rest}")
+
+
+# --- after -----------------------------------------------------------------------------------------------------------
+
+
+def _scores(task: Task, portions: list[Portion]) -> pd.DataFrame:
+    """Scores of all parts by model, person and index date, with ranks over the whole county."""
+    if len({portion.facts["extract_date"] for portion in portions}) > 1:
+        raise ValueError("the parts of the registers are not of one extract date. Write them again together.")
+    _pass_on_notes(task, portions)
+    frames = []
+    for number, model in enumerate(task.models):
+        frame = _ordered([portion.scores[number] for portion in portions])
+        if "risk" in frame:
+            day = frame.index.get_level_values("index_date").to_numpy().astype("datetime64[D]")
+            ranks = rank_risks(frame["risk"].to_numpy(), day.astype(np.int64))
+            frame.insert(frame.columns.get_loc("risk") + 1, "rank", ranks)
+        place = len(frame.columns) - ("reasons" in frame)
+        for name, text in (("version", model.version), ("model", model.name)):
+            frame.insert(place, name, np.full(len(frame), text, dtype=object))
+        frames.append(frame)
+    scores = frames[0] if len(frames) == 1 else pd.concat(frames)
+    estimands = {model.estimator_.estimand for model in task.models if not model.is_segmenter}
+    if len(estimands) == 1 and not any(model.is_segmenter for model in task.models):
+        scores.attrs["estimand"] = estimands.pop()
+    return scores
+
+
+def _ordered(tables: list[pa.Table]) -> pd.DataFrame:
+    """Rows of all parts in order of person and index date, as `Registers` orders persons."""
+    table = pa.concat_tables(tables)
+    if len(tables) > 1:
+        table = table.take(pc.sort_indices(table, [(name, "ascending") for name in _KEYS]))
+    frame = table.to_pandas()
+    text = [name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)]
+    return frame.astype({name: object for name in text if name not in _KEYS}).set_index(_KEYS)
+
+
+def _pass_on_notes(task: Task, portions: list[Portion]) -> None:
+    """Caveats of the parts, each once, and sources that have fallen silent."""
+    notes: dict[str, int] = {}
+    for portion in portions:
+        for note in portion.facts["notes"]:
+            notes[note] = notes.get(note, 0) + 1
+    for note, n in list(notes.items())[:5]:
+        of_parts = f" ({n} of {len(portions)} parts)" if len(portions) > 1 else ""
+        warnings.warn(f"{note}{of_parts}", ServiceneeWarning, stacklevel=4)
+    needed = sorted({source for model in task.models for source in model.sources})
+    silent = [name for name in needed if not any(portion.facts["n_rows"].get(name) for portion in portions)]
+    if silent:
+        warnings.warn(
+            f"{len(silent)} sources that the model was trained with have no row in these registers: "
+            f"{name_some(silent)}. Find out whether their files are missing before the scores are used.",
+            ServiceneeWarning,
+            stacklevel=4,
+        )
+
+
+def _write(scores: pd.DataFrame, task: Task, portions: list[Portion], path: Path) -> None:
+    unscored = [
+        _ordered([portion.unscored[number] for portion in portions]).assign(model=model.name, version=model.version)
+        for number, model in enumerate(task.models)
+    ]
+    unscored = pd.concat(unscored)[["model", "version", "reason"]].astype(object)
+    dates = task.index_dates or (portions[0].facts["extract_date"],)
     facts = {
         "servicenee": __version__,
-        "model": model.name,
-        "version": model.version,
-        "index_dates": [f"{date:%Y-%m-%d}" for date in dates],
-        "extract_date": f"{registers.extract_date:%Y-%m-%d}",
-        "training_digest": model.training_.digest,
+        "models": [
+            {"name": model.name, "version": model.version, "training_digest": model.training_.digest}
+            for model in task.models
+        ],
+        "index_dates": list(dates),
+        "extract_date": portions[0].facts["extract_date"],
+        "registers": f"{sum(portion.facts['content'] for portion in portions) % 2**64:016x}",
+        "n_scored": len(scores),
+        "n_unscored": len(unscored),
     }
-    table = pa.Table.from_pandas(scores)
-    # Where pandas looks for `attrs`; older versions of pyarrow do not write them.
-    words = {b"PANDAS_ATTRS": json.dumps(scores.attrs).encode()} if scores.attrs else {}
-    metadata = {**(table.schema.metadata or {}), **words, b"servicenee": json.dumps(facts).encode()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    try:
-        pq.write_table(table.replace_schema_metadata(metadata), partial, coerce_timestamps="us")
-        os.replace(partial, path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    # The scores last: where they are, everything is.
+    for frame, file in ((unscored, path.with_suffix(".unscored.parquet")), (scores, path)):
+        table = pa.Table.from_pandas(frame)
+        # Where pandas looks for `attrs`; older versions of pyarrow do not write them.
+        words = {b"PANDAS_ATTRS": json.dumps(frame.attrs).encode()} if frame.attrs else {}
+        metadata = {**(table.schema.metadata or {}), **words, b"servicenee": json.dumps(facts).encode()}
+        table = table.replace_schema_metadata(metadata)
+        write_whole(file, lambda partial, table=table: pq.write_table(table, partial, coerce_timestamps="us"))

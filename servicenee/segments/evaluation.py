@@ -1,7 +1,7 @@
 """A fitted segmenter and a later cohort come in; one record of aggregates goes out: tables, figures, report, card."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from servicenee.cohort import Cohort
 from servicenee.disclosure import MIN_CELL, is_small
 from servicenee.features import CareGaps, Charlson, Demographics, EventCounts, FeatureSet, StayCounts, StayDays
 from servicenee.outcomes import Outcome
+from servicenee.registers import Registers
 from servicenee.registers.tables import TextColumn
 from servicenee.segments.actions import action_sheet, care_gaps_by_segment
 from servicenee.segments.areas import segments_by_area
@@ -23,6 +24,7 @@ from servicenee.segments.names import NAME_COLUMNS, name_segments, scheme_names
 from servicenee.segments.profile import segment_profile
 from servicenee.segments.report import PARTS, segment_report
 from servicenee.segments.rules import RuleSegmenter
+from servicenee.segments.schemes import scheme_features
 from servicenee.segments.separation import explained_deviance, outcome_by_segment
 from servicenee.segments.transitions import segment_transitions
 from servicenee.texts import LANGUAGES
@@ -46,6 +48,8 @@ class SegmentEvaluation:
         The later date.
     outcome : str
         Outcome of the next year by which segments were compared; "" if its window has not ended.
+    labels : mapping of str to mapping of str to str
+        Text per language of the columns that describe segments and of care gaps.
 
     Examples
     --------
@@ -60,6 +64,7 @@ class SegmentEvaluation:
     tables: dict[str, pd.DataFrame]
     index_date: str
     outcome: str
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
     def figures(self) -> dict:
@@ -82,7 +87,7 @@ class SegmentEvaluation:
         profile = self.tables["profile"]
         figures = {
             "sizes": plot_sizes(profile, names, language=language),
-            "profile": plot_profile(profile, names, language=language),
+            "profile": plot_profile(profile, names, labels=self.labels, language=language),
         }
         for name, plot in (("stability", plot_stability), ("transitions", plot_transitions), ("areas", plot_areas)):
             if name in self.tables:
@@ -112,7 +117,8 @@ class SegmentEvaluation:
             The file.
         """
         shown = {name: table for name, table in self.tables.items() if name in PARTS}
-        return segment_report(shown, path, title=title, language=language)
+        shown["actions"] = action_sheet(shown["names"], shown["profile"], language=language)
+        return segment_report(shown, path, labels=self.labels, title=title, language=language)
 
     def model_card(self, *, title: str | None = None, words: Mapping[str, str] | None = None) -> str:
         """Give a model card in Markdown: figures filled in, prompts where a human has to write.
@@ -193,7 +199,7 @@ def evaluate_segments(
     >>> evaluate_segments(RuleSegmenter("needs_pyramid").fit(X), cohort, X).tables["names"].shape
     (3, 5)
     """
-    assigned = segmenter.assign(X)
+    assigned = segmenter.scores(X)
     described = profile_features().fit_transform(cohort)
     own = [name for name in X.columns if name not in described.columns]
     profile = segment_profile(assigned, pd.concat([X[own], described], axis=1))
@@ -219,7 +225,8 @@ def evaluate_segments(
     dates = cohort.frame["index_date"]
     tables["data"] = _data(segmenter, assigned, cohort)
     tables["metrics"] = _metrics(segmenter, tables, assigned)
-    return SegmentEvaluation(tables, f"{dates.max():%Y-%m-%d}", "" if labels is None else outcome.definition.name)
+    name = "" if labels is None else outcome.definition.name
+    return SegmentEvaluation(tables, f"{dates.max():%Y-%m-%d}", name, _labels(cohort.registers))
 
 
 def _names(segmenter: LatentClassSegmenter | RuleSegmenter, profile: pd.DataFrame) -> pd.DataFrame:
@@ -243,6 +250,16 @@ def _names(segmenter: LatentClassSegmenter | RuleSegmenter, profile: pd.DataFram
 def _gaps(assigned: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     gaps = CareGaps().fit_transform(cohort)
     return care_gaps_by_segment(assigned, gaps[[name for name in gaps.columns if gaps[name].notna().any()]])
+
+
+def _labels(registers: Registers) -> dict[str, dict[str, str]]:
+    """Words of the columns that describe segments, by language."""
+    builders = (scheme_features(), profile_features(), CareGaps())
+    described = pd.concat([builder.describe(registers) for builder in builders])
+    return {
+        row["feature"]: {language: row[f"label_{language}"] for language in LANGUAGES}
+        for row in described.to_dict("records")
+    }
 
 
 def _covariates(described: pd.DataFrame) -> pd.DataFrame:

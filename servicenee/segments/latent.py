@@ -111,7 +111,7 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
     >>> X = pd.DataFrame({name: rng.random(600) < np.where(heart, high, 0.05) for name, high in
     ...                   {"coronary": 0.7, "heart_failure": 0.6, "atrial_fib": 0.6, "ckd": 0.5}.items()})
     >>> segmenter = LatentClassSegmenter(random_state=0, max_segments=3).fit(X)
-    >>> segmenter.n_segments_, segmenter.assign(X).columns.tolist()
+    >>> segmenter.n_segments_, segmenter.scores(X).columns.tolist()
     (2, ['segment', 'segment_probability', 'uncertain'])
     """
 
@@ -206,7 +206,7 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
         """
         return self.fit(X).predict(X)
 
-    def assign(self, X) -> pd.DataFrame:
+    def scores(self, X) -> pd.DataFrame:
         """Give every row its segment, the probability of it, and whether it is uncertain.
 
         Parameters
@@ -229,6 +229,13 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
                 "uncertain": highest < self.uncertain_below,
             },
             index=probabilities.index,
+        )
+
+    @property
+    def estimand(self):
+        """What a segment is, in words."""
+        return (
+            "most probable of the latent classes of the records before the index date; it describes records, not need"
         )
 
     def segment_probabilities(self, X) -> pd.DataFrame:

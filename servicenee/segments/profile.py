@@ -27,7 +27,7 @@ def segment_profile(segments: pd.DataFrame | pd.Series, X: pd.DataFrame, *, min_
     Parameters
     ----------
     segments : DataFrame or Series
-        Segment of every row: scores, what ``assign`` gives, or one column; same index as X.
+        Segment of every row: scores, what ``scores`` gives, or one column; same index as X.
     X : DataFrame of shape (n_rows, n_features)
         Columns to describe by; those that made the segments, and others such as age, costs or a risk.
     min_cell : int, default=5

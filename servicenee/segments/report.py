@@ -72,6 +72,9 @@ def segment_report(
     sections = [(_word("section.sizes", language), _sizes(tables["profile"], names, language))]
     if (tables["profile"]["statistic"] == "share").any():
         sections.append((_word("section.profile", language), _profile(tables["profile"], names, labels, language)))
+    if "care_gaps" in tables:
+        gaps = [feature_label(name, language, labels) for name in tables["care_gaps"]["gap"]]
+        tables = {**tables, "care_gaps": tables["care_gaps"].assign(gap=gaps)}
     for name, draw in _SECTIONS.items():
         if name in tables and len(tables[name]):
             sections.append((_word(f"section.{name}", language), draw(tables[name], names, language)))
@@ -123,6 +126,8 @@ def _sizes(profile: pd.DataFrame, names, language: str) -> list[str]:
             "share": _percent(sizes["value"], language),
         }
     )
+    if not sizes["segment"].map(is_numbered).all():  # the code of a scheme's segment is no word for a reader
+        shown = shown.drop(columns="segment")
     heads = {name: _word(f"head.{name}", language) for name in shown.columns}
     shown = shown.rename(columns=heads)
     drawn = figure(plot_sizes(profile, names, language=language), _word("alt.sizes", language))
@@ -182,7 +187,7 @@ def _drift(drift: pd.DataFrame, names, language: str) -> list[str]:
     shown = pd.DataFrame(
         {
             "measure": [_word(f"measure.{name}", language) for name in drift["measure"]],
-            "segment": [f"{name} {names.get(name, '')}".strip() for name in drift["segment"]],
+            "segment": _titles(drift["segment"], names),
             "reference": write(drift["reference"]),
             "value": write(drift["value"]),
             "range": [f"{a}{_BETWEEN}{b}" for a, b in zip(write(drift["lower"]), write(drift["upper"]), strict=True)],
@@ -205,7 +210,7 @@ def _care_gaps(gaps: pd.DataFrame, names, language: str) -> list[str]:
     gaps = gaps[gaps["n_due"] > 0]
     shown = pd.DataFrame(
         {
-            "gap": [_gap_label(name, language) for name in gaps["gap"]],
+            "gap": gaps["gap"],
             "segment": _titles(gaps["segment"], names),
             "n_due": _counts(gaps["n_due"], language),
             "n_gap": _counts(gaps["n_gap"], language),
@@ -214,10 +219,6 @@ def _care_gaps(gaps: pd.DataFrame, names, language: str) -> list[str]:
     )
     numbers = [_word(f"head.{name}", language) for name in ("n_due", "n_gap", "share")]
     return [_shown(shown, tuple(shown.columns), language, numbers=numbers), _word("read.care_gaps", language)]
-
-
-def _gap_label(name: str, language: str) -> str:
-    return feature_label(name, language)
 
 
 def _areas(areas: pd.DataFrame, names, language: str) -> list[str]:

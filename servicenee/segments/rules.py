@@ -56,10 +56,10 @@ class RuleSegmenter(BaseEstimator):
     >>> import pandas as pd
     >>> from servicenee import RuleSegmenter
     >>> X = pd.DataFrame({"n_chronic_conditions_1825d": [4, 0, 3], "stay_count_inpatient_unplanned_365d": [0, 0, 0]})
-    >>> RuleSegmenter("suuntima").fit(X).assign(X)["segment"].tolist()
+    >>> RuleSegmenter("suuntima").fit(X).scores(X)["segment"].tolist()
     ['burden_high', 'burden_low', 'burden_high']
     >>> X["coping_assessed"] = [1, None, 0]
-    >>> RuleSegmenter("suuntima").fit(X).assign(X)["segment"].tolist()
+    >>> RuleSegmenter("suuntima").fit(X).scores(X)["segment"].tolist()
     ['collaboration', 'burden_low', 'network']
     """
 
@@ -126,7 +126,7 @@ class RuleSegmenter(BaseEstimator):
         """
         return self.fit(X).predict(X)
 
-    def assign(self, X) -> pd.DataFrame:
+    def scores(self, X) -> pd.DataFrame:
         """Give every row its segment, with probability 1, and whether it is uncertain.
 
         Parameters
@@ -144,6 +144,11 @@ class RuleSegmenter(BaseEstimator):
         segment = np.array(self.segments_, dtype=object)[self._codes()[places]]
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame({"segment": segment, "segment_probability": 1.0, "uncertain": uncertain}, index=index)
+
+    @property
+    def estimand(self):
+        """What a segment is, in words."""
+        return "segment of the first rule that the records before the index date meet; a proposal, not a decision"
 
     def segment_probabilities(self, X) -> pd.DataFrame:
         """Give 1 for every row's segment and 0 for the others, one column per segment.

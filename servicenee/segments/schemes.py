@@ -123,7 +123,7 @@ def scheme_features(lookback_days: int = 1825) -> FeatureSet:
     >>> from servicenee.segments import RuleSegmenter, scheme_features
     >>> cohort = Population(75).at(make_registers(500, random_state=0), "2022-01-01")
     >>> X = scheme_features(lookback_days=1095).fit_transform(cohort)
-    >>> sorted(set(RuleSegmenter("needs_pyramid").fit(X).assign(X)["segment"]))
+    >>> sorted(set(RuleSegmenter("needs_pyramid").fit(X).scores(X)["segment"]))
     ['case_management', 'disease_management', 'general_support']
     """
     return FeatureSet(

@@ -64,7 +64,7 @@ def outcome_by_segment(
     >>> registers = make_registers(1_000, random_state=0)
     >>> cohort = Population(75).at(registers, "2022-01-01")
     >>> X = scheme_features(1095).fit_transform(cohort)
-    >>> segments = RuleSegmenter("needs_pyramid").fit(X).assign(X)
+    >>> segments = RuleSegmenter("needs_pyramid").fit(X).scores(X)
     >>> table = outcome_by_segment(segments, Outcome("unplanned_admission").label(cohort))
     >>> table["segment"].tolist()
     ['case_management', 'disease_management', 'general_support']

@@ -8,12 +8,14 @@ from servicenee.windows.ahead import days_between, earliest, in_stay, rows_betwe
 from servicenee.windows.chosen import change_since_previous, chosen_events, kept_events, seen_events, share_of_plan
 from servicenee.windows.events import measure_events
 from servicenee.windows.measure import Measure, Window, uncovered
-from servicenee.windows.regular import is_regular, starts_regular
-from servicenee.windows.stays import level_moves, measure_stays, seen_stays
+from servicenee.windows.regular import Visits, is_regular, starts_regular
+from servicenee.windows.stays import chained, known_end, level_moves, measure_stays, seen_stays
 
 __all__ = [
     "Measure",
+    "Visits",
     "Window",
+    "chained",
     "change_since_previous",
     "chosen_events",
     "days_between",
@@ -21,6 +23,7 @@ __all__ = [
     "in_stay",
     "is_regular",
     "kept_events",
+    "known_end",
     "level_moves",
     "measure_events",
     "measure_stays",

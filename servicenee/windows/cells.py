@@ -29,7 +29,7 @@ class Pairs:
     @cached_property
     def value(self) -> np.ndarray:
         """Value of every pair's event, NaN where it has none."""
-        return self.value_of_event[self.position]
+        return self.value_of_event.take(self.position, mode="clip")  # positions lie within: clipping only saves a check
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Cells:
     shape: tuple[int, int, int]
     cell: np.ndarray
     pairs: Pairs
-    at: np.ndarray | slice  # which pairs of the chunk these are
+    at: np.ndarray | None  # which pairs of the chunk these are; None: all
     row: np.ndarray
     lag: np.ndarray
     segment: np.ndarray
@@ -74,17 +74,17 @@ class Cells:
     @cached_property
     def kind(self) -> np.ndarray:
         """Kind of every pair."""
-        return self.pairs.kind[self.at]
+        return taken(self.pairs.kind, self.at)
 
     @cached_property
     def value(self) -> np.ndarray:
         """Value of every pair."""
-        return self.pairs.value[self.at]
+        return taken(self.pairs.value, self.at)
 
     @cached_property
     def count(self) -> np.ndarray:
-        """Pairs per cell."""
-        return np.bincount(self.cell, minlength=self._size).reshape(self.shape)
+        """Pairs per cell, as float64 like all it is reckoned with."""
+        return np.bincount(self.cell, minlength=self._size).astype(np.float64).reshape(self.shape)
 
     @cached_property
     def sum(self) -> np.ndarray:
@@ -116,10 +116,16 @@ class Cells:
         return out.reshape(self.shape)
 
     def extreme(self, ufunc: np.ufunc, start: float) -> np.ndarray:
-        """Smallest or largest value per cell; `start` where there is none."""
+        """Smallest or largest value per cell; NaN where there is none."""
         out = np.full(self._size, start)
         ufunc.at(out, self.cell, self.value)
+        out[out == start] = np.nan  # values are finite
         return out.reshape(self.shape)
+
+
+def taken(values: np.ndarray, at: np.ndarray | None) -> np.ndarray:
+    """The values at these places; None: all."""
+    return values if at is None else values.take(at)
 
 
 def _windows(base: np.ndarray, asked: list[Asked], combine: Callable) -> Iterator[np.ndarray]:
@@ -145,7 +151,8 @@ def _combined(make: Callable[[Cells], np.ndarray], combine: Callable, finish: Ca
 def _mean(cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
     totals, counts = _windows(cells.sum, asked, np.add), _windows(cells.count, asked, np.add)
     for window, total, n in zip(asked, totals, counts, strict=True):
-        window.write(out, _ratio(total, n))
+        with np.errstate(invalid="ignore"):  # of no values 0 / 0: NaN
+            window.write(out, total / n)
 
 
 def _value_at_end(cells: Cells, *, last: bool) -> np.ndarray:
@@ -179,21 +186,12 @@ def _slope(cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
         window.write(out, (x * y - n * xy) * _MINUTES_PER_YEAR / spread_of_time)
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below, NaN where below is 0."""
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
-
-
 def _earlier_segment(recent: np.ndarray, older: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(recent), older, recent)
 
 
 def _later_segment(recent: np.ndarray, older: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(older), recent, older)
-
-
-def _finite(extreme: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(extreme), extreme, np.nan)
 
 
 def _in_days(minutes: np.ndarray) -> np.ndarray:
@@ -208,8 +206,8 @@ STATISTICS: dict[str, Callable[[Cells, list[Asked], np.ndarray], None]] = {
     "since_first": _combined(lambda cells: cells.at_end(cells.lag, last=False), np.fmax, _in_days),
     "sum": _combined(lambda cells: cells.sum, np.add),
     "mean": _mean,
-    "min": _combined(lambda cells: cells.extreme(np.minimum, np.inf), np.minimum, _finite),
-    "max": _combined(lambda cells: cells.extreme(np.maximum, -np.inf), np.maximum, _finite),
+    "min": _combined(lambda cells: cells.extreme(np.minimum, np.inf), np.fmin),
+    "max": _combined(lambda cells: cells.extreme(np.maximum, -np.inf), np.fmax),
     "last": _combined(lambda cells: _value_at_end(cells, last=True), _earlier_segment),
     "first": _combined(lambda cells: _value_at_end(cells, last=False), _later_segment),
     "slope": _slope,

@@ -85,8 +85,8 @@ def _seen_pairs(events: EventColumns, low: np.ndarray, high: np.ndarray, index_m
     """Pairs of the chunk whose event had been reported before the index date."""
     row, position = spread(low, high)
     index_minute = np.repeat(index_minute, high - low)
-    lag = index_minute - events.minute[position]
-    kind = events.kind[position].astype(np.intp)
+    lag = index_minute - events.minute.take(position)
+    kind = events.kind.take(position).astype(np.intp)
     seen = None
     if events.available is not None:
         seen = events.available[position] < index_minute

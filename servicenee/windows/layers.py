@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns
-from servicenee.windows.cells import STATISTICS, Asked, Cells, Pairs, asked_for
+from servicenee.windows.cells import STATISTICS, Asked, Cells, Pairs, asked_for, taken
 from servicenee.windows.measure import Measure, Window
 
 _NO_LIMIT = np.iinfo(np.int32).max
@@ -92,17 +92,18 @@ class Layer:
 
     def _cells(self, pairs: Pairs) -> Cells:
         shape = (self.n_groups, len(self.bounds) - 1, pairs.n_rows)
-        cell = (self.group_of_kind * (shape[1] * shape[2]))[pairs.kind]
+        cell = (self.group_of_kind * (shape[1] * shape[2])).take(pairs.kind)
         at = self._kept(pairs, cell)
-        row, lag = pairs.row[at], pairs.lag[at]
+        row, lag = taken(pairs.row, at), taken(pairs.lag, at)
         segment = np.zeros(len(lag), dtype=np.uint8 if len(self.bounds) < 256 else np.uint16)
         for bound in self.bounds[1:-1]:
             segment += lag > bound
-        cell = cell[at] + np.multiply(segment, pairs.n_rows, dtype=np.int64)
+        cell = taken(cell, at)
+        cell += np.multiply(segment, pairs.n_rows, dtype=np.int64)
         cell += row
         return Cells(shape, cell, pairs, at, row, lag, segment)
 
-    def _kept(self, pairs: Pairs, cell: np.ndarray) -> np.ndarray | slice:
+    def _kept(self, pairs: Pairs, cell: np.ndarray) -> np.ndarray | None:
         """Pairs of the layer's kinds within its windows, with a value where that is what is asked for."""
         checks = [] if self.every_kind else [cell >= 0]
         if self.bounds[0] > 0:
@@ -111,10 +112,12 @@ class Layer:
             checks.append(pairs.lag <= self.reach)
         if self.of_values:
             checks.append(pairs.value == pairs.value)
-        kept = checks[0] if checks else np.ones(1, dtype=bool)
+        if not checks:
+            return None
+        kept = checks[0]
         for check in checks[1:]:
             kept &= check
-        return slice(None) if kept.all() else np.flatnonzero(kept)
+        return None if kept.all() else np.flatnonzero(kept)
 
 
 def _minutes(days: int | None) -> int:
@@ -138,15 +141,16 @@ class _Codes:
     def count_distinct(self, cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
         """Every code counts once, in the most recent segment in which it occurs."""
         n_groups, _, n_rows = cells.shape
-        place = (self.number_of_kind * n_rows)[cells.kind]
+        place = (self.number_of_kind * n_rows).take(cells.kind)
         place += cells.row
         for start in sorted({window.start for window in asked}):
             never = np.iinfo(cells.segment.dtype).max
             recent = np.full((self.n_codes, n_rows), never, dtype=cells.segment.dtype)
-            used: slice | np.ndarray = slice(None)
+            used = None
             if start or not self.every_kind:
                 used = np.flatnonzero((place >= 0) & (cells.segment >= start))
-            recent.ravel()[place[used]] = cells.segment[used]  # pairs run forward in time: the last assignment stays
+            # Pairs run forward in time: the last assignment stays.
+            recent.ravel()[taken(place, used)] = taken(cells.segment, used)
             for window in [window for window in asked if window.start == start]:
                 n = np.zeros((n_groups, n_rows))
                 for group in range(n_groups):

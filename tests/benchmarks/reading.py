@@ -53,13 +53,18 @@ def arrow(folder: Path) -> int:
 
 
 def arrow_and_sort(folder: Path) -> int:
-    """The read, and the fastest sort that NumPy has for it: person and minute packed into one number."""
+    """The read, and the fastest sort that NumPy has for it: person, minute and position packed into one number."""
     file = pq.ParquetFile(folder / "events.parquet", read_dictionary=["source", "code_system", "code"], memory_map=True)
     table = file.read(columns=COLUMNS, use_threads=False)
     person, moment = (table.column(name).to_numpy() for name in ("person_id", "time"))
     minute = moment.astype("datetime64[m]").astype(np.int64)
-    packed = (person << np.int64(32)) | (minute - minute.min())
-    return len(np.argsort(packed))
+    minute -= minute.min()
+    for_minute, for_position = int(minute.max()).bit_length(), len(minute).bit_length()
+    packed = (((person << for_minute) | minute) << for_position) | np.arange(len(minute))
+    assert int(person.max()).bit_length() + for_minute + for_position <= 63
+    packed.sort()
+    order = packed & ((1 << for_position) - 1)
+    return len(order)
 
 
 def registers(folder: Path) -> int:

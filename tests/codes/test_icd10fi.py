@@ -40,7 +40,7 @@ def test_a_finnish_entry_keeps_every_code_with_its_role(entry, parts):
     assert [tuple(part) for part in split_icd10(entry)] == parts
 
 
-def test_kinds_are_split_and_nothing_but_blocks_vanishes():
+def test_kinds_are_split_and_nothing_but_blocks_and_pseudo_codes_vanishes():
     rows = [
         ("ICD-10", "F00.10*G30.1", "inpatient"),
         ("ICD-10", "-1", "inpatient"),
@@ -48,6 +48,7 @@ def test_kinds_are_split_and_nothing_but_blocks_vanishes():
         ("ATC", "a10 ba02", "medication"),
         ("ICD-10", "T88.7#C07AB02", "emergency"),
         ("contact", "visit", "emergency"),
+        ("ATC", "e0000uv", "medication"),
     ]
     kinds = pd.DataFrame(rows, columns=["code_system", "code", "source"])
     split = split_kinds(kinds)

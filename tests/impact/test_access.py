@@ -174,8 +174,8 @@ def test_specialist_care_has_its_own_limits():
 
 
 def test_assessment_coverage_is_told_where_the_column_is():
-    asked = requests(*[("2025-01-01", "2025-01-03", None)] * 10)
-    asked["assessed"] = pd.to_datetime(["2025-01-01"] * 7 + [None] * 3)
+    asked = requests(*[("2025-01-01", "2025-01-03", None)] * 20)
+    asked["assessed"] = pd.to_datetime(["2025-01-01"] * 14 + [None] * 6)
     assert care_guarantee(asked, extract_date=EXTRACT)["assessed_share"].iloc[0] == pytest.approx(0.7)
 
 

@@ -46,9 +46,12 @@ def test_a_planted_effect_is_found(planted_county, design):
 @pytest.mark.slow
 @each_design
 def test_nothing_is_found_where_nothing_is(planted_county, design):
-    """100 counties of 5,000 persons: an interval of 95 % may miss 0 in some of them, in ten at most."""
+    """100 counties of 5,000 persons: an interval of 95 % may miss 0 in some of them, in ten at most.
+
+    No rule was chosen by these counties: the bandwidth is a published one, and nothing was tried on these seeds.
+    """
     misses, estimates = 0, []
-    for seed in range(100):
+    for seed in range(1_000, 1_100):
         found = compared(planted_county(seed, **DESIGNS[design]), design)
         misses += found.is_clear
         estimates.append(found.estimate)
@@ -60,7 +63,7 @@ def test_nothing_is_found_where_nothing_is(planted_county, design):
 @each_design
 def test_the_planted_effect_lies_in_nine_of_ten_intervals(planted_county, design):
     hits, errors = 0, []
-    for seed in range(40):
+    for seed in range(2_000, 2_040):
         county = planted_county(seed, avoided=0.5, **DESIGNS[design])
         found = compared(county, design)
         # At the cut risks are lower than on the list as a whole, and so is what half of them is worth.
@@ -91,7 +94,7 @@ def test_matching_shows_balance_and_a_placebo(planted_county):
 
 def test_half_and_double_bandwidth_stand_beside_the_chosen_one(planted_county):
     table = compared(planted_county(3), "discontinuity").tables["sensitivity"].set_index("analysis")
-    assert table.index.tolist() == ["chosen", "half", "double"]
+    assert table.index.tolist() == ["chosen", "half", "double", "before_the_list"]
     width = table["upper"] - table["lower"]
     assert width["half"] > width["chosen"] > width["double"]
 
@@ -150,6 +153,46 @@ def test_the_description_shows_regression_to_the_mean(county):
     for row in ("listed", "same_rule_before_there_was_a_list"):
         assert table.loc[row, "change"] < -0.4
         assert table.loc[row, "before"] > 1.4 * table.loc[row, "after"]
+
+
+def test_groups_that_differed_before_the_list_give_no_effect(planted_county):
+    """The listed are those with most visits in the year before; matched on nothing that tells of it."""
+    record, scores, registers, _ = planted_county(5, by_staff=True)
+    before = (
+        registers.events[registers.events["code"].eq("emergency") & registers.events["time"].lt("2023-01-01")]
+        .groupby("person_id")
+        .size()
+    )
+    most = before.nlargest(500).index
+    record = scores[scores["person_id"].isin(most)].assign(team="team 0", role="listed")
+    nothing = FeatureSet([("visits", EventCounts(["contact:=visit"], lookback_days=30))])
+    scores = scores.assign(risk=0.1 + 1e-4 * np.arange(len(scores)) / len(scores))
+    record = record.drop(columns="risk").merge(scores, on=["person_id", "index_date"])
+    found = effect_of_lists(record, scores, registers, outcome=OUTCOME, design="matched", features=nothing)
+    assert "placebo" in found.doubts
+    assert found.kind == "description"
+    for language in ("fi", "sv", "en"):
+        for words in (found.summary(language), found.to_html(language), repr(found), found._repr_html_()):
+            assert not CLAIMS.search(words), words
+    assert "differed already before the list" in found.summary("en")
+    assert np.isfinite(found.estimate)
+
+
+def test_matching_that_leaves_the_groups_apart_gives_no_effect():
+    balance = pd.DataFrame({"feature": ["age"], "difference_before": [0.9], "difference_after": [0.4]})
+    found = Comparison("matched", "x", 0.1, 0.05, 0.15, 200, 200, {"balance": balance})
+    assert (found.kind, found.doubts) == ("description", ("balance",))
+    by_chance = balance.assign(difference_after=0.12)
+    assert Comparison("matched", "x", 0.1, 0.05, 0.15, 200, 200, {"balance": by_chance}).doubts == ()
+
+
+@pytest.mark.parametrize("language", ["fi", "sv"])
+@pytest.mark.parametrize("design", [*DESIGNS, "before_after"])
+def test_pages_speak_the_readers_language(planted_county, design, language):
+    found = compared(planted_county(1, **DESIGNS.get(design, {})), design)
+    page = found.to_html(language)
+    assert not re.findall(r"[a-z]+_[a-z_]+", re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))
+    assert not re.findall(r">(estimate|lower|upper|analysis|feature|listed|half|double|adjusted)<", page)
 
 
 def test_an_effect_says_what_it_rests_on(planted_county):

@@ -13,6 +13,7 @@ from servicenee.impact import (
     impact_report,
     indicator_definitions,
     indicator_rates,
+    unit_costs,
 )
 from servicenee.impact.report import _met
 
@@ -97,7 +98,7 @@ def test_the_page_speaks_the_other_languages_too(report, language, tmp_path):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_workbook_holds_what_the_page_shows(report, language, tmp_path):
     sheets = pd.read_excel(report.to_excel(tmp_path / "a.xlsx", language=language), sheet_name=None, header=3)
-    assert len(sheets) == 8
+    assert len(sheets) == 9
     first = next(iter(sheets.values()))
     summary = report.tables["summary"]
     assert first.iloc[:, 1].tolist() == pytest.approx(summary["value"].tolist(), nan_ok=True)
@@ -140,6 +141,24 @@ def test_a_countys_own_rows_are_shown_under_their_own_names(registers_of, tmp_pa
     report = impact_report(registers_of({}), definitions=own, periods=PERIOD)
     assert "Oma mittari" in report.to_html(tmp_path / "page.html", language="fi").read_text("utf-8")
     assert report.tables["summary"]["target_met"].tolist() == ["met"]
+
+
+EXAMPLES = {"fi": "esimerkkejä", "sv": "exempel", "en": "The unit costs are examples"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_euros_of_example_prices_say_so_until_the_county_gives_its_own(language, registers_of, tmp_path):
+    one = registers_of({"events": [("2023-05-01", "primary_care", "visit")]})
+    cost = indicator_definitions().query("measure == 'cost'").assign(**{f"definition_{language}": "x"})
+    own = unit_costs().assign(cost_eur=lambda costs: costs["cost_eur"] * 1.1, basis="our accounts 2023")
+    for costs, told in ((None, True), (unit_costs(), True), (own, False)):
+        report = impact_report(one, definitions=cost, periods=PERIOD, costs=costs)
+        assert report.has_example_costs is told
+        page = report.to_html(tmp_path / "page.html", language=language).read_text("utf-8")
+        assert (EXAMPLES[language] in page) is told
+        sheets = pd.read_excel(report.to_excel(tmp_path / "a.xlsx", language=language), sheet_name=None, header=None)
+        named = [EXAMPLES[language] in frame.to_string() for frame in sheets.values()]
+        assert sum(named) == (4 if told else 0), "indicators, trends, costs, equity"
 
 
 def test_only_xlsx_is_written(report, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee import EventCounts, Outcome
+from servicenee import EventCounts, Outcome, Population
 from servicenee.lists import segment_list
 from servicenee.registers import Registers
 
@@ -41,6 +41,7 @@ class StandInModel:
     name: str = "round_the_clock"
     version: str = "1.2.0"
     outcome: Outcome = field(default_factory=lambda: Outcome("round_the_clock_start"))
+    population: Population = field(default_factory=Population)
     features: EventCounts = field(default_factory=lambda: EventCounts("contacts", source="emergency"))
     feature_table: pd.DataFrame = field(default_factory=lambda: FEATURES)
     asked: list = field(default_factory=list)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from servicenee import Cohort, Conditions, EventCounts, FeatureSet, Registers, StayDays
+from servicenee import Cohort, Conditions, EventCounts, FeatureSet, Population, Registers, StayDays
 from servicenee.exceptions import ModelError
 from servicenee.lists.evidence import latest_records
 from servicenee.lists.facts import Sight, care_gaps, data_gaps
@@ -151,6 +151,8 @@ def test_segments_order_the_list_by_mean_risk_or_by_category(listing, make_count
     segments["segment"] = pd.Categorical(named, categories=["a", "b"])
     by_category = listing(county, scores, segments=segments, order="segment", capacity=6).rows
     assert by_category["segment"].tolist() == ["a", "a", "a", "b", "b", ""]
+    by_risk = listing(county, scores, segments=segments, capacity=6).rows
+    assert by_risk["segment"].tolist() == ["a", "b", "a", "b", "", "a"], "segments alone change no order"
 
 
 def test_segments_must_be_a_table_of_segments(listing, make_county, make_scores):
@@ -168,6 +170,46 @@ def test_joining_sectors_for_client_work_needs_a_legal_basis(listing, make_model
     unknown.feature_table = unknown.feature_table.assign(source=["emergency", "own_source", "", ""])
     with pytest.raises(ValueError, match="of unknown sector: own_source"):
         listing(model=unknown, legal_basis=None)
+
+
+def health_only(make_model, **options):
+    """A model whose features, and population, rest on health care alone."""
+    model = make_model(**options)
+    model.feature_table = model.feature_table.assign(source=["emergency", "", "", ""])
+    return model
+
+
+def test_segments_that_join_sectors_need_a_legal_basis_too(listing, make_county, make_scores, make_model):
+    """The model of the risks looks at health care only; the segmenter looks at RAI assessments as well."""
+    county, model = make_county(), health_only(make_model)
+    segmenter = make_model(name="segments")
+    segments = make_scores(county, model=segmenter).assign(segment="S1", segment_probability=1.0, uncertain=False)
+    options = {"model": model, "segments": segments, "legal_basis": None}
+    assert len(listing(county, model=model, legal_basis=None).rows)
+    with pytest.raises(ValueError, match="`segments_model` must be given with `segments` for client work"):
+        listing(county, **options)
+    with pytest.raises(ValueError, match=r"segments, joins .* \(emergency\) and of social services \(rai\)"):
+        listing(county, **options, segments_model=segmenter)
+    with pytest.raises(ModelError, match="`segments_model` must be the one that made the segments"):
+        listing(county, **options, segments_model=health_only(make_model, name="other"))
+    with pytest.raises(ValueError, match="`segments` must have the columns model, version"):
+        listing(
+            county, **options | {"segments": segments.drop(columns="model")}, segments_model=health_only(make_model)
+        )
+    made = listing(county, **options, segments_model=health_only(make_model, name="segments"))
+    assert set(made.rows["segment"]) == {"S1"}
+    joined = listing(county, **options | {"legal_basis": "Act 1/2023"}, segments_model=segmenter)
+    assert joined.report.sources == ("emergency", "rai"), "the client is told of both"
+    unknown = listing(county, **options | {"legal_basis": "Act 1/2023"})
+    assert set(unknown.report.sources) == {"emergency", "home_care", "inpatient"}, "all that they may rest on"
+
+
+def test_a_population_that_looks_at_the_other_sector_joins_as_well(listing, make_model):
+    """Who has no home care is known from social services."""
+    model = health_only(make_model, population=Population(without=["stay:home_care"]))
+    with pytest.raises(ValueError, match=r"of social services \(home_care\)"):
+        listing(model=model, legal_basis=None)
+    assert listing(model=model).report.sources == ("emergency", "home_care")
 
 
 def _cover(made):

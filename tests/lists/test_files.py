@@ -97,6 +97,7 @@ def test_names_come_from_the_key_file_and_stay_in_the_file_written(key, listing,
     [
         ("key.txt", "", r"`key` must end in \.csv, \.xlsx or \.parquet"),
         ("key.csv", "id;name\n1;A\n", r"`key` must have the columns person_id and name; \['person_id'\] are missing"),
+        ("key.csv", "", r"`key` must have the columns person_id and name"),
         ("key.csv", "person_id,name\np1,Aino\np1,Eino\n", "`key` must name each person once; 1 of 2 rows repeat an id"),
     ],
 )

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from servicenee.lists import log_access, read_access_log, read_record
+from servicenee.lists.document import SegmentList
+from servicenee.lists.handing_out import hand_out, write_list
 
 WRITTEN = {"written_by": "analyst", "written_for": "Kokkola", "ground": "client guidance"}
 
@@ -72,6 +74,69 @@ def test_parts_of_a_list_are_recorded_one_by_one_under_one_id(listing, tmp_path)
         assert part.record(tmp_path, written_by="analyst", written_for=name, ground="test") == whole.list_id
     assert len(read_record(tmp_path)) == len(whole.record_rows)
     assert sorted(read_access_log(tmp_path)["written_for"]) == ["Kokkola", "Veteli"]
+
+
+def test_a_list_that_could_not_be_written_is_not_recorded_and_can_be_written_again(listing, tmp_path, monkeypatch):
+    made, place = listing(), tmp_path / "out"
+    place.mkdir()
+
+    def full(self, path, key=None):
+        path.write_text("half a file")
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentList, "to_excel", full)
+        with pytest.raises(OSError, match="no space left"):
+            hand_out(made, place / "list.xlsx", tmp_path / "protected", **WRITTEN)
+    assert list(place.iterdir()) == []
+    assert len(read_record(tmp_path / "protected")) == len(read_access_log(tmp_path / "protected")) == 0
+    hand_out(made, place / "list.xlsx", tmp_path / "protected", **WRITTEN)
+    assert [file.name for file in place.iterdir()] == ["list.xlsx"]
+    assert len(read_record(tmp_path / "protected")) == len(made.record_rows)
+
+
+def test_a_list_that_could_not_be_recorded_is_not_handed_out(listing, tmp_path):
+    made, place = listing(), tmp_path / "out"
+    place.mkdir()
+    with pytest.raises(ValueError, match="user, ground must not be empty"):
+        hand_out(made, place / "list.html", tmp_path / "protected", written_by="", written_for="", ground="")
+    assert list(place.iterdir()) == []
+    assert len(read_record(tmp_path / "protected")) == 0
+    hand_out(made, place / "list.html", tmp_path / "protected", **WRITTEN)
+    assert read_access_log(tmp_path / "protected")["action"].tolist() == ["written"]
+
+
+def test_a_file_that_is_open_elsewhere_costs_a_second_run_and_no_second_record(listing, tmp_path):
+    """The last step, naming the file, fails: the list is in the record, and the next run hands it out."""
+    made, path = listing(), tmp_path / "list.csv"
+    path.mkdir()  # stands for a file that another program keeps open
+    with pytest.raises((IsADirectoryError, PermissionError)):
+        hand_out(made, path, tmp_path / "protected", **WRITTEN)
+    path.rmdir()
+    hand_out(made, path, tmp_path / "protected", **WRITTEN | {"written_for": "Veteli"})
+    assert path.is_file()
+    assert len(read_record(tmp_path / "protected")) == len(made.record_rows)
+    log = read_access_log(tmp_path / "protected")
+    assert sorted(log["written_for"]) == ["Kokkola", "Veteli"], "who got which copy"
+
+
+def test_a_half_written_record_is_no_record(listing, tmp_path, monkeypatch):
+    def stop(*_):
+        raise OSError("interrupted")
+
+    made = listing()
+    with monkeypatch.context() as patch:
+        patch.setattr("servicenee.lists.protected.os.replace", stop)
+        with pytest.raises(OSError, match="interrupted"):
+            made.record(tmp_path, **WRITTEN)
+    assert len(read_record(tmp_path)) == 0
+    made.record(tmp_path, **WRITTEN)
+    assert len(read_record(tmp_path)) == len(made.record_rows)
+
+
+def test_only_formats_that_people_open_are_handed_out(listing, tmp_path):
+    with pytest.raises(ValueError, match=r"ending in \.xlsx, \.html, \.csv; got '\.parquet'"):
+        write_list(listing(), tmp_path / "list.parquet")
 
 
 def test_who_wrote_and_who_opened_is_logged_with_the_ground(listing, tmp_path):

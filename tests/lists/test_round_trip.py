@@ -2,14 +2,19 @@
 
 import csv
 import datetime
+import io
 
 import openpyxl
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from servicenee.lists import read_decisions, read_record
 from servicenee.lists.choices import CHOICES, choice_texts
 from servicenee.lists.decisions import COLUMNS
+from servicenee.lists.flat import _cell as written_cell
+from servicenee.lists.returned import _cell as read_cell
 
 EARLIER = pd.Timestamp("2023-12-01")
 SHEET = {"fi": "Lista", "sv": "Lista", "en": "List"}
@@ -170,8 +175,34 @@ def test_stored_decisions_add_up_and_the_same_file_counts_once(listing, tmp_path
         assert decisions.store(folder) == decisions.store(folder)
     stored = read_decisions(folder)
     assert stored.table["decision"].tolist() == ["already_known", "contact"]
-    assert stored.n_rows == 20
+    assert stored.n_rows == 10, "the same list twice"
     assert list(stored.table.columns) == list(COLUMNS)
+
+
+def test_a_list_that_comes_back_empty_and_one_that_comes_back_twice_are_counted_once(listing, tmp_path):
+    made, path, folder = listing(), tmp_path / "list.xlsx", tmp_path / "protected"
+    read_decisions(made.to_excel(path)).store(folder)
+    assert (len(read_decisions(folder).table), read_decisions(folder).n_rows) == (0, 10), "nobody filled it in"
+    filled = {"K3": "Jo tiedossa", "M3": "5.1.2024"}
+    for cells in (filled, filled | {"N3": "Pärjää hyvin"}):  # returned, then returned again with one cell more
+        read_decisions(fill(made.to_excel(path), cells)).store(folder)
+    stored = read_decisions(folder)
+    assert stored.n_rows == 10
+    assert stored.coping_share == pytest.approx(0.1)
+    returned = listing(decisions=stored).report.returned
+    assert (returned["rows"], returned["already_known"], returned["coping"]) == (10, 1, 1)
+    for number, part in enumerate(made.split().values()):  # the parts of one list share its id
+        read_decisions(part.to_excel(tmp_path / f"{number}.xlsx")).store(folder)
+    assert read_decisions(folder).n_rows == 10
+
+
+def test_an_objection_is_not_lost_when_another_copy_comes_back(listing, tmp_path):
+    made, path, folder = listing(), tmp_path / "list.xlsx", tmp_path / "protected"
+    objected = {"K3": "Ei toimenpiteitä", "L3": "Vastustaa tietojensa käyttöä listalla", "M3": "5.1.2024"}
+    for cells in (objected, {}, {"K3": "Jo tiedossa", "M3": "9.1.2024"}):
+        read_decisions(fill(made.to_excel(path), cells)).store(folder)
+    counts = listing(decisions=read_decisions(folder)).counts.set_index("what")["n"]
+    assert counts["objected"] == 1
 
 
 def test_an_empty_folder_holds_no_decisions(tmp_path, listing):
@@ -192,6 +223,45 @@ def test_another_file_is_refused(name, content, message, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_decisions(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"person_id;decision\n17;" + b"x" * 140_000, b"PK\x03\x04" + bytes(200)],
+    ids=["a cell without end", "a workbook under another name"],
+)
+def test_a_csv_that_cannot_be_read_is_named_without_a_word_of_it(content, tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"`path` must be .*list\.csv") as refused:
+        read_decisions(path)
+    assert "xxx" not in str(refused.value)
+
+
+TEXTS = st.text(st.sampled_from("ab ä;,\t\"'=+-@\r\n\u2028"), min_size=1, max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(said=TEXTS)
+def test_any_text_survives_the_csv(said):
+    """Commas, semicolons, quotes, line breaks, what looks like a formula, and apostrophes of one's own."""
+    memory = io.StringIO(newline="")
+    csv.writer(memory, delimiter=";", lineterminator="\r\n").writerow([written_cell(said)])
+    (row,) = csv.reader(io.StringIO(memory.getvalue(), newline=""), delimiter=";")
+    assert read_cell(row, 0) == said
+    assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+def test_a_note_of_several_lines_and_signs_comes_back_as_it_was_written(encoding, listing, tmp_path):
+    said = 'Soitettu; tytär sanoi: "äiti pärjää",\nkatsotaan uudelleen\n=keväällä'
+    path = listing().to_csv(tmp_path / "list.csv")
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.reader(lines, delimiter=";"))
+    rows[1][rows[0].index("Oma arvio ja lisätiedot")] = said
+    with path.open("w", encoding=encoding, newline="", errors="replace") as lines:
+        csv.writer(lines, delimiter=";").writerows(rows)
+    assert read_decisions(path).table["free_text"].tolist() == [said]
 
 
 def test_something_else_than_decisions_is_refused(listing):

@@ -1,5 +1,7 @@
 """The calibration ladder, and that climbing it makes risks truer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -8,7 +10,11 @@ from sklearn.svm import LinearSVC
 
 from servicenee.evaluation import calibration_slope, log_loss, observed_expected
 from servicenee.need import NeedClassifier
+from servicenee.need.boosted import boosted_predictor, fit_boosted
 from servicenee.need.calibration import calibrate, fit_calibrator
+from servicenee.need.columns import Rows, learn_columns, used
+from servicenee.need.families import LOGISTIC
+from servicenee.need.linear import fit_linear, linear_predictor
 
 
 def outcomes(n, seed=0):
@@ -98,3 +104,18 @@ def test_default_risks_are_true_among_new_people(linear, new_people):
     assert 0.93 < observed_expected(y, predicted) < 1.07
     assert 0.9 < calibration_slope(y, predicted) < 1.1
     assert np.mean(np.abs(predicted - risk)) < 0.03
+
+
+@pytest.mark.parametrize("engine", ["linear", "boosted"])
+def test_a_model_is_as_bold_when_rows_without_the_event_are_sampled(engine):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60_000, 5))
+    y = (rng.random(len(x)) < expit(x[:, :3].sum(axis=1) - 6)).astype(np.intp)
+    every = Rows(x, used(learn_columns(x, None)), y, np.ones(len(x)))
+    some = np.flatnonzero((y == 1) | (rng.random(len(x)) < 0.05))
+    sampled = replace(every.take(some), weights=np.where(y[some] == 1, 1.0, 20.0))
+    if engine == "linear":
+        predictors = [linear_predictor(fit_linear(rows, LOGISTIC, (0.001,))[0], x) for rows in (every, sampled)]
+    else:
+        predictors = [boosted_predictor(fit_boosted(rows, LOGISTIC, 60, seed=0), x) for rows in (every, sampled)]
+    assert np.polyfit(*predictors, 1)[0] == pytest.approx(1, abs=0.1)

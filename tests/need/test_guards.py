@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from servicenee.exceptions import ServiceneeWarning
-from servicenee.need import NeedClassifier
+from servicenee.need import NeedClassifier, RiskCurve
 
 
 @pytest.fixture
@@ -24,13 +25,31 @@ def test_an_outcome_of_one_class_is_refused_with_its_counts(table, outcome, foun
         NeedClassifier().fit(table[0], np.full(400, outcome))
 
 
-def test_labels_of_one_class_are_refused_with_their_counts(table):
-    labels = pd.DataFrame({"status": 0, "time_days": 365.0, "value": 0.0, "exposure_days": 365.0}, index=table[0].index)
-    with pytest.raises(ValueError, match="0 events in 400 rows with a known outcome"):
-        NeedClassifier().fit(table[0], labels)
+def labels_of(X, n_events) -> pd.DataFrame:
+    status = (np.arange(len(X)) < n_events).astype(np.int8)
+    columns = {"status": status, "time_days": np.where(status, 100.0, 365.0), "value": 0.0, "exposure_days": 365.0}
+    dates = np.datetime64("2024-01-01") + np.where(np.arange(len(X)) % 2, 151, 0)
+    return pd.DataFrame(columns, index=pd.MultiIndex.from_arrays([X.index, dates], names=["person_id", "index_date"]))
 
 
-def test_fewer_than_20_events_are_a_warning(table):
+@pytest.mark.parametrize("learner", [NeedClassifier(random_state=0), RiskCurve(horizons_days=(365,), random_state=0)])
+@pytest.mark.parametrize(
+    ("n_events", "message"),
+    [(0, "must hold both classes; got 1 class [(]0 events in"), (19, "must hold at least 20 events; got 19 events in")],
+)
+def test_labels_with_fewer_than_20_events_are_refused_with_counts_and_dates(table, learner, n_events, message):
+    labels = labels_of(table[0], n_events)
+    X = table[0].set_axis(labels.index)
+    with pytest.raises(ValueError, match=f"{message} 400 rows .* index dates 2024-01-01 to 2024-05-31"):
+        clone(learner).fit(X, labels)
+
+
+def test_twenty_events_are_enough(table):
+    labels = labels_of(table[0], 20)
+    assert NeedClassifier(random_state=0).fit(table[0].set_axis(labels.index), labels).n_events_ == 20
+
+
+def test_fewer_than_20_events_of_a_plain_outcome_are_a_warning_as_scikit_learn_fits_on_a_handful_of_rows(table):
     y = np.zeros(400, dtype=int)
     y[:19] = 1
     with pytest.warns(ServiceneeWarning, match="Only 19 events"):

@@ -184,6 +184,10 @@ def test_another_competing_event_may_be_an_event():
         ),
         ({"codes": "ICD-10:S72", "label_type": "need", "lag": 1}, r"must have columns of .*; got \['lag'\]"),
         ({"codes": "ICD-10:S72", "label_type": "need", "times": "often"}, "`times` must be a whole number"),
+        (
+            {"codes": "ICD-10:S72", "label_type": "need", "min_age": 75.5},
+            "`min_age` must be a whole number .* got '75.5'",
+        ),
         ({"codes": "stay:home_care", "label_type": "use", "weeks": 8}, "`weeks` needs `visits_per_week`"),
     ],
 )

@@ -200,6 +200,43 @@ def test_a_short_spell_at_the_index_date_does_not_hide_the_start_after_it(person
     assert labels[["status", "time_days"]].to_numpy().tolist() == [[1, 59]]
 
 
+SPELLS = """
+    home care from                                 status  day
+    2022-03-01..2022-03-31 2022-03-31..2022-05-01  1       59
+    2022-03-01..2022-03-31 2022-04-01..2022-05-01  1       59
+    2022-03-01..2022-03-31 2022-04-02..2022-05-01  0       365
+    2022-03-01..2022-03-20 2022-04-02..            1       91
+    2021-12-20..2022-01-01 2022-01-01..            4       0
+    2021-12-20..2022-01-10 2022-01-10..2022-03-01  4       0
+    2021-06-01..2021-12-31 2022-01-01..2022-01-10  4       0
+"""
+
+
+@pytest.mark.parametrize("line", SPELLS.strip().splitlines()[1:], ids=lambda line: "/".join(line.split()))
+def test_adjoining_stays_are_one_spell(person, seen, line):
+    *care, status, day = line.split()
+    spans = [span.partition("..") for span in care]
+    stays = [(start, end or None, "home_care") for start, _, end in spans]
+    # So long a lag that none of the stays is seen at the index date.
+    coverage = pd.DataFrame({"source": ["home_care"], "reporting_lag_days": [250]})
+    registers = person(stays=stays, coverage=coverage)
+    labels = Outcome("home_care_start").label(seen(registers, INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[int(status), float(day)]]
+
+
+@pytest.mark.parametrize(("entry", "status", "day"), [("2022-03-20", 1, 59), ("2022-03-25", 4, 83)])
+def test_a_start_counts_where_round_the_clock_care_ends_it_and_not_where_it_had_ended(person, seen, entry, status, day):
+    stays = [("2022-03-01", "2022-03-20", "home_care"), (entry, None, "round_the_clock")]
+    labels = Outcome("home_care_start").label(seen(person(stays=stays), INDEX))
+    assert labels[["status", "time_days"]].to_numpy().tolist() == [[status, day]]
+
+
+@pytest.mark.parametrize("end", ["2022-01-10", "2022-09-01"])
+def test_who_is_in_care_at_the_index_date_is_not_at_risk_whatever_comes_after_it(person, seen, end):
+    cohort = seen(person(stays=[("2021-12-20", end, "home_care")]), INDEX)
+    assert Outcome("home_care_start").at_risk(cohort).tolist() == [False]
+
+
 def test_follow_up_waits_for_the_slowest_of_outcome_and_competing_event(person, seen):
     coverage = pd.DataFrame({"source": ["home_care", "round_the_clock_care"], "reporting_lag_days": [0, 200]})
     registers = person(

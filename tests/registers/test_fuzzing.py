@@ -4,7 +4,10 @@ import csv
 import io
 import os
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -76,7 +79,19 @@ def _read(read, source, **options):
     except RegisterError as error:
         shown = str(error)
     assert MARKER not in shown
+    if registers is not None:
+        account = registers.account
+        assert (account["delivered"] == account[["unchanged", "repaired", "set_aside"]].sum(axis=1)).all()
+        assert (account[["unchanged", "repaired", "set_aside"]] >= 0).all(axis=None)
     return registers
+
+
+def _rows_in(registers, *places: str) -> list[int]:
+    """Rows that were delivered in these files or tables, by the account."""
+    first = registers.account.drop_duplicates(
+        "table"
+    )  # a database's own tables come before the registers' of that name
+    return first.set_index("table").loc[list(places), "delivered"].tolist()
 
 
 @_SETTINGS
@@ -91,6 +106,7 @@ def test_bad_cells_of_events_cost_their_rows_at_most(tmp_path_factory, cells):
     assert registers is not None
     assert good <= set(registers.events["code"])
     assert len(registers.stays) == N_PERSONS
+    assert _rows_in(registers, "persons.csv", "events.csv", "stays.csv") == [N_PERSONS, N_ROWS, N_PERSONS]
 
 
 @_SETTINGS
@@ -103,6 +119,7 @@ def test_bad_cells_of_omop_conditions_cost_their_rows_at_most(tmp_path_factory, 
     registers = _read(read_omop, folder, tolerance=1.0)
     assert registers is not None
     assert {f"{n}000" for n in range(1, N_ROWS) if n not in hit} <= set(registers.events["code"])
+    assert _rows_in(registers, "person.csv", "condition_occurrence.csv") == [N_PERSONS, N_ROWS]
 
 
 @_SETTINGS
@@ -122,6 +139,7 @@ def test_bad_cells_of_a_database_cost_their_rows_at_most(cells):
     engine.dispose()
     assert registers is not None
     assert {str(n) for n in range(N_ROWS) if n not in hit} <= set(registers.events["code"])
+    assert _rows_in(registers, "persons", "events", "stays") == [N_PERSONS, N_ROWS, N_PERSONS]
 
 
 @_SETTINGS
@@ -153,6 +171,43 @@ def test_broken_files_are_read_or_refused_with_our_own_error(tmp_path_factory, w
     else:
         file.write_bytes(changed[what])
     _read(read_registers, folder, extract_date="2021-01-01", tolerance=1.0)
+
+
+_MEDS_JUNK = {
+    "subject_id": st.sampled_from([None, -1, 0, 2**62]),
+    "time": st.sampled_from([None, "1800-01-01", "1939-01-01", "2020-06-01T12:00", "2262-01-01", "2999-12-31"]),
+    "code": st.sampled_from(
+        [None, "", "//", "A//", "A", MARKER, f"{MARKER}//1", "MEDS_BIRTH", "MEDS_DEATH", "GENDER//F"]
+    ),
+    "numeric_value": st.sampled_from([None, float("inf"), float("-inf"), 1e300]),
+}
+_MEDS_CELLS = st.lists(
+    st.sampled_from(sorted(_MEDS_JUNK)).flatmap(
+        lambda column: st.tuples(st.integers(0, N_ROWS - 1), st.just(column), _MEDS_JUNK[column])
+    ),
+    max_size=4,
+)
+
+
+@_SETTINGS
+@given(cells=_MEDS_CELLS)
+def test_bad_cells_of_a_shard_cost_their_rows_at_most(tmp_path_factory, cells):
+    """Every person has rows of its own, so that a birth or a death in the wrong place costs that person's only."""
+    days = pd.date_range("2020-01-01", periods=N_ROWS).astype("datetime64[us]")
+    rows = {"subject_id": list(range(1, N_ROWS + 1)), "time": list(days), "code": [f"A//{n}" for n in range(N_ROWS)]}
+    rows["numeric_value"] = [1.0] * N_ROWS
+    for row, column, junk in cells:
+        rows[column][row] = np.datetime64(junk, "us") if column == "time" and junk is not None else junk
+    hit = {row for row, _, _ in cells}
+    types = {"subject_id": pa.int64(), "time": pa.timestamp("us"), "code": pa.string(), "numeric_value": pa.float64()}
+    folder = tmp_path_factory.mktemp("meds")
+    table = pa.table({name: pa.array(values, types[name]) for name, values in rows.items()})
+    pq.write_table(table, folder / "0.parquet")
+    coverage = pd.DataFrame({"source": ["a"], "from": [pd.Timestamp("2019-01-01")], "to": [pd.Timestamp("2021-01-01")]})
+    registers = _read(read_meds, folder, coverage=coverage, tolerance=1.0)
+    assert registers is not None
+    assert {f"{n}" for n in range(N_ROWS) if n not in hit} <= set(registers.events["code"])
+    assert _rows_in(registers, "data") == [N_ROWS]
 
 
 @_SETTINGS

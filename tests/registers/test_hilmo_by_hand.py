@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from servicenee import Registers, read_hilmo
+from servicenee import Cohort, Outcome, Registers, read_hilmo
 from servicenee.texts import LANGUAGES, text
 
 DELIVERY = Path(__file__).parents[1] / "data" / "hilmo_by_hand"
@@ -98,11 +98,15 @@ def test_contacts(registers):
         # service sector 91
         1002 2018-06-05       emergency     visit
         1002 2020-09-20T09:00 primary_care  remote
+        # T73 at a distance is of substance-use services
+        1002 2020-09-23T13:00 mental_health remote
         1003 2018-08-07       outpatient    visit
         1003 2020-01-01T10:00 home_care     home_visit
         1003 2020-07-01T10:00 home_care     home_visit
         1003 2020-09-04T08:05 oral_health   visit
         1003 2020-09-10T08:05 primary_care  visit
+        # T71
+        1003 2020-09-22T13:00 mental_health visit
         # R10 and 6
         1003 2021-01-02T23:40 emergency     visit
         1003 2021-02-05T09:00 outpatient    visit
@@ -136,16 +140,28 @@ def test_codes(registers):
         1001 social         service home_care_plan
         1001 social         service support_service
         1002 medication     ATC     A12AX
+        1002 mental_health  service substance_use
         1002 social         service etäryhmä
         1002 social         service informal_care
         1003 entitlement    Kela    307
+        1003 mental_health  ICD-10  F321
+        1003 mental_health  service mental_health
         1003 emergency      ICD-10  S720
-        # from case handling (R71, R60): no contact, but the diagnosis counts
+        # from case handling and consultation (R60, R71): no contact and no service, but the diagnosis counts
+        1004 mental_health  ICD-10  F102
         1004 primary_care   ICD-10  G301
         1004 outpatient     ICD-10  C61
         1005 cause_of_death ICD-10  I219
     """)
     assert listed(coded, "person_id", "source", "code_system", "code") == expected
+
+
+def test_a_start_of_mental_health_services_comes_from_the_delivery(registers):
+    """What the outcome for young adults reads; asked here of everybody, whatever the age."""
+    frame = pd.DataFrame({"person_id": [1001, 1002, 1003, 1004], "index_date": pd.Timestamp("2020-09-01")})
+    labels = Outcome("mental_health_start", horizon_days=182).label(Cohort.from_frame(registers, frame))
+    assert labels["status"].tolist() == [0, 1, 1, 0]
+    assert labels["time_days"].tolist()[1:3] == [22, 21]
 
 
 def test_values(registers):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from servicenee import Registers, pseudonym_key, pseudonymise, read_hilmo, read_registers
 from servicenee.exceptions import RegisterError
-from servicenee.registers.identity import is_identity_code
+from servicenee.registers.identity import is_identity_code, latest_ids
 
 KEY = "0123456789abcdef0123456789abcdef"
 CHECK = "0123456789ABCDEFHJKLMNPRSTUVWXY"
@@ -174,3 +174,40 @@ def test_a_delivery_with_identity_codes_is_read_with_a_key_only(key, tmp_path):
     registers = read_hilmo(tmp_path, extract_date="2024-01-01", key=key)
     assert registers.events["person_id"].tolist() == registers.persons["person_id"].tolist()
     assert registers.persons["person_id"].tolist() == pseudonymise([CODE], key).tolist()
+
+
+OLD, NEWER, NEWEST = (identity_code(number=number) for number in (904, 906, 908))
+
+
+@pytest.mark.parametrize("with_key", [True, False], ids=["with a key", "pseudonyms already"])
+def test_a_person_whose_id_changed_twice_is_one_person(key, tmp_path, with_key):
+    old, newer, newest = (OLD, NEWER, NEWEST) if with_key else ("pa", "pb", "pc")
+    (tmp_path / "vaesto.csv").write_text(f"HETU;SYNTYMAPVM;SUKUPUOLI\n{newest};1.1.1940;2\n{newer};1.1.1940;2\n")
+    (tmp_path / "tunnusmuutokset.csv").write_text(f"VANHA;UUSI\n{old};{newer}\n{newer.lower()};{newest}\n")
+    rows = "".join(f"{code};C07AB02;{day}.1.2020;1\n" for day, code in enumerate((old, newer, newest), start=1))
+    (tmp_path / "laakeostot.csv").write_text(f"HETU;ATC;OSTOPV;PLKM\n{rows}")
+    registers = read_hilmo(tmp_path, extract_date="2024-01-01", key=key if with_key else None, tolerance=1.0)
+    assert len(registers.persons) == 1
+    assert len(registers.events) == 3
+    found = registers.findings.set_index(["fault", "table"])["n"]
+    assert found["an id that has changed", "laakeostot.csv"] == 2
+    if with_key:
+        assert registers.persons["person_id"].tolist() == pseudonymise([NEWEST], key).tolist()
+        assert set(pseudonymise([OLD, NEWER], key, changed={OLD: NEWER, NEWER: NEWEST})) == {
+            pseudonymise([NEWEST], key)[0]
+        }
+    assert not [code for code in (OLD, NEWER, NEWEST) if code in registers.findings.to_csv()]
+
+
+def test_ids_that_change_in_a_circle_stay_as_they_are():
+    assert latest_ids({"a": "b", "b": "a", "c": "d"}) == {"C": "d"}
+
+
+def test_temporary_codes_and_wrong_check_characters_are_told_when_codes_are_replaced(key, tmp_path):
+    wrong, temporary = f"{CODE[:-1]}0", identity_code(number=951)
+    rows = "".join(f"{code};1.1.1940;2\n" for code in (CODE, wrong, temporary))
+    (tmp_path / "vaesto.csv").write_text(f"HETU;SYNTYMAPVM;SUKUPUOLI\n{rows}")
+    found = read_hilmo(tmp_path, extract_date="2024-01-01", key=key).findings.set_index("fault")
+    told = ["identity code with a wrong check character", "temporary identity code"]
+    assert found.loc[told, "first_rows"].tolist() == ["1", "0, 1, 2"]  # all of these tests' codes are temporary
+    assert found.loc[told, "action"].tolist() == ["kept", "kept"]

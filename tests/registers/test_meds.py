@@ -91,6 +91,15 @@ def test_a_source_without_coverage_is_refused_by_name(tmp_path):
         read_meds(written(tmp_path), coverage=coverage("icd_10", "lab"))
 
 
+def test_a_few_rows_of_sources_without_coverage_cost_only_themselves(tmp_path):
+    rows = [(1, "2020-01-01", f"ICD-10//I{n}", None) for n in range(10, 100)] + [(1, "2020-01-01", "stray", None)]
+    registers = read_meds(written(tmp_path, rows), coverage=coverage("icd_10"), tolerance=0.02)
+    assert len(registers.events) == 90
+    found = registers.findings.set_index("fault").loc["source not in coverage"]
+    assert (found["n"], found["first_rows"]) == (1, "90")
+    assert registers.account.set_index("table").loc["data"].tolist() == [91, 90, 0, 1]
+
+
 def test_sources_and_sexes_may_be_named(tmp_path):
     rows = [(1, None, "Kjonn//K", None), (1, "2020-01-01", "ICD-10//I10", None), (1, "2020-01-02", "LAB//Hb", 120.0)]
     registers = read_meds(

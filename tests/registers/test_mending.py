@@ -50,6 +50,18 @@ def _others():
     return [(2, "2019-01-01", "primary_care", "R99"), (2, "2019-01-02", "inpatient", "R99")]
 
 
+def test_reading_with_priorities_in_the_coverage_is_the_same_and_every_row_is_accounted_for():
+    twice = [(1, f"{DAY}T08:00", "inpatient", "I50"), (1, f"{DAY}T15:30", "primary_care", "I50"), *_others()]
+    twice.append((1, f"{DAY}T09:00", "emergency", "I50"))  # of a source without a priority
+    sources = ["inpatient", "primary_care", "emergency"]
+    coverage = pd.DataFrame({"source": sources, "priority": [1, 2, None], "reporting_lag_days": 0})
+    plain = registers(twice)
+    read = Registers(plain.persons, plain.events, coverage=coverage, extract_date=plain.extract_date)
+    pd.testing.assert_frame_equal(read.events, without_repeats(plain, sources[:2]).events)
+    assert n_of(read) == {"set aside": 1}
+    assert read.account.set_index("table").loc["events"].tolist() == [5, 4, 0, 1]
+
+
 def test_what_is_left_can_be_counted_and_is_in_order():
     twice = [(1, DAY, "inpatient", "I50"), (1, DAY, "primary_care", "I50"), *_others()]
     made = without_repeats(registers(twice), ["inpatient", "primary_care"])
@@ -137,6 +149,12 @@ def test_an_area_is_of_the_geography_or_unknown_and_counted(area, becomes, actio
     made = with_areas(registers(_others(), area=["Kuopio", area]), ["Kuopio", "Iisalmi"], {"Nilsiä": "Kuopio"})
     assert made.persons["area"].tolist() == ["Kuopio", becomes]
     assert n_of(made) == ({} if action is None else {action: 1})
+
+
+def test_finnish_municipalities_that_merged_are_known_and_a_listed_area_stays():
+    merged = registers(_others(), area=["Nilsiä", "Vehmersalmi"])
+    assert with_areas(merged, ["Kuopio"]).persons["area"].tolist() == ["Kuopio", "Kuopio"]
+    assert with_areas(merged, ["Kuopio", "Nilsiä"]).persons["area"].tolist() == ["Nilsiä", "Kuopio"]
 
 
 def test_registers_without_areas_are_refused():

@@ -97,6 +97,25 @@ def test_a_source_that_begins_late_needs_a_coverage_that_says_so():
     assert found(registers(*events, coverage=coverage)) == {}
 
 
+@pytest.mark.parametrize(("days", "late"), [(30, False), (31, True)])
+def test_rows_later_than_the_reporting_lag_are_told(days, late):
+    table = daily()
+    table["available_at"] = table["time"].where(table.index != 7, table["time"] + pd.Timedelta(days=days))
+    coverage = pd.DataFrame({"source": ["emergency"], "reporting_lag_days": [30]})
+    fault = ("available later than the reporting lag of the source", "emergency")
+    assert found(registers(table, coverage=coverage)) == ({fault: (1, "")} if late else {})
+
+
+def test_a_stay_later_than_the_reporting_lag_is_told():
+    stays = pd.DataFrame({"person_id": ["p1", "p2"], "source": "inpatient", "kind": "inpatient"})
+    stays["start"] = stays["end"] = pd.Timestamp("2022-03-01")
+    stays["available_at"] = pd.to_datetime(["2022-03-31", "2022-04-01"])
+    coverage = pd.DataFrame({"source": ["emergency", "inpatient"], "reporting_lag_days": [0, 30]})
+    made = registers(daily(), coverage=coverage)
+    made = Registers(made.persons, made.events, stays, coverage=coverage, extract_date=made.extract_date)
+    assert found(made)["available later than the reporting lag of the source", "inpatient"] == (1, "")
+
+
 def test_rows_of_persons_who_lived_elsewhere():
     made = registers(daily(), registered_from=pd.Timestamp("2021-06-01"))
     n = int(between(daily(), FIRST, "2021-06-01").sum())
@@ -108,11 +127,12 @@ def test_rows_of_persons_who_lived_elsewhere():
     [
         ("ICD-10", "E119", None),
         ("ICD-10", "250.0", "code without the shape of its system's codes"),
+        ("ICD-10", "E1O.9", "letter O where a zero seems to be meant"),
         ("ICD-10", "-1", "no code"),
-        ("ATC", "E0000UV", "code without the shape of its system's codes"),
+        ("ATC", "012345", "code without the shape of its system's codes"),
         ("home made", "???", None),
     ],
-    ids=["good", "ICD-9 in ICD-10", "missing token", "Kela pseudo code", "unknown system"],
+    ids=["good", "ICD-9 in ICD-10", "letter O", "missing token", "product number in ATC", "unknown system"],
 )
 def test_codes_without_the_shape_of_their_system(system, code, fault):
     made = registers(daily(), daily(source="inpatient", system=system, code=code))
@@ -235,7 +255,7 @@ def test_the_page_holds_everything_in_the_language_and_nothing_small(damaged, tm
     n = value_text(len(damaged.events) + 2, language=language)
     assert [n, "–", "0", "&lt;5"] in account  # the unchanged rows would give away the two that were set aside
     rare = [cells[at + 1 : at + 3] for at, cell in enumerate(cells) if cell == "rare"]
-    assert ["&lt;5", "–\u00a0– –"] in rare  # three rows: neither how many nor from when to when
+    assert ["&lt;5", "–"] in rare  # three rows: neither how many nor from when to when
 
 
 def test_the_summary_leads_with_the_outage_and_draws_the_weeks(damaged):

@@ -36,8 +36,9 @@ def counted(registers: Registers) -> pd.Series:
         {},
         {"start": "2012-01-01", "extract_date": "2016-06-01"},  # the codes of 2014 and of 2015
         {"start": "2020-01-01", "extract_date": "2025-03-01"},  # the housing terms of 2023
+        {"ages": (18, 29)},  # mental-health and substance-use services
     ],
-    ids=["2018-2023", "2012-2016", "2020-2025"],
+    ids=["2018-2023", "2012-2016", "2020-2025", "young adults"],
 )
 def test_the_round_trip_returns_the_same_registers(tmp_path, options):
     registers = make_registers(60, random_state=1, **options).replaced(requests=None)
@@ -125,6 +126,19 @@ def test_requests_come_back(tmp_path, small):
     assert_same(again, small)
 
 
+@pytest.mark.parametrize("ages", [(65, None), (18, 29)], ids=["old", "young"])
+def test_requests_of_the_county_for_primary_care_come_back_met_closed_or_waiting(tmp_path, ages):
+    """Queues of specialist care are in other deliveries than AvoHilmo."""
+    registers = make_registers(300, random_state=3, ages=ages)
+    write_hilmo(registers, tmp_path)
+    again = read_hilmo(tmp_path)
+    order = ["person_id", "service", "requested"]
+    expected = registers.requests[registers.requests["service"] == "primary_care"].sort_values(order, ignore_index=True)
+    assert expected["met"].isna().sum() > expected["closed"].notna().sum() > 5
+    pd.testing.assert_frame_equal(again.requests.sort_values(order, ignore_index=True), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(again.events, registers.events)
+
+
 def test_a_table_that_is_only_a_header_is_an_empty_table(tmp_path):
     write_hilmo(make_registers(20, random_state=0), tmp_path)
     for file in sorted(tmp_path.iterdir()):
@@ -153,6 +167,14 @@ def test_what_a_delivery_has_no_place_for_is_named(tmp_path, small):
     with pytest.raises(ValueError, match="persons has height"):
         write_hilmo(registers, tmp_path / "odd")
     assert not (tmp_path / "odd").exists()
+
+
+def test_a_service_without_its_contact_has_no_place(tmp_path):
+    young = make_registers(60, random_state=1, ages=(18, 29))
+    lonely = young.events[(young.events["source"] != "mental_health") | (young.events["code_system"] == "service")]
+    registers = Registers(young.persons, lonely, young.stays, extract_date=young.extract_date)
+    with pytest.raises(ValueError, match="services of mental_health come without the other at their time"):
+        write_hilmo(registers, tmp_path / "odd")
 
 
 def test_bad_arguments(tmp_path, small):

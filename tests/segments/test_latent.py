@@ -78,7 +78,7 @@ def test_segments_are_ordered_by_size(five):
 
 
 def test_everybody_gets_a_segment_a_probability_and_a_flag(five, planted):
-    table = five.assign(planted[0])
+    table = five.scores(planted[0])
     assert table.columns.tolist() == ["segment", "segment_probability", "uncertain"]
     assert (table["segment_probability"] >= 0.2).all()
     assert (table["uncertain"] == (table["segment_probability"] < 0.6)).all()

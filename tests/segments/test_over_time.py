@@ -158,7 +158,7 @@ def test_other_persons_drift(five, planted):
 def next_year(county):
     cohort = Population(65).at(county, "2022-01-01")
     X = scheme_features(1095).fit_transform(cohort)
-    return RuleSegmenter("needs_pyramid").fit(X).assign(X), Outcome("unplanned_admission").label(cohort), X
+    return RuleSegmenter("needs_pyramid").fit(X).scores(X), Outcome("unplanned_admission").label(cohort), X
 
 
 def test_risk_by_segment_is_that_of_the_known_rows(next_year):

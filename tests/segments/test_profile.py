@@ -82,7 +82,7 @@ def test_no_small_count_can_be_read_or_computed_from_a_profile(counts):
 
 
 def test_names_are_the_conditions_that_stand_out(five, planted):
-    profile = segment_profile(five.assign(planted[0]), planted[0])
+    profile = segment_profile(five.scores(planted[0]), planted[0])
     names = name_segments(profile, {"falls": {"fi": "Kaatumiset", "sv": "Fallolyckor", "en": "Falls"}})
     assert names["codes"].tolist() == [
         "",
@@ -100,7 +100,7 @@ def test_names_are_the_conditions_that_stand_out(five, planted):
 
 
 def test_a_frozen_model_gives_new_persons_the_same_profile(five, planted, new_persons):
-    was, now = (segment_profile(five.assign(X), X) for X in (planted[0], new_persons[0]))
+    was, now = (segment_profile(five.scores(X), X) for X in (planted[0], new_persons[0]))
     names = [[set(codes.split()) for codes in name_segments(profile)["codes"]] for profile in (was, now)]
     assert names[0] == names[1]
     shares = was["statistic"] == "share"

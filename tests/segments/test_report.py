@@ -28,7 +28,9 @@ def pages(evaluation, tmp_path_factory):
     ("language", "words"),
     [
         ("fi", ["Segmentti on ehdotus, ei päätös", "Ehdotus: yksilöllinen palveluohjaus", "Miten ihmiset siirtyivät"]),
+        ("fi", ["Diabetes: munuaisten toiminta (eGFR) mittaamatta", "Nimetty vastuutyöntekijä"]),
         ("sv", ["Ett segment är ett förslag", "Förslag: individuell servicehandledning", "Luckor i vården"]),
+        ("sv", ["Diabetes: njurfunktion (eGFR) inte mätt", "En namngiven ansvarig"]),
         ("en", ["A segment is a proposal", "Proposal: case management", "What happened in the next year"]),
     ],
 )

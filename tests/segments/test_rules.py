@@ -59,7 +59,7 @@ def test_the_needs_pyramid_and_the_rule_that_fired(values, segment, rule):
 def test_the_second_axis_is_what_client_and_professional_say(n, coping, suuntima, uusimaa):
     X = person(n=n).assign(coping_assessed=np.array([coping], dtype=float))
     for scheme, expected in (("suuntima", suuntima), ("uusimaa_nelikentta", uusimaa)):
-        assert RuleSegmenter(scheme).fit(X).assign(X)["segment"].tolist() == [expected]
+        assert RuleSegmenter(scheme).fit(X).scores(X)["segment"].tolist() == [expected]
 
 
 FOUR_FIELDS = ["suuntima", "uusimaa_nelikentta", "paijat_hame"]
@@ -69,7 +69,7 @@ FOUR_FIELDS = ["suuntima", "uusimaa_nelikentta", "paijat_hame"]
 def test_registers_alone_place_nobody_on_the_second_axis(county, scheme):
     cohort = Population(65).at(county, "2022-01-01")
     X = scheme_features(1095).fit_transform(cohort)
-    found = set(RuleSegmenter(scheme).fit(X).assign(X)["segment"])
+    found = set(RuleSegmenter(scheme).fit(X).scores(X)["segment"])
     axes = scheme_segments(scheme).set_index("segment")
     assert found == {"burden_high", "burden_low"}
     assert (axes.loc[sorted(found), "second_axis"] == "").all()
@@ -109,7 +109,7 @@ def test_a_missing_value_makes_uncertain_only_where_it_could_matter():
     X = pd.concat([person(n=5), person(), person(n=2, stays=1)], ignore_index=True)
     X.loc[0, "in_stay_home_care"] = np.nan  # rule 2 could have held
     X.loc[1, "stay_count_inpatient_unplanned_365d"] = np.nan  # rule 4 fails on the conditions anyway
-    assert RuleSegmenter("needs_pyramid").fit(X).assign(X)["uncertain"].tolist() == [True, False, False]
+    assert RuleSegmenter("needs_pyramid").fit(X).scores(X)["uncertain"].tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_missing_value_makes_uncertain_only_where_it_could_matter():
 )
 def test_frequent_users_are_at_most_the_top_tenth(contacts, n_frequent):
     X = pd.DataFrame({"count_contacts_emergency_365d": contacts, "count_contacts_outpatient_365d": 0.0})
-    found = RuleSegmenter("frequent_users").fit(X).assign(X)["segment"]
+    found = RuleSegmenter("frequent_users").fit(X).scores(X)["segment"]
     assert (found == "frequent_user").sum() == n_frequent
 
 
@@ -127,7 +127,7 @@ def test_the_threshold_of_frequent_users_is_frozen():
     X = pd.DataFrame({"count_contacts_emergency_365d": np.arange(100.0)})
     segmenter = RuleSegmenter("frequent_users").fit(X)
     assert segmenter.thresholds_ == {"count_contacts_*_365d, top 0.1": 90.0}
-    assert (segmenter.assign(X + 50)["segment"] == "frequent_user").sum() == 60
+    assert (segmenter.scores(X + 50)["segment"] == "frequent_user").sum() == 60
 
 
 def test_reasons_are_the_comparisons_of_the_rule():
@@ -168,5 +168,5 @@ def test_a_county_edits_its_own_scheme():
     scheme = load_scheme("needs_pyramid")
     scheme.loc[scheme["order"] == 3, "value"] = 4
     X = person(n=4)
-    assert RuleSegmenter(scheme).fit(X).assign(X)["segment"].tolist() == ["case_management"]
-    assert RuleSegmenter("needs_pyramid").fit(X).assign(X)["segment"].tolist() == ["disease_management"]
+    assert RuleSegmenter(scheme).fit(X).scores(X)["segment"].tolist() == ["case_management"]
+    assert RuleSegmenter("needs_pyramid").fit(X).scores(X)["segment"].tolist() == ["disease_management"]

@@ -1,0 +1,305 @@
+"""`predict` on Spark: a model and tables of any size come in, scores of everybody in the population go out.
+
+The only module that imports pyspark, which comes with ``pip install "servicenee[spark]"``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from servicenee import __version__
+from servicenee._checks import check_count, check_dates
+from servicenee.model import NeedModel
+from servicenee.need.ranks import rounded
+from servicenee.registers import Registers
+from servicenee.registers.findings import Findings
+from servicenee.registers.folders import assembled, frame_of
+from servicenee.registers.parts import Words, with_words
+from servicenee.registers.schema import TABLES
+from servicenee.scoring.portions import score_rows
+from servicenee.tracking import load_model
+
+PERSONS_PER_TASK = 20_000
+_TABLES = ("persons", "events", "stays")
+_ORDER = "_order"
+
+
+def predict(
+    spark,
+    model: NeedModel | str | Path,
+    input: str | Mapping[str, object],
+    index_date=None,
+    output: str | None = None,
+    *,
+    extract_date=None,
+    persons_per_task: int = PERSONS_PER_TASK,
+):
+    """Score everybody in a model's population on an existing Spark, with the same Python path as on one machine.
+
+    Parameters
+    ----------
+    spark : pyspark.sql.SparkSession
+        Spark 3.5 to 4.x, with servicenee installed where its Python runs.
+    model : NeedModel, str or Path
+        The model, its folder, or its address in the registry (``models:/name@alias``).
+    input : str or mapping of str to pyspark DataFrame
+        Tables persons, events and, if there are any, stays and coverage, with the columns of `Registers`; or the
+        address of a folder that holds them as ``persons.parquet``, ... as `write_registers` lays out a whole county.
+    index_date : date, ISO text or list of them, optional
+        By default the extract date.
+    output : str, optional
+        Address ending in ``.parquet`` of the data set to write; an existing one is replaced. A second one,
+        ``NAME.unscored.parquet``, tells who cannot be scored, and why.
+    extract_date : date or ISO text, optional
+        Day on which the extract was taken; needed unless ``registers.json`` of the folder says so.
+    persons_per_task : int, default=20_000
+        At least 10,000: every task starts once, and needs memory for its persons only.
+
+    Returns
+    -------
+    pyspark DataFrame
+        person_id, index_date, then as `NeedModel.predict`: risk, rank, model, version.
+
+    Raises
+    ------
+    ModelError
+        If the model is refused or its validity date is over, or a task finds that the tables lack what it needs.
+
+    Notes
+    -----
+    The three tables are shuffled once, so that all rows of a person meet in one task; there they become `Registers`,
+    which sorts them again, and are scored. Nothing of a person comes to the driver: only code words, areas, coverage
+    and counts do. Ranks are over the whole county, on risks rounded to 12 decimals, ties in order of person. Scores are
+    the same as those of `servicenee.predict`, bit for bit. Dates may be ``date``, ``timestamp_ntz`` (local time) or
+    ``timestamp`` (an instant, taken to Finnish local time). Nanoseconds do not exist in Spark: write Parquet for it in
+    microseconds.
+
+    On Databricks and Microsoft Fabric `spark` is there already; install the wheel on the cluster (``%pip install
+    servicenee`` or a library of the environment), give tables of the catalogue, ``{"persons":
+    spark.table("care.persons"), ...}``, and write to a volume or to the lakehouse (``abfss://`` or ``Files/...``). The
+    stage after the features alone, for a table that holds them already, is ``mlflow.pyfunc.spark_udf``. Tried on local
+    Spark only.
+
+    Examples
+    --------
+    >>> from servicenee.scoring import spark as on_spark  # doctest: +SKIP
+    >>> tables = {name: spark.table(f"care.{name}") for name in ("persons", "events", "stays")}  # doctest: +SKIP
+    >>> on_spark.predict(spark, "models:/need@champion", tables, extract_date="2026-01-01")  # doctest: +SKIP
+    """
+    if output is not None and not str(output).endswith(".parquet"):
+        raise ValueError(f"`output` must end in .parquet; got {output!r}.")
+    check_count("persons_per_task", persons_per_task, minimum=10_000)
+    model = model if isinstance(model, NeedModel) else load_model(model)
+    tables = _tables(spark, input)
+    manifest = _manifest(spark, input, extract_date)
+    dates = (
+        [manifest["extract_date"]]
+        if index_date is None
+        else [str(date) for date in check_dates("index_date", index_date)]
+    )
+    model.check_valid(dates)
+    whole = (_words(tables, manifest["extract_date"]), _coverage(tables), manifest)
+    together = _together(tables, persons_per_task)
+    score = _Task(model, tuple(dates), *whole)
+    found = together.mapInArrow(score, _schema(model, together)).persist()
+    facts = {"servicenee": __version__, "model": model.name, "version": model.version, "index_dates": dates}
+    scores = _ranked(found, json.dumps({**facts, "extract_date": manifest["extract_date"]}))
+    if output is None:
+        return scores
+    unscored = found.filter("reason IS NOT NULL").select("person_id", "index_date", "model", "version", "reason")
+    unscored.write.mode("overwrite").parquet(f"{str(output).removesuffix('.parquet')}.unscored.parquet")
+    scores.write.mode("overwrite").parquet(str(output))
+    found.unpersist()
+    return spark.read.parquet(str(output))
+
+
+# --- on the driver ---------------------------------------------------------------------------------------------------
+
+
+def _tables(spark, given) -> dict:
+    if isinstance(given, Mapping):
+        tables = {name: table for name, table in given.items() if table is not None}
+    else:
+        tables = {name: _parquet(spark, f"{given}/{name}.parquet") for name in (*_TABLES, "coverage")}
+        tables = {name: table for name, table in tables.items() if table is not None}
+    for name in ("persons", "events"):
+        missing = [column for column, what in TABLES[name].items() if what.required]
+        missing = [column for column in missing if name not in tables or column not in tables[name].columns]
+        if missing:
+            raise ValueError(f"`input` must hold the table {name} with {', '.join(missing)}; see Registers.")
+    return tables
+
+
+def _parquet(spark, address: str):
+    from pyspark.errors import AnalysisException
+
+    try:
+        return spark.read.parquet(address)
+    except AnalysisException as error:
+        if "PATH_NOT_FOUND" in str(error):
+            return None
+        raise
+
+
+def _manifest(spark, given, extract_date) -> dict[str, str]:
+    """Extract date and what becomes of repeated events: what is given, else what ``registers.json`` says."""
+    said = {}
+    if not isinstance(given, Mapping):
+        said = json.loads(spark.read.text(f"{given}/registers.json", wholetext=True).first()[0])
+    extract_date = said.get("extract_date") if extract_date is None else extract_date
+    if extract_date is None:
+        raise ValueError("`extract_date` must be given: the day on which the extract was taken.")
+    return {
+        "extract_date": str(check_dates("extract_date", extract_date)[0]),
+        "duplicates": said.get("duplicates", "drop"),
+    }
+
+
+def _words(tables: Mapping, extract_date: str) -> Words:
+    """Code words and areas of the whole, in their normal spelling: what `Registers` makes of one row of each."""
+    nobody = {"person_id": [0], "birth_date": [pd.Timestamp("1900-06-01")], "sex": [""]}
+    day = pd.Timestamp(extract_date) - pd.Timedelta(days=1)
+    frames = {}
+    for name, when in (("events", "time"), ("stays", "start")):
+        texts = [column for column in ("source", "code_system", "code", "kind", "unit") if name in tables]
+        texts = [column for column in texts if column in TABLES[name] and column in tables[name].columns]
+        rows = tables[name].select(texts).distinct().collect() if texts else []
+        needed = [column for column, what in TABLES[name].items() if what.required]
+        frame = pd.DataFrame([tuple(row) for row in rows], columns=texts, dtype=object)
+        frames[name] = frame.assign(person_id=0, **{when: day}).reindex(columns=[*needed, *(set(texts) - set(needed))])
+    registers = Registers(
+        pd.DataFrame(nobody), frames["events"], frames["stays"], extract_date=extract_date, tolerance=1
+    )
+    areas = tables["persons"].select("area").distinct().collect() if "area" in tables["persons"].columns else []
+    levels = {"area": tuple(sorted(str(row[0]) for row in areas if row[0] is not None))} if areas else {}
+    return Words(registers.event_columns.kinds, registers.stay_columns.kinds, levels)
+
+
+def _coverage(tables: Mapping) -> pd.DataFrame:
+    """Coverage of all sources that have rows anywhere, so that a task without rows of one knows of it."""
+    sources = [
+        row[0]
+        for name in ("events", "stays")
+        if name in tables
+        for row in tables[name].select("source").distinct().collect()
+    ]
+    listed = {"source": sorted({str(source) for source in sources if source is not None})}
+    if "coverage" not in tables:
+        return pd.DataFrame(listed)
+    given = pd.DataFrame([row.asDict() for row in tables["coverage"].collect()])
+    for name in ("from", "to"):
+        if name in given:
+            given[name] = pd.to_datetime(given[name]).astype("datetime64[us]")
+    new = [source for source in listed["source"] if source not in set(given["source"])]
+    return pd.concat([given, pd.DataFrame({"source": new})], ignore_index=True) if new else given
+
+
+def _together(tables: Mapping, persons_per_task: int):
+    """Rows of all tables, each table in a column of its own, dealt out so that those of a person are in one task."""
+    from pyspark.sql import functions as F
+
+    parts = []
+    for name in _TABLES:
+        if name in tables:
+            table = tables[name]
+            kind = "bigint" if _holds_whole_numbers(tables["persons"]) else "string"
+            rest = F.struct(*[F.col(f"`{column}`") for column in table.columns if column != "person_id"])
+            parts.append(table.select(F.col("person_id").cast(kind).alias("person_id"), rest.alias(name)))
+    together = parts[0]
+    for part in parts[1:]:
+        together = together.unionByName(part, allowMissingColumns=True)
+    n_tasks = max(1, -(-tables["persons"].count() // persons_per_task))
+    return together.repartition(n_tasks, "person_id")
+
+
+def _holds_whole_numbers(persons) -> bool:
+    return persons.schema["person_id"].dataType.simpleString() in ("tinyint", "smallint", "int", "bigint")
+
+
+def _schema(model: NeedModel, together) -> str:
+    kind = together.schema["person_id"].dataType.simpleString()
+    columns = ["segment string, segment_probability double, uncertain boolean"]
+    if not model.is_segmenter:
+        columns = [f"`{name}` double" for name in model.estimator_.score_names]
+    return ", ".join(
+        [
+            f"person_id {kind}, index_date timestamp_ntz",
+            *columns,
+            f"model string, version string, reason string, {_ORDER} double",
+        ]
+    )
+
+
+def _ranked(found, facts: str):
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    scores = found.filter("reason IS NULL").drop("reason")
+    if "risk" in scores.columns:
+        within = Window.partitionBy("index_date").orderBy(F.col(_ORDER).desc(), "person_id")
+        scores = scores.withColumn("rank", F.row_number().over(within).cast("bigint"))
+    names = [name for name in scores.columns if name not in ("rank", _ORDER)]
+    if "rank" in scores.columns:
+        names.insert(names.index("risk") + 1, "rank")
+    return scores.select(names).withMetadata("model", {"servicenee": facts})
+
+
+# --- in a task -------------------------------------------------------------------------------------------------------
+
+
+class _Task:
+    """What Spark calls with the rows of one task."""
+
+    def __init__(self, model: NeedModel, dates: tuple[str, ...], words: Words, coverage: pd.DataFrame, manifest: dict):
+        self.model, self.dates, self.words, self.coverage, self.manifest = model, dates, words, coverage, manifest
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = list(batches)
+        if not rows:
+            return
+        registers = self._registers(pa.Table.from_batches(rows))
+        del rows
+        with threadpool_limits(1):  # Spark runs a task per core already
+            scores, unscored = score_rows(self.model, registers, list(self.dates))
+        yield from _stacked(scores, unscored, self.model).to_batches()
+
+    def _registers(self, together: pa.Table) -> Registers:
+        findings, tables = Findings(0.01), {}
+        for name in (name for name in _TABLES if name in together.column_names):
+            column = together.column(name)
+            own = together.filter(column.is_valid())
+            table = pa.Table.from_struct_array(own.column(name).combine_chunks())
+            table = table.append_column("person_id", own.column("person_id").combine_chunks())
+            known = {column: what.holds for column, what in TABLES[name].items()}
+            further = dict.fromkeys(column for column in table.column_names if column not in known)
+            wanted = [column for column in table.column_names if column in known or name == "persons"]
+            tables[name] = frame_of(table.select(wanted), name, known | further, None, findings)
+        registers = assembled(tables | {"coverage": self.coverage}, findings, **self.manifest)
+        return with_words(registers, self.words)
+
+
+def _stacked(scores: pa.Table, unscored: pa.Table, model: NeedModel) -> pa.Table:
+    """Scored and unscored rows as one table in the order of `_schema`."""
+    names = [name for name in scores.column_names if name not in ("person_id", "index_date")]
+    order = rounded(scores["risk"].to_numpy()) if "risk" in names else np.zeros(len(scores))
+    scored = {name: scores.column(name) for name in scores.column_names}
+    scored |= _named(model, len(scores)) | {"reason": pa.nulls(len(scores), pa.string()), _ORDER: pa.array(order)}
+    left = {name: unscored.column(name) for name in ("person_id", "index_date")}
+    left |= {name: pa.nulls(len(unscored), scores.schema.field(name).type) for name in names}
+    left |= _named(model, len(unscored)) | {
+        "reason": unscored.column("reason"),
+        _ORDER: pa.nulls(len(unscored), pa.float64()),
+    }
+    return pa.concat_tables([pa.table(scored), pa.table(left)])
+
+
+def _named(model: NeedModel, n_rows: int) -> dict[str, pa.Array]:
+    return {
+        "model": pa.array([model.name] * n_rows, pa.string()),
+        "version": pa.array([model.version] * n_rows, pa.string()),
+    }

@@ -1,0 +1,116 @@
+"""Spark gives the scores of one machine, bit for bit, and brings no person to the driver."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee import Registers, make_registers, predict, write_registers
+from servicenee.exceptions import ModelError
+from servicenee.scoring import spark as on_spark
+
+pytest.importorskip("pyspark", reason="the extra servicenee[spark] is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java"),
+    pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def spark():
+    from pyspark.sql import SparkSession
+
+    options = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+    }
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        session = builder.getOrCreate()
+        yield session
+        session.stop()
+
+
+@pytest.fixture(scope="module")
+def many_tasks():
+    """Tasks of about 200 persons: the public limit would put the small county into one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_spark, "check_count", lambda *_, **__: None)
+        yield {"persons_per_task": 200}
+
+
+def _frame(scores) -> pd.DataFrame:
+    return scores.toPandas().sort_values(["person_id", "index_date"]).set_index(["person_id", "index_date"])
+
+
+def _same(scores, expected: pd.DataFrame) -> None:
+    found = _frame(scores)
+    assert found.columns.tolist() == expected.columns.tolist()
+    assert found.index.get_level_values("person_id").tolist() == expected.index.get_level_values("person_id").tolist()
+    for name in expected.columns:
+        assert np.array_equal(found[name].to_numpy(), expected[name].to_numpy()), name
+
+
+def test_the_scores_are_those_of_one_machine_bit_for_bit(spark, model, kept, scored_county, many_tasks, tmp_path):
+    dates = ["2022-06-01", "2023-06-01"]
+    output = str(tmp_path / "scores.parquet")
+    scores = on_spark.predict(spark, kept.model, str(kept.whole), dates, output, **many_tasks)
+    predict(model, scored_county, index_date=dates, output=tmp_path / "expected.parquet")
+    _same(scores, pd.read_parquet(tmp_path / "expected.parquet"))
+    unscored = _frame(spark.read.parquet(str(tmp_path / "scores.unscored.parquet")))
+    expected = pd.read_parquet(tmp_path / "expected.unscored.parquet")
+    assert unscored["reason"].tolist() == expected["reason"].tolist()
+    facts = json.loads(scores.schema["model"].metadata["servicenee"])
+    assert (facts["model"], facts["index_dates"]) == ("home_care", dates)
+
+
+def test_tables_of_a_catalogue_with_whole_numbers_and_days_as_dates(spark, model, scored_county, many_tasks):
+    number = {person: 1_000 + at for at, person in enumerate(scored_county.persons["person_id"])}
+    tables = {
+        name: getattr(scored_county, name).assign(
+            person_id=lambda table: table["person_id"].map(number).astype("int64")
+        )
+        for name in ("persons", "events", "stays")
+    }
+    numbered = Registers(**tables, coverage=scored_county.coverage, extract_date="2024-01-01")
+    known = {name: table.dropna(axis=1, how="all").sample(frac=1, random_state=0) for name, table in tables.items()}
+    given = {name: spark.createDataFrame(table) for name, table in known.items()}
+    for name in ("start", "end"):
+        given["stays"] = given["stays"].withColumn(name, given["stays"][name].cast("date"))
+    given["coverage"] = spark.createDataFrame(scored_county.coverage)
+    _same(on_spark.predict(spark, model, given, extract_date="2024-01-01", **many_tasks), predict(model, numbered))
+
+
+def test_what_is_missing_is_said_on_the_driver(spark, model, kept):
+    persons = spark.read.parquet(str(kept.whole / "persons.parquet"))
+    with pytest.raises(ValueError, match="`input` must hold the table events with person_id, time"):
+        on_spark.predict(spark, model, {"persons": persons}, extract_date="2024-01-01")
+    with pytest.raises(ValueError, match="`extract_date` must be given"):
+        on_spark.predict(
+            spark, model, {"persons": persons, "events": spark.read.parquet(str(kept.whole / "events.parquet"))}
+        )
+    with pytest.raises(ModelError, match="is valid until 2023-01-01"):
+        on_spark.predict(spark, model.renewed("2023-01-01"), str(kept.whole))
+
+
+def test_an_empty_county_gives_no_rows(spark, model, scored_county, tmp_path):
+    nobody = make_registers(60, random_state=5)
+    write_registers(
+        Registers(
+            nobody.persons.iloc[:0], nobody.events.iloc[:0], coverage=scored_county.coverage, extract_date="2024-01-01"
+        ),
+        tmp_path / "none",
+    )
+    scores = on_spark.predict(spark, model, str(tmp_path / "none"), output=str(tmp_path / "scores.parquet"))
+    assert scores.count() == 0
+    assert scores.columns == ["person_id", "index_date", "risk", "rank", "model", "version"]
