@@ -16,7 +16,7 @@ from servicenee.lists.facts import Person, Sight, care_gaps, data_gaps, plain_fa
 from servicenee.lists.history import place_decisions
 from servicenee.lists.reasons import N_ASKED, Reason, choose_reasons, is_hidden
 from servicenee.lists.report import Report
-from servicenee.lists.rules import as_rules, is_shipped
+from servicenee.lists.rules import as_rules, is_confirmed, is_shipped
 from servicenee.lists.sectors import allowed_sources, check_declared, sources_of
 from servicenee.lists.segmented import segment_columns, segment_words
 from servicenee.lists.select import HELD_OUT, LISTED, REVIEW, choose, find_candidates, mark_listed_before
@@ -202,6 +202,10 @@ def _report(
         sources=looked_at,
         previous_date=last["index_date"].iloc[0] if len(last) else pd.NaT,
         returned=returned,
+        windows=tuple(
+            dict.fromkeys((row["exclusion"], int(row["days"])) for row in table["exclusions"] if row["days"])
+        ),
+        is_confirmed=is_confirmed(table),
     )
 
 

@@ -229,6 +229,20 @@ def test_opting_in_is_said_on_the_cover(listing):
     assert "Hyvinvointialue on päättänyt" in said
 
 
+def test_working_rules_say_that_the_county_has_not_confirmed_them(listing):
+    from servicenee.lists import list_rules
+
+    own = {name: list_rules(name) for name in ("exclusions", "data_gaps")}
+    shipped, half, confirmed = (
+        " ".join(dict(_cover(listing(language="en", rules=rules)))["Time limits"])
+        for rules in (None, {"exclusions": own["exclusions"]}, own)
+    )
+    assert "contacted (183 days)" in shipped
+    for said in (shipped, half):
+        assert "The county has not yet confirmed them" in said
+    assert "The county has confirmed these limits" in confirmed
+
+
 def test_reasons_of_another_model_are_refused(listing, make_model):
     with pytest.raises(ModelError):
         listing(model=make_model(name="other"))
