@@ -87,10 +87,11 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
         then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), found.get(name)
         volume = _volume(feed, index_day, then)
         mark = volume.pop("mark") or _level(then, now, persons)
+        row = {**volume, "rate_then": then, "rate_now": now, "mark": mark}
         if feed is not None and is_today and mark not in (STOPPED, ENDED):
-            mark = STOPPED if _is_silent(registers, feed.day, reference.tails.get(name, np.nan)) else mark
+            row |= _silent_tail(registers, feed.day, reference.tails.get(name, np.nan))
         table, _, source = name.partition(" ")
-        rows.append({"table": table, "source": source, **volume, "rate_then": then, "rate_now": now, "mark": mark})
+        rows.append({"table": table, "source": source} | row)
     return pd.DataFrame(rows, columns=list(VOLUMES))
 
 
@@ -188,11 +189,14 @@ def _lowest(counts: np.ndarray, covered: np.ndarray, apart: int) -> tuple[float,
     return usual, min(limit("volume") * base, base - _SIGMAS * max(np.sqrt(base), spread))
 
 
-def _is_silent(registers: Registers, day: np.ndarray, tail_then: float) -> bool:
-    """Whether the last two weeks before the extract are emptier than late rows explain, judged by those of training."""
+def _silent_tail(registers: Registers, day: np.ndarray, tail_then: float) -> dict:
+    """The last two weeks before the extract, if emptier than late rows explain, judged by those of training."""
     n, usual = rows_in_tail(day, registers.extract_day)
     expected = tail_then * usual
-    return bool(expected >= LEAST_USUAL and n < limit("tail") * expected)
+    lowest = limit("tail") * expected
+    if not (expected >= LEAST_USUAL and n < lowest):
+        return {}
+    return {"window_days": float(TAIL_DAYS), "n": float(n), "usual": expected, "limit": lowest, "mark": STOPPED}
 
 
 def _as_seen(feed: _Feed, index_day: int, window: int) -> tuple[np.ndarray, np.ndarray]:

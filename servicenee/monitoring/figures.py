@@ -95,7 +95,11 @@ def plot_intervals(intervals: pd.DataFrame, *, are_risks: bool = True, language:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1].rstrip(' ,')}…"
+    """A label cut in the middle: its end says which window it is."""
+    if len(label) <= _LONGEST_LABEL:
+        return label
+    head, _, window = label.rpartition(", ")
+    return f"{head[: _LONGEST_LABEL - len(window) - 3].rstrip(' ,')}…, {window}"
 
 
 def _end(value: float, is_risk: bool, language: str) -> str:

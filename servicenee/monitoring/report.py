@@ -20,6 +20,7 @@ from servicenee.texts import LANGUAGES, format_date, format_horizon
 SHARES = ("lowest_risk", "expected_ppv", "expected_sensitivity")
 # The verdict begins with its word, so that the colour of its edge only repeats it.
 _STYLE = """
+dl.tiles div { flex: 1 1 15rem; }
 p.note.well { border-color: #007a55; }
 p.note.look { border-color: #b06a00; }
 p.note.stop { border-color: #b3261e; background: #fdeceb; font-weight: 600; }

@@ -59,6 +59,7 @@ def test_a_source_that_stops_two_weeks_early_stops_the_work(fitted, four_sources
     volumes = run.tables["volumes"].set_index("source")
     assert volumes["mark"].to_dict() == dict.fromkeys(volumes.index, "") | {source: "stopped"}
     assert 15 <= volumes.loc[source, "silent_days"] <= 17
+    assert volumes.loc[source, "n"] < volumes.loc[source, "limit"]
 
 
 def test_by_force_the_same_is_only_to_be_looked_into(fitted, four_sources):
