@@ -10,6 +10,7 @@ from servicenee import Registers, make_registers, read_registers, write_register
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.registers.fingerprint import content_sum
 from servicenee.registers.parts import Words, with_words
+from servicenee.registers.splitting import split_folder
 
 MARKER = "MARKER99"  # stands for a person: must be in no message
 
@@ -60,6 +61,14 @@ def test_parts_of_a_folder_are_those_of_registers_in_memory(county, whole, tmp_p
     for number in range(4):
         part = f"part-{number:05d}"
         _assert_same(read_registers(tmp_path / "prepared" / part), read_registers(tmp_path / "written" / part))
+
+
+def test_parts_as_others_lay_them_out_are_read_together(county, whole, tmp_path):
+    manifest = (whole / "registers.json").read_text()
+    split_folder([whole], tmp_path / "theirs", 3, manifest)
+    _assert_same(read_registers(tmp_path / "theirs"), county)
+    write_registers(tmp_path / "theirs", tmp_path / "ours", partitions=2)
+    _assert_same(read_registers(tmp_path / "ours"), county)
 
 
 def test_a_part_knows_the_words_of_the_whole(county, whole, tmp_path):
