@@ -138,6 +138,21 @@ def test_segment_and_first_step_come_from_tables(listing, make_county, make_scor
     assert listing(segments=segments).rows.loc[0, "segment"] == "S2 (epävarma)"
 
 
+def test_a_segmenter_that_is_handed_over_brings_names_and_first_steps(listing, make_county, make_scores, make_model):
+    from servicenee import RuleSegmenter
+
+    county, segmenter = make_county(), make_model(name="segments")
+    pyramid = RuleSegmenter("needs_pyramid")
+    pyramid.segment_names_ = {"case_management": {"fi": "Palveluohjaus", "sv": "Servicehandledning", "en": "Case"}}
+    segmenter.estimator_ = pyramid
+    segments = make_scores(county, model=segmenter).assign(
+        segment="case_management", segment_probability=1.0, uncertain=False
+    )
+    rows = listing(county, segments=segments, segments_model=segmenter).rows
+    assert rows.loc[0, "segment"] == "Palveluohjaus"
+    assert rows.loc[0, "first_step"] == "Nimetty vastuutyöntekijä ja yhteinen suunnitelma (Palveluohjaaja)"
+
+
 LANGUAGES = ("fi", "sv", "en")
 
 
