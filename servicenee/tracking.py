@@ -368,7 +368,7 @@ def _dataset(model: NeedModel):
 
 
 def _parameters(model: NeedModel) -> dict[str, object]:
-    facts = vars(model.training_) | {"index_dates": ", ".join(model.training_.index_dates)}
+    facts = {name: ", ".join(one) if isinstance(one, tuple) else one for name, one in vars(model.training_).items()}
     groups = {
         "population": vars(model.population),
         "outcome": {} if model.outcome is None else vars(model.outcome),
