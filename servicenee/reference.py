@@ -5,6 +5,7 @@ intervals of at least five persons each, or none, and a code stands here only if
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
@@ -228,6 +229,12 @@ def needed_sources(feature_table: pd.DataFrame, outcome: Outcome | None, registe
     if outcome is not None:
         needed |= set(outcome_sources(registers, outcome.definition))
     return tuple(sorted(needed))
+
+
+def silent_feeds(reference: Reference, n_rows: Mapping[str, int], n_persons: int) -> list[str]:
+    """Tables and sources such as "events emergency" without a row, though so many persons once had ten a year."""
+    expected = {name: rate * n_persons for name, rate in reference.rates.items()}
+    return sorted(name for name, n in expected.items() if n >= LEAST_USUAL and not n_rows.get(name))
 
 
 def check_sources(table: pd.DataFrame, registers: Registers) -> None:

@@ -16,6 +16,7 @@ from servicenee.reference import (
     rows_in_tail,
     rows_of_sources,
     rows_per_person,
+    silent_feeds,
 )
 from servicenee.registers import Registers, weekly_volumes
 from servicenee.registers.tables import FAR_PAST
@@ -92,11 +93,12 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
         for table, source, _, day, seen in rows_of_sources(registers, sources)
     }
     persons = _persons_at(registers, index_day)
+    silent = silent_feeds(reference, {name: len(feed.day) for name, feed in found.items()}, persons)
     rows, is_today = [], index_day > registers.extract_day - TAIL_DAYS
     for name in sorted({*found, *reference.rates}):
         then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), found.get(name)
         volume = _volume(feed, index_day, then)
-        mark = volume.pop("mark") or _level(then, now, persons)
+        mark = STOPPED if name in silent else volume["mark"] or _level(then, now, persons)
         row = {**volume, "rate_then": then, "rate_now": now, "mark": mark}
         if feed is not None and is_today and mark not in (STOPPED, ENDED):
             row |= _silent_tail(registers, feed.day, reference.tails.get(name, np.nan))
@@ -173,7 +175,7 @@ def _volume(feed: _Feed | None, index_day: int, rate_then: float) -> dict:
     """What `feed_volumes` says of one source but its yearly rates."""
     volume = {"window_days": np.nan, "n": 0.0, "usual": np.nan, "limit": np.nan, "silent_days": np.nan}
     if feed is None:
-        return volume | {"mark": STOPPED if rate_then > 0 else FEW}
+        return volume | {"mark": FEW}
     before = feed.day[feed.day < index_day]
     volume["silent_days"] = float(index_day - before[-1]) if len(before) else np.nan
     for window in _WINDOWS:
