@@ -159,6 +159,7 @@ def _compare_with_shadow(arguments: argparse.Namespace, scores) -> None:
     from servicenee.tracking import load_model
 
     challenger = load_model(arguments.shadow)
+    challenger = challenger.renewed(_FAR) if arguments.force else challenger
     LOG.info("scoring in the shadow with %r", challenger)
     table = compare_scores(scores, _score([challenger], arguments), capacity=arguments.capacity)
     _say(f"beside {challenger.name} {challenger.version}:", table.round(4).to_string(index=False, header=False))

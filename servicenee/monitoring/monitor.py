@@ -286,7 +286,8 @@ def _today(model: NeedModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame
         return X, None
     if not len(X):
         return X, pd.DataFrame({name: np.empty(0) for name in model.estimator_.score_names}, index=X.index)
-    return X, model.estimator_.scores(X)
+    scores = model.estimator_.scores(X)
+    return X, scores[np.isfinite(scores).all(axis=1)]  # whom the estimator says nothing of is on no list
 
 
 def _persons(
