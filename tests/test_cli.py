@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 import servicenee
-from servicenee import make_registers, read_registers, write_hilmo
+from servicenee import NeedModel, Population, RuleSegmenter, make_registers, read_registers, save_model, write_hilmo
 from servicenee.cli import main
 from servicenee.lists import read_access_log, read_record
+from servicenee.segments import scheme_features
 
 COMMANDS = ("demo", "check", "prepare", "train", "predict", "lists", "impact", "monitor")
 
@@ -233,6 +234,22 @@ def test_a_list_is_recorded_comes_back_and_the_next_one_knows(demo, tmp_path, ca
     assert main(["lists", model, registers, scores, second, *common]) == 0, "another copy of the same list"
     assert read_record(folder)["list_id"].nunique() == 2, "is recorded once"
     assert read_access_log(folder)["action"].tolist() == ["written"] * 3, "and logged"
+
+
+def test_segments_stand_on_the_list_once_their_model_is_named(demo, tmp_path, capsys):
+    model, registers = str(demo / "model"), str(demo / "registers")
+    pyramid = NeedModel(Population(65), scheme_features(), RuleSegmenter("needs_pyramid"), name="pyramid")
+    save_model(pyramid.fit(read_registers(registers), "2023-01-01"), tmp_path / "pyramid")
+    scores, segments = str(demo / "protected" / "scores.parquet"), str(tmp_path / "segments.parquet")
+    assert main(["predict", str(tmp_path / "pyramid"), registers, segments, "--quiet"]) == 0
+    common = ["--purpose", "client_work", "--language", "en", "--segments", segments, "--quiet"]
+    assert main(["lists", model, registers, scores, str(tmp_path / "list.html"), *common]) == 1
+    assert "`segments_model` must be given" in capsys.readouterr().err
+    common += ["--segments-model", str(tmp_path / "pyramid"), "--legal-basis", "test"]
+    assert main(["lists", model, registers, scores, str(tmp_path / "list.html"), *common]) == 0
+    page = (tmp_path / "list.html").read_text("utf-8")
+    assert "Proposal: case management" in page
+    assert "A named worker and one shared plan (Care coordinator)" in page
 
 
 def test_impact_writes_a_page_and_a_workbook(demo, tmp_path, capsys):

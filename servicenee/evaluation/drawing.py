@@ -37,15 +37,15 @@ def spread(middle: pd.Series, lower: pd.Series, upper: pd.Series) -> np.ndarray:
     return np.nan_to_num(np.maximum(np.vstack([middle - lower, upper - middle]), 0))
 
 
-def percent(axis, other, top: float, language: str) -> None:
-    """Ticks as per cent, with a decimal where the axis is short."""
+def percent(axis, other, top: float, language: str, *, n_ticks: int = 8) -> None:
+    """Ticks as per cent, with a decimal where the axis is short; at most so many steps."""
     from matplotlib.ticker import MaxNLocator
 
     decimals = 0 if top > 0.08 else 1
     for one in (axis, other):
         if one is not None:
             # Steps of 2.5 % would be written as 2 %, 5 %, 8 %.
-            one.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+            one.set_major_locator(MaxNLocator(nbins=n_ticks, steps=[1, 2, 5, 10]))
             one.set_major_formatter(partial(_percent_text, language=language, decimals=decimals))
 
 

@@ -145,7 +145,7 @@ def plot_comparison(comparison: pd.DataFrame, *, language: str = "en"):
     numbers(panels[0].xaxis, language, decimals=2)
     panels[0].set_yticks(range(len(models)), [model_text(name, language) for name in models])
     panels[0].set_ylim(len(models) - 0.4, -0.6)
-    percent(panels[1].xaxis, None, 1.0, language)
+    percent(panels[1].xaxis, None, 1.0, language, n_ticks=4)
     plain(*panels)
     return fig
 

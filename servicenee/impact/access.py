@@ -168,8 +168,8 @@ def waiting_times(
     -------
     DataFrame
         One row per group and day: the columns of `by`, day, n (requests), at_risk, share met with lower and upper,
-        closed_unmet_share, waiting_share (neither). NaN from where fewer than five requests are followed, and on days
-        that would show, less the day before, that 1 to 4 were met, closed or lost to follow-up in between.
+        closed_unmet_share, waiting_share (neither). NaN from where fewer than five requests are followed, and, for
+        each of them, on days that would show, less an earlier day, that 1 to 4 came to it in between.
 
     Examples
     --------
@@ -197,23 +197,30 @@ def waiting_times(
         lower, upper = share_interval(share, error, n)
         # What happens after the last followed request is not known, and a handful of persons would be recognised.
         unknown = small | ((at_risk < 5) & (incidence.met[:, day] + incidence.closed[:, day] < 1 - 1e-9))
-        unknown |= ~safe[:, asked.index(day)]
-        columns = {"at_risk": at_risk, "share": share, "lower": lower, "upper": upper}
-        columns |= {"closed_unmet_share": incidence.closed[:, day]}
-        columns["waiting_share"] = 1 - share - incidence.closed[:, day]
-        hidden = {name: np.where(unknown, np.nan, values) for name, values in columns.items()}
-        parts.append(groups.assign(day=day, n=np.where(small, np.nan, n), **hidden))
+        safe_met, safe_closed, safe_lost = (~unknown & safe[:, asked.index(day), at] for at in range(3))
+        closed, both = incidence.closed[:, day], safe_met & safe_closed
+        columns = {
+            "at_risk": (at_risk, both & safe_lost),
+            "share": (share, safe_met),
+            "lower": (lower, safe_met),
+            "upper": (upper, safe_met),
+            "closed_unmet_share": (closed, safe_closed),
+            "waiting_share": (1 - share - closed, both),
+        }
+        shown = {name: np.where(told, values, np.nan) for name, (values, told) in columns.items()}
+        parts.append(groups.assign(day=day, n=np.where(small, np.nan, n), **shown))
     return pd.concat(parts, ignore_index=True).sort_values([*names, "day"], ignore_index=True, kind="stable")
 
 
 def _safe_days(incidence: Incidence, days: list[int]) -> np.ndarray:
-    """Days of every group on which running shares may be shown; array of shape (n_groups, len(days))."""
+    """Whether the running totals of met, closed and lost may be shown; array of shape (n_groups, len(days), 3)."""
     met, closed = (np.cumsum(n, axis=1) for n in (incidence.n_met, incidence.n_closed))
     ended = incidence.n_met + incidence.n_closed
     lost = incidence.at_risk[:, :1] - incidence.at_risk - met - closed + ended
     totals = np.stack([met, closed, lost], axis=-1)[:, days]
     added = np.diff(totals, axis=1, prepend=0).astype(np.int64)
-    return np.array([shown_steps(one) for one in added]).reshape(len(added), len(days))
+    safe = [[shown_steps(one[:, at, None]) for at in range(3)] for one in added]
+    return np.array(safe, dtype=bool).reshape(len(added), 3, len(days)).transpose(0, 2, 1)
 
 
 def share_interval(share: np.ndarray, error: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

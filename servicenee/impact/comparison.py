@@ -90,6 +90,7 @@ class Comparison:
     def summary(self, language: str = "en") -> str:
         """One paragraph a reader may quote."""
         outcome = name_text(self.outcome, language, self.labels)
+        outcome = f"{outcome[:1].upper()}{outcome[1:]}"
         if not self.has_controls:
             return text("impact.comparison.description", language, outcome=outcome, n=self.n_listed)
         decimals = _decimals(self.upper - self.lower)

@@ -98,7 +98,8 @@ def plot_waiting(curve: pd.DataFrame, *, language: str = "en"):
     if shown.empty:
         return _nothing(fig, language)
     axis, day = fig.subplots(), shown["day"].to_numpy(np.float64)
-    met, closed = 100 * shown["share"], 100 * shown["closed_unmet_share"]
+    # A share that is hidden on a day is drawn as it was when last shown: a handful of requests does not make a step.
+    met, closed = 100 * shown["share"], 100 * curve["closed_unmet_share"].ffill().fillna(0.0)[shown.index]
     layers = (
         ("met", 0 * met, met, BLUE),
         ("closed", met, met + closed, YELLOW),

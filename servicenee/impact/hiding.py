@@ -65,8 +65,10 @@ def persons_behind(amount: np.ndarray, group: np.ndarray, n_groups: int) -> np.n
 def distinct_persons(person: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
     """Number of different persons of every group, who may have several rows."""
     stride = int(person.max(initial=0)) + 1
-    pairs = np.unique(group.astype(np.int64) * stride + person)
-    return np.bincount(pairs // stride, minlength=n_groups)
+    pairs = np.sort(group.astype(np.int64) * stride + person)  # several times faster than np.unique, which hashes
+    first = np.ones(len(pairs), dtype=bool)
+    first[1:] = pairs[1:] != pairs[:-1]
+    return np.bincount(pairs[first] // stride, minlength=n_groups)
 
 
 def shown_steps(counts: np.ndarray) -> np.ndarray:

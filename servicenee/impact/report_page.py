@@ -44,7 +44,7 @@ def impact_page(report: "ImpactReport", language: str) -> str:
         (word("section.access", language), _access(report, drawn, language)),
         (word("section.mix", language), _mix(tables, drawn, language)),
         (word("section.cost", language), _cost(report, language)),
-        (word("section.equity", language), _equity(tables, language)),
+        (word("section.equity", language), _equity(report, language)),
     ]
     if report.comparisons:
         found = [_comparison(one, language) for one in report.comparisons]
@@ -215,7 +215,8 @@ def period_table(rates: pd.DataFrame, language: str) -> Html:
     return table(pd.DataFrame(lines, columns=names), language=language, numbers=names[1:])
 
 
-def _equity(tables: dict, language: str) -> list[str]:
+def _equity(report: "ImpactReport", language: str) -> list[str]:
+    tables = report.tables
     blocks: list[str] = [note(word("note.equity", language))]
     definitions = {row.indicator: row for row in tables["definitions"].itertuples()}
     summary = tables["summary"].set_index("indicator")
@@ -231,7 +232,10 @@ def _equity(tables: dict, language: str) -> list[str]:
         title = word("figure.equity", language, indicator=label_text(definitions[name], language))
         caption = f"{title}. {word('figure.equity.caption', language)}"
         blocks.append(figure(fig, word("alt.equity", language), caption=caption))
-    blocks.append(_clear_gaps(tables, definitions, language))
+    titles = {
+        name: title_text(row, language, example_costs=report.has_example_costs) for name, row in definitions.items()
+    }
+    blocks.append(_clear_gaps(tables["gaps"], definitions, titles, language))
     return blocks
 
 
@@ -240,15 +244,14 @@ def with_bounds(gaps: pd.DataFrame) -> pd.DataFrame:
     return gaps[gaps["value"].notna()].reset_index(drop=True)
 
 
-def _clear_gaps(tables: dict, definitions: dict, language: str) -> Html:
-    clear = tables["gaps"][tables["gaps"]["clear"].astype(bool) & tables["gaps"]["dimension"].ne("age_band")]
+def _clear_gaps(gaps: pd.DataFrame, definitions: dict, titles: dict[str, str], language: str) -> Html:
+    clear = gaps[gaps["clear"].astype(bool) & gaps["dimension"].ne("age_band")]
     lines = []
     for row in clear.itertuples():
-        definition = definitions[row.indicator]
-        decimals = decimals_of(definition)
+        decimals = decimals_of(definitions[row.indicator])
         lines.append(
             (
-                label_text(definition, language),
+                titles[row.indicator],
                 dimension_text(row.dimension, language),
                 group_text(row.dimension, row.group, language),
                 number(row.value, language, decimals),

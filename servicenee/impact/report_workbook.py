@@ -76,7 +76,7 @@ def _sheets(report: "ImpactReport", language: str):
             yield (name, *_guarantee(tables[name], by, language))
     for name in ("mix", "cost"):
         yield (name, *_lines(tables[name], language))
-    yield ("equity", *_equity(tables, language))
+    yield ("equity", *_equity(report, language))
     if report.comparisons:
         yield ("comparisons", *_comparisons(report, language))
     yield ("definitions", *_definitions(tables["definitions"], language))
@@ -160,9 +160,9 @@ def _guarantee(table: pd.DataFrame, by: str, language: str) -> tuple[pd.DataFram
     return _frame(columns, language)
 
 
-def _equity(tables: dict, language: str) -> tuple[pd.DataFrame, list[str]]:
-    gaps = tables["gaps"]
-    labels = {row.indicator: label_text(row, language) for row in tables["definitions"].itertuples()}
+def _equity(report: "ImpactReport", language: str) -> tuple[pd.DataFrame, list[str]]:
+    gaps, rows = report.tables["gaps"], report.tables["definitions"].itertuples()
+    labels = {row.indicator: title_text(row, language, example_costs=report.has_example_costs) for row in rows}
     groups = [group_text(*pair, language) for pair in zip(gaps["dimension"], gaps["group"], strict=True)]
     references = [group_text(*pair, language) for pair in zip(gaps["dimension"], gaps["reference"], strict=True)]
     columns = [

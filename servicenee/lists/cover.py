@@ -96,6 +96,7 @@ def cover_sections(listing: "SegmentList") -> list[tuple[str, list[str]]]:
         "model": [text("lists.cover.model.value", language, model=listing.model, version=listing.version)],
         "capacity": _capacity(listing),
         "counts": _counts(listing),
+        "rules": _rules(listing) if of_persons else [],
         "returned": _returned(listing),
         "intended": [text(f"lists.intended.{name}", language) for name in (purpose, "not_for")],
         "read": [text(f"lists.read.{name}", language) for name in reading],
@@ -123,6 +124,22 @@ def _unchecked(listing: "SegmentList") -> list[str]:
     return [text("lists.cover.unchecked", listing.language, exclusions=labels)]
 
 
+def _rules(listing: "SegmentList") -> list[str]:
+    """For how long a decision or a record keeps somebody off the list, and who has decided so."""
+    language, report = listing.language, listing.report
+    windows = [
+        text("lists.rules.window", language, label=report.exclusions[name][language], n=days)
+        for name, days in report.windows
+    ]
+    said = [text("lists.rules.windows", language, windows="; ".join(windows))] if windows else []
+    return [*said, text(f"lists.rules.{'confirmed' if report.is_confirmed else 'shipped'}", language)]
+
+
+def _counted(name: str, n: int, language: str, **values) -> str:
+    """A sentence with a number, in the singular for one."""
+    return text(f"{name}.one", language, **values) if n == 1 else text(name, language, n=n, **values)
+
+
 def _capacity(listing: "SegmentList") -> list[str]:
     terms, language = listing.terms, listing.language
     by = heading("group", listing.by, language).lower()
@@ -140,7 +157,7 @@ def _capacity(listing: "SegmentList") -> list[str]:
         share = format_number(100 * terms.holdout, language)
         said.append(text("lists.holdout", language, share=share))
     if terms.n_review and listing.purpose == "client_work":
-        said.append(text("lists.review", language, n=terms.n_review))
+        said.append(_counted("lists.review", terms.n_review, language))
     return said
 
 
@@ -150,7 +167,7 @@ def _size(listing: "SegmentList", by: str) -> str:
         share = format_number(100 * listing.terms.capacity, listing.language)
         return text("lists.capacity.share", listing.language, share=share, by=by)
     if len(sizes) == 1:
-        return text("lists.capacity.each", listing.language, n=sizes[0], by=by)
+        return _counted("lists.capacity.each", sizes[0], listing.language, by=by)
     return text("lists.capacity.own", listing.language, by=by)
 
 

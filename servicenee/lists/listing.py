@@ -16,9 +16,9 @@ from servicenee.lists.facts import Person, Sight, care_gaps, data_gaps, plain_fa
 from servicenee.lists.history import place_decisions
 from servicenee.lists.reasons import N_ASKED, Reason, choose_reasons, is_hidden
 from servicenee.lists.report import Report
-from servicenee.lists.rules import as_rules, is_shipped
+from servicenee.lists.rules import as_rules, is_confirmed, is_shipped
 from servicenee.lists.sectors import allowed_sources, check_declared, sources_of
-from servicenee.lists.segmented import segment_columns, segment_words
+from servicenee.lists.segmented import segment_columns, segment_words, with_words_of
 from servicenee.lists.select import HELD_OUT, LISTED, REVIEW, choose, find_candidates, mark_listed_before
 from servicenee.lists.terms import Terms, check_terms
 from servicenee.registers import Registers
@@ -68,7 +68,8 @@ def segment_list(
         segment_probability, uncertain; model and version where `segments_model` is given.
     segments_model : NeedModel, optional
         The model that made the segments. Client work without a legal basis needs it: it tells which records the
-        segments rest on, which the table does not.
+        segments rest on, which the table does not. Its segments keep their names, and those of a shipped scheme get
+        the shipped offers as first steps, unless `rules` give others.
     previous : SegmentList or DataFrame, optional
         The last list, or what `read_record` gives: rows tell what changed since, and whoever was listed stays a
         little longer (see Notes). Lists of other models are left aside.
@@ -148,7 +149,7 @@ def segment_list(
     terms = Terms(purpose, by, capacity, weeks, cut, order, new, n_review, holdout, random_state, legal_basis)
     check_terms(terms, has_segments=segments is not None, has_previous=previous is not None)
     check_choice("language", language, LANGUAGES)
-    table = as_rules(rules)
+    table = with_words_of(as_rules(rules), segments_model)
     candidates = find_candidates(scores, registers, by)
     models = _models(scores, model, segments, segments_model, terms)
     allowed = allowed_sources(models, registers, table, legal_basis, purpose)
@@ -202,6 +203,10 @@ def _report(
         sources=looked_at,
         previous_date=last["index_date"].iloc[0] if len(last) else pd.NaT,
         returned=returned,
+        windows=tuple(
+            dict.fromkeys((row["exclusion"], int(row["days"])) for row in table["exclusions"] if row["days"])
+        ),
+        is_confirmed=is_confirmed(table),
     )
 
 

@@ -10,7 +10,8 @@ class Report:
     """Facts on the making of a list, without a person.
 
     `exclusions` gives the label of each exclusion by language; `unchecked` names those that could not be checked
-    without joining sectors; `returned` counts what came back from earlier lists.
+    without joining sectors; `returned` counts what came back from earlier lists; `windows` gives the exclusions that
+    last for some days, with their days; `is_confirmed` tells whether the county has handed over its own rules for them.
     """
 
     outcomes: dict[str, str]
@@ -21,3 +22,5 @@ class Report:
     sources: tuple[str, ...] = ()
     previous_date: pd.Timestamp = pd.NaT
     returned: dict[str, int] | None = None
+    windows: tuple[tuple[str, int], ...] = ()
+    is_confirmed: bool = False

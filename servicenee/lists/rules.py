@@ -22,6 +22,8 @@ _GIVEN = {
 }
 # Rows that no county may take away: (exclusion, looks_at).
 ALWAYS = (("dead", "persons"), ("moved", "persons"), ("no_risk", "scores"), ("objected", "decisions"))
+# Tables whose windows nobody but the county can decide; the shipped ones are a starting point.
+WORKING_RULES = ("exclusions", "data_gaps")
 LOOKS_AT = ("persons", "scores", "decisions", "outcome", "events", "stays")
 
 
@@ -39,6 +41,11 @@ def list_rules(name: str) -> pd.DataFrame:
     DataFrame of str
         The columns are those of the shipped table; `note` says where a row comes from. An empty `days` means
         without an end.
+
+    Notes
+    -----
+    The windows of exclusions and data gaps are working rules. The cover of a list names them and says that the county
+    has not confirmed them, until both tables are handed back, edited or as they are.
 
     Examples
     --------
@@ -79,6 +86,14 @@ def is_shipped(name: str, rows: list[dict[str, str]]) -> bool:
     """Whether a table holds every row of the shipped one, so that what the texts promise still holds."""
     kept = [tuple(row[column] for column in _TABLES[name]) for row in rows]
     return all(tuple(row[column] for column in _TABLES[name]) in kept for row in _shipped(name))
+
+
+def is_confirmed(tables: Mapping[str, list[dict[str, str]]]) -> bool:
+    """Whether the county has handed over its own tables of exclusions and of data gaps, edited or as they are.
+
+    The shipped ones are the same objects every time; a table that was handed over never is.
+    """
+    return all(tables[name] is not _shipped(name) for name in WORKING_RULES)
 
 
 @cache

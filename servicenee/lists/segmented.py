@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.segments import load_offers
 from servicenee.texts import LANGUAGES
 
 _SEGMENTS = ("segment", "segment_probability", "uncertain")
@@ -44,6 +45,20 @@ def _order(given: pd.Series, named: pd.Series, risk: pd.Series) -> dict[str, int
         means = risk.groupby(named).mean().round(12)
         names = sorted((name for name in means.index if name), key=lambda name: (-means[name], name))
     return {name: at for at, name in enumerate(names)} | {"": len(names)}
+
+
+def with_words_of(rules: dict[str, list[dict[str, str]]], segments_model) -> dict[str, list[dict[str, str]]]:
+    """The tables, with the names that the segmenter carries and the shipped offers where the county gave none."""
+    names = getattr(getattr(segments_model, "estimator_", None), "segment_names_", {})
+    if rules["segment_names"] or not names:
+        return rules
+    scheme = getattr(segments_model.estimator_, "scheme", "")
+    rows = [
+        {"segment": key, "codes": f"{scheme}:{key}" if isinstance(scheme, str) else ""}
+        | {f"name_{spoken}": words.get(spoken, key) for spoken in LANGUAGES}
+        for key, words in names.items()
+    ]
+    return rules | {"segment_names": rows, "offers": rules["offers"] or load_offers().astype(str).to_dict("records")}
 
 
 def segment_words(names: list[dict[str, str]], offers: list[dict[str, str]]) -> dict[str, dict]:

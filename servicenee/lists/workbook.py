@@ -53,6 +53,7 @@ _WIDTHS = {
     "source": 24,
     "list_id": 22,
 }
+_NAMES, _WIDEST_NAME = ("group", "area"), 24
 _NOT_PRINTED = ("source", "list_id")  # every page says where it is from in its banner and footer
 _COVER_WIDTH = 96
 _HEADER_ROW = 1
@@ -64,7 +65,7 @@ _BASE = {"font_name": "Arial", "font_size": 10, "font_color": _INK, "valign": "t
 _CELL = _BASE | {"border": 1, "border_color": _LINE}
 _STYLES = {
     "title": _BASE | {"font_size": 16, "bold": True, "text_wrap": False},
-    "notice": _BASE | {"font_size": 12, "bold": True, "bg_color": _BAND},
+    "notice": _BASE | {"font_size": 12, "bold": True, "bg_color": _BAND, "text_wrap": False},
     "heading": _BASE | {"bold": True},
     "paragraph": _BASE,
     "banner": _BASE | {"bold": True, "text_wrap": False, "valign": "vcenter"},
@@ -140,8 +141,7 @@ def _write_cover(book, styles: dict, listing: "SegmentList") -> None:
     sheet.set_column(1, 1, _COVER_WIDTH)
     sheet.write_string(0, 0, title(listing), styles["title"])
     sheet.set_row(0, 26)
-    sheet.write_string(1, 0, notice(listing), styles["notice"])
-    sheet.write_blank(1, 1, None, styles["notice"])
+    sheet.merge_range(1, 0, 1, 1, notice(listing), styles["notice"])
     row = 3
     for name, lines in cover_sections(listing):
         sheet.write_string(row, 0, name, styles["heading"])
@@ -162,17 +162,18 @@ def _write_rows(
     headings = {name: heading(name, listing.by, listing.language) for name in columns}
     sheet.write_string(0, 0, above, styles["banner"])
     sheet.set_row(0, 20)
+    widths = _widths(rows)
     for at, name in enumerate(columns):
-        sheet.set_column(at, at, _WIDTHS[name])
+        sheet.set_column(at, at, widths[name])
         style = "input_header" if name in INPUTS else "header"
         sheet.write_string(_HEADER_ROW, at, headings[name], styles[style])
-    sheet.set_row(_HEADER_ROW, _height(headings, bold=True))
+    sheet.set_row(_HEADER_ROW, _height(headings, widths, bold=True))
     for row, record in enumerate(rows.to_dict("records"), start=_HEADER_ROW + 1):
         edge = "first_" if record.get("place", record.get("number")) == 1 else ""
         for at, name in enumerate(columns):
             value = str(record[name]) if name == "person_id" else record[name]
             _write_cell(sheet, (row, at), value, styles[edge + _row_style(name)])
-        sheet.set_row(row, _height(record))
+        sheet.set_row(row, _height(record, widths))
     _finish(sheet, listing, columns, len(rows), choices)
 
 
@@ -287,10 +288,19 @@ def _set_up_print(sheet, listing: "SegmentList", *, landscape: bool) -> None:
     sheet.set_footer(f'&L&"Arial"{made} · {format_date(listing.index_date, language)}&R&"Arial"{page}')
 
 
-def _height(record: dict[str, object], *, bold: bool = False) -> float:
+def _widths(rows: pd.DataFrame) -> dict[str, float]:
+    """Widths of the columns, in which no name of an area or a unit is broken within a word."""
+    widths = {name: float(_WIDTHS[name]) for name in rows}
+    for name in [name for name in _NAMES if name in rows]:
+        longest = max((len(word) for value in rows[name] for word in str(value).split()), default=0)
+        widths[name] = float(min(max(widths[name], longest + 1), _WIDEST_NAME))
+    return widths
+
+
+def _height(record: dict[str, object], widths: dict[str, float], *, bold: bool = False) -> float:
     """Height in points of a row that shows all its wrapped text."""
     texts = {name: value for name, value in record.items() if isinstance(value, str)}
-    return _LINE_HEIGHT * max(n_lines(value, _WIDTHS[name], bold=bold) for name, value in texts.items()) + 3
+    return _LINE_HEIGHT * max(n_lines(value, widths[name], bold=bold) for name, value in texts.items()) + 3
 
 
 def _cells(first_row: int, first_column: int, last_row: int, last_column: int) -> str:

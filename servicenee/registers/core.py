@@ -54,7 +54,7 @@ class Registers:
         source, from, to, reporting_lag_days: which days a source's rows cover (`to` is the first day no longer
         covered) and how many days they arrive late. By default every source covers all time to `extract_date`. Sources
         that may tell of the same event can have a `priority`, 1 the most trusted: of events with the same person, day,
-        code system and code, only those of the source that comes first are kept.
+        code system and code, only those of the source that comes first are kept (contacts all stay).
     extract_date : date or ISO text, optional
         Day on which the extract was taken; follow-up covers the days before it. By default the day after the last
         date in the tables, which is right only if something happened on the last day.

@@ -29,7 +29,8 @@ def without_repeats(registers: Registers, sources: Sequence[str]) -> Registers:
     -------
     Registers
         Without events of a source that has the same person, day, code system and code as an event of a source before
-        it in the list. Events that one and the same source repeats are not touched.
+        it in the list. Events that one and the same source repeats are not touched, and contacts all stay: a visit at
+        the hospital and one at the health centre make two on one day.
 
     Raises
     ------

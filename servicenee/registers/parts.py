@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from servicenee.exceptions import RegisterError
 from servicenee.registers.core import Registers
 from servicenee.registers.kinds import sorted_kinds
+from servicenee.registers.placing import first_rows
 from servicenee.registers.reading import to_days
 from servicenee.registers.tables import (
     FAR_FUTURE,
@@ -134,7 +135,7 @@ def share_words(folders: Iterable[Path]) -> None:
         _write_manifest(folder, manifest | {"levels": levels})
 
 
-def read_parts(folders: list[Path], *, with_requests: bool = True, persons: np.ndarray | None = None) -> Registers:
+def read_parts(folders: list[Path], *, persons: np.ndarray | None = None) -> Registers:
     """Registers of one part or of several together; events and requests of these persons only, if any are given.
 
     Raises
@@ -143,7 +144,7 @@ def read_parts(folders: list[Path], *, with_requests: bool = True, persons: np.n
         If a file is missing, cannot be read or was changed since the parts were written, or the parts are of
         different extracts.
     """
-    parts = [_of_persons(_read_part(folder, with_requests), persons) for folder in folders]
+    parts = [_of_persons(_read_part(folder), persons) for folder in folders]
     first = parts[0].manifest
     if (
         any(part.manifest != first for part in parts)
@@ -218,7 +219,7 @@ def _write_manifest(folder: Path, manifest: dict) -> None:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read_part(folder: Path, with_requests: bool) -> _Part:
+def _read_part(folder: Path) -> _Part:
     manifest = _read_manifest(folder)
     for table in manifest["tables"]:
         if not (folder / f"{table}.parquet").is_file():
@@ -229,7 +230,7 @@ def _read_part(folder: Path, with_requests: bool) -> _Part:
     for name, columns in numbers.items():
         if len(columns["kind"]) and int(columns["kind"].max()) >= len(kinds[name]):
             raise _changed(folder / f"{name}.parquet", "kind")
-    requests = _frame(folder / "requests.parquet") if with_requests and "requests" in manifest["tables"] else None
+    requests = _frame(folder / "requests.parquet") if "requests" in manifest["tables"] else None
     return _Part(manifest, persons, numbers, kinds, _frame(folder / "coverage.parquet"), requests)
 
 
@@ -359,17 +360,22 @@ def _merged(parts: list[_Part], table: str, place: list[np.ndarray], n_persons: 
     numbers = []
     for part, positions, new in zip(parts, place, np.split(kind_of, ends[:-1]), strict=True):
         columns = part.numbers[table]
-        same = bool((new == np.arange(len(new))).all()) and columns["kind"].dtype == new.dtype
-        kind = columns["kind"] if same else new[columns["kind"]] if len(new) else columns["kind"].astype(new.dtype)
-        numbers.append(columns | {"person": positions[columns["person"]], "kind": kind})
+        person, kind = _renumbered(columns["person"], positions), _renumbered(columns["kind"], new)
+        numbers.append(columns | {"person": person, "kind": kind})
     if len(parts) == 1:
         columns = numbers[0]
     else:
         columns = {name: np.concatenate([part[name] for part in numbers]) for name in numbers[0]}
         order = np.argsort(columns["person"], kind="stable")
         columns = {name: values[order] for name, values in columns.items()}
-    n_rows = np.bincount(columns.pop("person"), minlength=n_persons)
-    first = np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64)
+    first = first_rows(columns.pop("person"), n_persons)
     lag_days = np.array([lag_of[source] for source in kinds["source"]], dtype=np.int32)
     read_only(first, *columns.values())
     return columns | {"first": first, "kinds": kinds, "lag_days": lag_days}
+
+
+def _renumbered(numbers: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """The new number of each; the same array when all stay as they are."""
+    if numbers.dtype == new.dtype and bool((new == np.arange(len(new))).all()):
+        return numbers
+    return new[numbers] if len(new) else numbers.astype(new.dtype)

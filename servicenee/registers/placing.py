@@ -133,10 +133,11 @@ def told_by_another(
     """Rows with the person, day, code system and code of a row of a source that comes before theirs in priority.
 
     `priority` gives the place of the sources that may tell of the same event, the lowest first; others do not count.
+    Contacts are never the same: a visit at the hospital and one at the health centre make two on one day.
     """
     if len(priority) < 2:
         return np.zeros(0, dtype=np.int64)
-    place = kinds["source"].map(priority).to_numpy(dtype=np.float64)
+    place = kinds["source"].map(priority).where(kinds["code_system"] != "contact").to_numpy(dtype=np.float64)
     what = kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy()
     rows = np.flatnonzero(~np.isnan(place)[kind])
     keys = {"person": person[rows], "day": minute[rows] // MINUTES_PER_DAY, "what": what[kind[rows]]}

@@ -17,6 +17,7 @@ PERSONS_PER_PART = 10_000
 _SPLIT = ("persons", "events", "stays", "requests")
 _ROWS_PER_BATCH = 1 << 19
 _BLOCK_BYTES = 32 << 20
+_SUFFIXES = (".parquet", ".csv")
 
 
 def part_of(ids: np.ndarray, partitions: int) -> np.ndarray:
@@ -26,7 +27,7 @@ def part_of(ids: np.ndarray, partitions: int) -> np.ndarray:
 
 def count_persons(folders: list[Path]) -> int:
     """Rows of the persons tables."""
-    return sum(len(batch) for folder in folders for batch in _batches(_file(folder, "persons"), ["person_id"]))
+    return sum(len(batch) for batch in _persons_batches(folders))
 
 
 def split_folder(folders: list[Path], scratch: Path, partitions: int, manifest: str) -> list[Path]:
@@ -53,35 +54,39 @@ def split_folder(folders: list[Path], scratch: Path, partitions: int, manifest: 
     return parts
 
 
+def _persons_batches(folders: list[Path]) -> Iterator[pa.Table]:
+    for folder in folders:
+        file = _file(folder, "persons")
+        if file is None:
+            raise RegisterError(["persons: there is no file persons.parquet or persons.csv in the folder. Add it."])
+        yield from _batches(file)
+
+
 def _persons(folders: list[Path]) -> pa.Array:
-    found = [
-        _plain(batch.column("person_id")) for folder in folders for batch in _batches(_file(folder, "persons"), None)
-    ]
-    return pc.drop_null(
-        pc.unique(pa.chunked_array([chunk for column in found for chunk in column.chunks], found[0].type))
-    )
+    batches = [batch for batch in _persons_batches(folders) if "person_id" in batch.column_names]
+    if not batches:  # reading the parts tells what is missing
+        return pa.array([], pa.string())
+    found = [_plain(batch.column("person_id")) for batch in batches]
+    chunks = [chunk for column in found for chunk in column.chunks]
+    return pc.drop_null(pc.unique(pa.chunked_array(chunks, found[0].type)))
 
 
 def _split_table(table: str, files: list[Path], parts: list[Path], ids: pa.Array, place: np.ndarray) -> None:
     writers: list[pq.ParquetWriter | None] = [None] * len(parts)
     n_rows, schema = 0, None
     try:
-        for file in files:
-            for batch in _batches(file, None):
-                schema = batch.schema if schema is None else schema
-                part = _parts_of_rows(batch, ids, place, n_rows, len(parts))
-                n_rows += len(batch)
-                order = np.argsort(part, kind="stable")
-                ends = np.cumsum(np.bincount(part, minlength=len(parts)))
-                ordered = batch.take(pa.array(order)).cast(schema)
-                for number, (start, end) in enumerate(zip(np.r_[0, ends[:-1]], ends, strict=True)):
-                    if writers[number] is None:
-                        file_of_part = parts[number] / f"{table}.parquet"
-                        writers[number] = pq.ParquetWriter(file_of_part, schema, compression="lz4")
-                    if end > start:
-                        writers[number].write_table(ordered.slice(start, end - start))
-    except (pa.ArrowException, KeyError) as error:
-        raise RegisterError([f"{file.name}: cannot be read ({type(error).__name__}). Write the file again."]) from None
+        for batch in (batch for file in files for batch in _batches(file)):
+            schema = batch.schema if schema is None else schema
+            part = _parts_of_rows(batch, ids, place, n_rows, len(parts))
+            n_rows += len(batch)
+            ordered = batch.take(pa.array(np.argsort(part, kind="stable"))).cast(schema)
+            ends = np.cumsum(np.bincount(part, minlength=len(parts)))
+            for number, (start, end) in enumerate(zip(np.r_[0, ends[:-1]], ends, strict=True)):
+                if writers[number] is None:
+                    file = parts[number] / f"{table}.parquet"
+                    writers[number] = pq.ParquetWriter(file, schema, compression="lz4")
+                if end > start:
+                    writers[number].write_table(ordered.slice(start, end - start))
     finally:
         for writer in writers:
             if writer is not None:
@@ -89,12 +94,12 @@ def _split_table(table: str, files: list[Path], parts: list[Path], ids: pa.Array
 
 
 def _parts_of_rows(batch: pa.Table, ids: pa.Array, place: np.ndarray, start: int, partitions: int) -> np.ndarray:
-    column = _plain(batch.column("person_id"))
-    if column.type != ids.type:  # reading the parts tells what is wrong with it
-        return (np.arange(len(batch)) + start) % partitions
-    position = pc.index_in(column, value_set=ids).fill_null(-1).to_numpy()
     dealt = (np.arange(len(batch)) + start) % partitions
-    return np.where(position < 0, dealt, place[position]) if len(place) else dealt
+    column = _plain(batch.column("person_id")) if "person_id" in batch.column_names else None
+    if column is None or column.type != ids.type or not len(place):  # reading the parts tells what is wrong with it
+        return dealt
+    position = pc.index_in(column, value_set=ids).fill_null(-1).to_numpy()
+    return np.where(position < 0, dealt, place[position])
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -108,40 +113,33 @@ def _file(folder: Path, table: str) -> Path | None:
     return found[0] if found else None
 
 
-_SUFFIXES = (".parquet", ".csv")
-
-
-def _batches(file: Path, columns: list[str] | None) -> Iterator[pa.Table]:
+def _batches(file: Path) -> Iterator[pa.Table]:
     """Rows of a file, a bounded number at a time; at least one table, which may be empty."""
-    if file.suffix.lower() == ".parquet":
-        yield from _parquet_batches(file, columns)
-        return
+    try:
+        yield from _parquet_batches(file) if file.suffix.lower() == ".parquet" else _text_batches(file)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise RegisterError([f"{file.name}: cannot be read ({type(error).__name__}). Write the file again."]) from None
+
+
+def _text_batches(file: Path) -> Iterator[pa.Table]:
     with file.open(encoding="utf-8-sig") as stream:
         header = stream.readline()
     delimiter = max((",", ";", "\t"), key=header.count)
-    names = pacsv.read_csv(
-        pa.py_buffer(header.encode()), parse_options=pacsv.ParseOptions(delimiter=delimiter)
-    ).column_names
-    options = {
-        "read_options": pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-        "parse_options": pacsv.ParseOptions(delimiter=delimiter, quote_char=False if delimiter == "\t" else '"'),
-        "convert_options": pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            include_columns=columns,
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
-    }
-    with pacsv.open_csv(file, **options) as reader:
+    parse = pacsv.ParseOptions(delimiter=delimiter, quote_char=False if delimiter == "\t" else '"')
+    names = pacsv.read_csv(pa.py_buffer(header.encode()), parse_options=parse).column_names
+    text = dict.fromkeys(names, pa.string())
+    convert = pacsv.ConvertOptions(column_types=text, null_values=[""], strings_can_be_null=True)
+    read = pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
+    with pacsv.open_csv(file, read_options=read, parse_options=parse, convert_options=convert) as reader:
         yield reader.schema.empty_table()
         for batch in reader:
             yield pa.Table.from_batches([batch])
 
 
-def _parquet_batches(file: Path, columns: list[str] | None) -> Iterator[pa.Table]:
+def _parquet_batches(file: Path) -> Iterator[pa.Table]:
     schema = pq.read_schema(file)
     text = [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
     parquet = pq.ParquetFile(file, read_dictionary=text, memory_map=True)
-    yield parquet.schema_arrow.empty_table() if columns is None else parquet.schema_arrow.empty_table().select(columns)
-    for batch in parquet.iter_batches(_ROWS_PER_BATCH, columns=columns, use_threads=False):
+    yield parquet.schema_arrow.empty_table()
+    for batch in parquet.iter_batches(_ROWS_PER_BATCH, use_threads=False):
         yield pa.Table.from_batches([batch])

@@ -70,7 +70,7 @@ def score_rows(
     scores = scores[known]
     if reasons:
         scores = scores.assign(reasons=_reasons(model, registers, scores.index))
-    return _table(scores, registers), _table(unscored, registers)
+    return as_table(scores, registers), as_table(unscored, registers)
 
 
 def write_portion(portion: Portion, folder: Path) -> None:
@@ -84,6 +84,9 @@ def write_portion(portion: Portion, folder: Path) -> None:
             pq.write_table(unscored, partial / f"unscored-{number}.parquet", compression="lz4")
         (partial / _FACTS).write_text(json.dumps(portion.facts), encoding="utf-8")
         os.replace(partial, folder)
+    except OSError:
+        if not folder.is_dir():  # else a worker of a job that was killed has just finished the same part
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -101,7 +104,7 @@ def read_portion(folder: Path) -> Portion:
     return Portion(**tables, facts=facts)
 
 
-def _table(frame: pd.DataFrame, registers: Registers) -> pa.Table:
+def as_table(frame: pd.DataFrame, registers: Registers) -> pa.Table:
     """Columns with a type that does not depend on whether there are rows."""
     ids, dates = (frame.index.get_level_values(name) for name in ("person_id", "index_date"))
     kind = pa.int64() if registers.person_columns.ids.dtype.kind == "i" else pa.string()

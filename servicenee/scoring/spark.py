@@ -4,7 +4,9 @@ The only module that imports pyspark, which comes with ``pip install "servicenee
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,14 @@ from servicenee.registers.findings import Findings
 from servicenee.registers.folders import assembled, frame_of
 from servicenee.registers.parts import Words, with_words
 from servicenee.registers.schema import TABLES
-from servicenee.scoring.portions import score_rows
+from servicenee.scoring.portions import as_table, score_rows
 from servicenee.tracking import load_model
 
 PERSONS_PER_TASK = 20_000
+MIN_PERSONS_PER_TASK = 10_000  # below, starting the tasks costs more than their work
 _TABLES = ("persons", "events", "stays")
 _ORDER = "_order"
+_LABELS = ", status tinyint, time_days double, value double, exposure_days double"
 
 
 def predict(
@@ -93,22 +97,16 @@ def predict(
     """
     if output is not None and not str(output).endswith(".parquet"):
         raise ValueError(f"`output` must end in .parquet; got {output!r}.")
-    check_count("persons_per_task", persons_per_task, minimum=10_000)
+    check_count("persons_per_task", persons_per_task, minimum=MIN_PERSONS_PER_TASK)
     model = model if isinstance(model, NeedModel) else load_model(model)
-    tables = _tables(spark, input)
-    manifest = _manifest(spark, input, extract_date)
-    dates = (
-        [manifest["extract_date"]]
-        if index_date is None
-        else [str(date) for date in check_dates("index_date", index_date)]
-    )
+    whole = _whole(spark, input, extract_date)
+    dates = [whole.manifest["extract_date"]] if index_date is None else _dates(index_date)
     model.check_valid(dates)
-    whole = (_words(tables, manifest["extract_date"]), _coverage(tables), manifest)
-    together = _together(tables, persons_per_task)
-    score = _Task(model, tuple(dates), *whole)
-    found = together.mapInArrow(score, _schema(model, together)).persist()
+    together = _together(whole.tables, persons_per_task)
+    schema = _schema(model, _kind_of_ids(together))
+    found = together.mapInArrow(whole.task(partial(_score, model, dates)), schema).persist()
     facts = {"servicenee": __version__, "model": model.name, "version": model.version, "index_dates": dates}
-    scores = _ranked(found, json.dumps({**facts, "extract_date": manifest["extract_date"]}))
+    scores = _ranked(found, json.dumps({**facts, "extract_date": whole.manifest["extract_date"]}))
     if output is None:
         return scores
     unscored = found.filter("reason IS NOT NULL").select("person_id", "index_date", "model", "version", "reason")
@@ -118,18 +116,103 @@ def predict(
     return spark.read.parquet(str(output))
 
 
+def transform(
+    spark,
+    model: NeedModel,
+    input: str | Mapping[str, object],
+    index_dates,
+    output: str | None = None,
+    *,
+    extract_date=None,
+    persons_per_task: int = PERSONS_PER_TASK,
+):
+    """Build the table that a model learns from: features, and with an outcome the labels, in the way of `predict`.
+
+    Parameters
+    ----------
+    spark, input, output, extract_date, persons_per_task
+        As in `predict`.
+    model : NeedModel
+        Its population, features and outcome count; it need not be fitted.
+    index_dates : date, ISO text or list of them
+
+    Returns
+    -------
+    pyspark DataFrame
+        person_id, index_date; one column per feature; with an outcome status, time_days, value, exposure_days. The
+        strata of censoring (`evaluation.with_strata`) need all rows at once and are not there.
+
+    Examples
+    --------
+    >>> from servicenee.scoring import spark as on_spark  # doctest: +SKIP
+    >>> table = on_spark.transform(spark, model, tables, "2023-01-01", extract_date="2026-01-01")  # doctest: +SKIP
+    >>> rows = table.toPandas().set_index(["person_id", "index_date"]).sort_index()  # doctest: +SKIP
+    """
+    check_count("persons_per_task", persons_per_task, minimum=MIN_PERSONS_PER_TASK)
+    whole = _whole(spark, input, extract_date)
+    together = _together(whole.tables, persons_per_task)
+    names = model.features.describe(whole.sample)["feature"]
+    labels = "" if model.outcome is None else _LABELS
+    columns = ", ".join(f"`{name}` float" for name in names)
+    schema = f"person_id {_kind_of_ids(together)}, index_date timestamp_ntz, {columns}{labels}"
+    table = together.mapInArrow(whole.task(partial(_learning_table, model, _dates(index_dates), list(names))), schema)
+    if output is None:
+        return table
+    table.write.mode("overwrite").parquet(str(output))
+    return spark.read.parquet(str(output))
+
+
 # --- on the driver ---------------------------------------------------------------------------------------------------
 
 
-def _tables(spark, given) -> dict:
+@dataclass(frozen=True)
+class _Whole:
+    """Tables, and what a task must know of the whole: one row of each kind, coverage, areas, extract date."""
+
+    tables: dict
+    sample: Registers
+    words: Words
+    coverage: pd.DataFrame
+    manifest: dict
+
+    def task(self, compute: Callable[[Registers], pa.Table]) -> "_Task":
+        """What Spark calls with the rows of one task."""
+        return _Task(compute, self.words, self.coverage, self.manifest)
+
+
+def _whole(spark, given, extract_date) -> _Whole:
+    said = {}
+    if not isinstance(given, Mapping):
+        said = json.loads(spark.read.text(f"{given}/registers.json", wholetext=True).first()[0])
+    extract_date = said.get("extract_date") if extract_date is None else extract_date
+    if extract_date is None:
+        raise ValueError("`extract_date` must be given: the day on which the extract was taken.")
+    manifest = {"extract_date": _dates(extract_date)[0], "duplicates": said.get("duplicates", "drop")}
+    tables = _tables(spark, given, said.get("tables", ()))
+    coverage = _coverage(tables)
+    sample = _sample(tables, coverage, manifest["extract_date"])
+    areas = tables["persons"].select("area").distinct().collect() if "area" in tables["persons"].columns else []
+    levels = {"area": tuple(sorted(str(row[0]) for row in areas if row[0] is not None))} if areas else {}
+    words = Words(sample.event_columns.kinds, sample.stay_columns.kinds, levels)
+    return _Whole(tables, sample, words, coverage, manifest)
+
+
+def _dates(dates) -> list[str]:
+    return [str(date) for date in check_dates("index_date", dates)]
+
+
+def _tables(spark, given, named: Iterable[str]) -> dict:
     if isinstance(given, Mapping):
         tables = {name: table for name, table in given.items() if table is not None}
     else:
         tables = {name: _parquet(spark, f"{given}/{name}.parquet") for name in (*_TABLES, "coverage")}
         tables = {name: table for name, table in tables.items() if table is not None}
+    absent = [name for name in ("persons", "events", *named) if name not in tables and name != "requests"]
+    if absent:
+        raise ValueError(f"`input` must hold the tables {', '.join(dict.fromkeys(absent))}; they are not there.")
     for name in ("persons", "events"):
-        missing = [column for column, what in TABLES[name].items() if what.required]
-        missing = [column for column in missing if name not in tables or column not in tables[name].columns]
+        required = [column for column, what in TABLES[name].items() if what.required]
+        missing = [column for column in required if column not in tables[name].columns]
         if missing:
             raise ValueError(f"`input` must hold the table {name} with {', '.join(missing)}; see Registers.")
     return tables
@@ -146,38 +229,27 @@ def _parquet(spark, address: str):
         raise
 
 
-def _manifest(spark, given, extract_date) -> dict[str, str]:
-    """Extract date and what becomes of repeated events: what is given, else what ``registers.json`` says."""
-    said = {}
-    if not isinstance(given, Mapping):
-        said = json.loads(spark.read.text(f"{given}/registers.json", wholetext=True).first()[0])
-    extract_date = said.get("extract_date") if extract_date is None else extract_date
-    if extract_date is None:
-        raise ValueError("`extract_date` must be given: the day on which the extract was taken.")
-    return {
-        "extract_date": str(check_dates("extract_date", extract_date)[0]),
-        "duplicates": said.get("duplicates", "drop"),
-    }
-
-
-def _words(tables: Mapping, extract_date: str) -> Words:
-    """Code words and areas of the whole, in their normal spelling: what `Registers` makes of one row of each."""
+def _sample(tables: Mapping, coverage: pd.DataFrame, extract_date: str) -> Registers:
+    """Nobody with one row of each kind: code words in their normal spelling, and nothing of a person."""
     nobody = {"person_id": [0], "birth_date": [pd.Timestamp("1900-06-01")], "sex": [""]}
     day = pd.Timestamp(extract_date) - pd.Timedelta(days=1)
     frames = {}
     for name, when in (("events", "time"), ("stays", "start")):
-        texts = [column for column in ("source", "code_system", "code", "kind", "unit") if name in tables]
-        texts = [column for column in texts if column in TABLES[name] and column in tables[name].columns]
+        known = tables[name].columns if name in tables else []
+        texts = [column for column in ("source", "code_system", "code", "kind", "unit") if column in known]
+        texts = [column for column in texts if column in TABLES[name]]
         rows = tables[name].select(texts).distinct().collect() if texts else []
         needed = [column for column, what in TABLES[name].items() if what.required]
         frame = pd.DataFrame([tuple(row) for row in rows], columns=texts, dtype=object)
         frames[name] = frame.assign(person_id=0, **{when: day}).reindex(columns=[*needed, *(set(texts) - set(needed))])
-    registers = Registers(
-        pd.DataFrame(nobody), frames["events"], frames["stays"], extract_date=extract_date, tolerance=1
+    return Registers(
+        pd.DataFrame(nobody),
+        frames["events"],
+        frames["stays"],
+        coverage=coverage,
+        extract_date=extract_date,
+        tolerance=1,
     )
-    areas = tables["persons"].select("area").distinct().collect() if "area" in tables["persons"].columns else []
-    levels = {"area": tuple(sorted(str(row[0]) for row in areas if row[0] is not None))} if areas else {}
-    return Words(registers.event_columns.kinds, registers.stay_columns.kinds, levels)
 
 
 def _coverage(tables: Mapping) -> pd.DataFrame:
@@ -207,7 +279,7 @@ def _together(tables: Mapping, persons_per_task: int):
     for name in _TABLES:
         if name in tables:
             table = tables[name]
-            kind = "bigint" if _holds_whole_numbers(tables["persons"]) else "string"
+            kind = _kind_of_ids(tables["persons"])
             rest = F.struct(*[F.col(f"`{column}`") for column in table.columns if column != "person_id"])
             parts.append(table.select(F.col("person_id").cast(kind).alias("person_id"), rest.alias(name)))
     together = parts[0]
@@ -217,12 +289,12 @@ def _together(tables: Mapping, persons_per_task: int):
     return together.repartition(n_tasks, "person_id")
 
 
-def _holds_whole_numbers(persons) -> bool:
-    return persons.schema["person_id"].dataType.simpleString() in ("tinyint", "smallint", "int", "bigint")
+def _kind_of_ids(table) -> str:
+    kind = table.schema["person_id"].dataType.simpleString()
+    return "bigint" if kind in ("tinyint", "smallint", "int", "bigint") else "string"
 
 
-def _schema(model: NeedModel, together) -> str:
-    kind = together.schema["person_id"].dataType.simpleString()
+def _schema(model: NeedModel, kind: str) -> str:
     columns = ["segment string, segment_probability double, uncertain boolean"]
     if not model.is_segmenter:
         columns = [f"`{name}` double" for name in model.estimator_.score_names]
@@ -255,8 +327,8 @@ def _ranked(found, facts: str):
 class _Task:
     """What Spark calls with the rows of one task."""
 
-    def __init__(self, model: NeedModel, dates: tuple[str, ...], words: Words, coverage: pd.DataFrame, manifest: dict):
-        self.model, self.dates, self.words, self.coverage, self.manifest = model, dates, words, coverage, manifest
+    def __init__(self, compute, words: Words, coverage: pd.DataFrame, manifest: dict):
+        self.compute, self.words, self.coverage, self.manifest = compute, words, coverage, manifest
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = list(batches)
@@ -265,8 +337,7 @@ class _Task:
         registers = self._registers(pa.Table.from_batches(rows))
         del rows
         with threadpool_limits(1):  # Spark runs a task per core already
-            scores, unscored = score_rows(self.model, registers, list(self.dates))
-        yield from _stacked(scores, unscored, self.model).to_batches()
+            yield from self.compute(registers).to_batches()
 
     def _registers(self, together: pa.Table) -> Registers:
         findings, tables = Findings(0.01), {}
@@ -283,8 +354,18 @@ class _Task:
         return with_words(registers, self.words)
 
 
-def _stacked(scores: pa.Table, unscored: pa.Table, model: NeedModel) -> pa.Table:
-    """Scored and unscored rows as one table in the order of `_schema`."""
+def _learning_table(model: NeedModel, dates: list[str], names: list[str], registers: Registers) -> pa.Table:
+    """Features and labels of one task in the order of the schema."""
+    cohort = model.population.at(registers, dates)
+    X = model.features.transform(cohort)[names]
+    if model.outcome is not None:
+        X = pd.concat([X, model.outcome.label(cohort)], axis=1)
+    return as_table(X, registers)
+
+
+def _score(model: NeedModel, dates: list[str], registers: Registers) -> pa.Table:
+    """Scored and unscored rows of one task as one table in the order of `_schema`."""
+    scores, unscored = score_rows(model, registers, dates)
     names = [name for name in scores.column_names if name not in ("person_id", "index_date")]
     order = rounded(scores["risk"].to_numpy()) if "risk" in names else np.zeros(len(scores))
     scored = {name: scores.column(name) for name in scores.column_names}

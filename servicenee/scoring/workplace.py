@@ -30,20 +30,22 @@ def workplace(output: Path) -> Iterator[Path]:
     """The work folder of an output, locked; what is left in it stays for the next job.
 
     The operating system drops the lock of a job that dies, however it dies, so that a stale one never stands in the
-    way.
+    way. (On Windows there is no lock: do not start two jobs for one file there.)
     """
     folder = output.with_name(f".{output.name}.work")
     with _locked(folder, output):
-        yield folder
+        try:
+            yield folder
+        finally:
+            if all(path.name == _LOCK for path in folder.iterdir()):
+                shutil.rmtree(folder)
 
 
 def empty(folder: Path, keep: Path | None = None) -> None:
-    """Remove what is in the work folder besides the lock and `keep`; the folder too when nothing is kept."""
+    """Remove what is in the work folder besides the lock and `keep`."""
     for path in folder.iterdir():
         if path.name != _LOCK and path != keep:
             shutil.rmtree(path)
-    if keep is None:
-        shutil.rmtree(folder)
 
 
 def key_of(task: Task) -> str:

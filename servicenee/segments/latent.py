@@ -88,18 +88,20 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
     that is new, counts as missing. Counts with a long tail, such as visits, tell better in classes than as they are.
     Age and sex belong into the profile, not into the model. With block weights, log-likelihood and BIC are weighted.
 
-    Starts climb on at most 10,000 persons; the best three are polished on all of them by EM with squared
-    extrapolation. Only distinct rows are counted, in a fixed order and with one thread of linear algebra, so segments
-    depend neither on the order of rows nor on threads. Frailty that runs through all conditions may make two segments
-    of one: look at `segment_stability` and prefer fewer segments where they differ only by level.
+    Every start is the best of as many draws as segments. Starts climb on at most 10,000 persons; the best three are
+    polished on all of them by EM with squared extrapolation. Only distinct rows are counted, in a fixed order and with
+    one thread of linear algebra, so segments depend neither on the order of rows nor on threads. Frailty that runs
+    through all conditions may make two segments of one: look at `segment_stability` and prefer fewer segments where
+    they differ only by level.
 
     A segment describes records, not need; registers do not know how people cope.
 
     References
     ----------
     Goodman LA. Exploratory latent structure analysis using both identifiable and unidentifiable models. Biometrika
-    1974;61:215-231. Varadhan R, Roland C. Simple and globally convergent methods for accelerating the convergence of
-    any EM algorithm. Scand J Stat 2008;35:335-353.
+    1974;61:215-231. Biernacki C, Celeux G, Govaert G. Choosing starting values for the EM algorithm. Comput Stat Data
+    Anal 2003;41:561-575. Varadhan R, Roland C. Simple and globally convergent methods for accelerating the convergence
+    of any EM algorithm. Scand J Stat 2008;35:335-353.
 
     Examples
     --------

@@ -190,10 +190,12 @@ def test_a_running_share_does_not_tell_of_single_days(county):
     registers = registers_of(county)
     options = {"extract_date": "2024-06-01", "days": range(31), "by": "area", "persons": registers.persons}
     table = waiting_times(registers.requests, **options)
-    for _, shown in table[table["share"].notna()].groupby("area"):
-        for name in ("share", "closed_unmet_share"):
+    for name in ("share", "closed_unmet_share"):
+        for _, shown in table[table[name].notna()].groupby("area"):
             steps = np.rint(np.diff(shown[name] * shown["n"], prepend=0)).astype(int)
             assert not [step for step in steps if 1 <= step <= 4]
+    both = table[["share", "closed_unmet_share"]].notna().all(axis=1)
+    assert table.loc[~both, "waiting_share"].isna().all()
 
 
 @few

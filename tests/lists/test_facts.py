@@ -138,6 +138,21 @@ def test_segment_and_first_step_come_from_tables(listing, make_county, make_scor
     assert listing(segments=segments).rows.loc[0, "segment"] == "S2 (epävarma)"
 
 
+def test_a_segmenter_that_is_handed_over_brings_names_and_first_steps(listing, make_county, make_scores, make_model):
+    from servicenee import RuleSegmenter
+
+    county, segmenter = make_county(), make_model(name="segments")
+    pyramid = RuleSegmenter("needs_pyramid")
+    pyramid.segment_names_ = {"case_management": {"fi": "Palveluohjaus", "sv": "Servicehandledning", "en": "Case"}}
+    segmenter.estimator_ = pyramid
+    segments = make_scores(county, model=segmenter).assign(
+        segment="case_management", segment_probability=1.0, uncertain=False
+    )
+    rows = listing(county, segments=segments, segments_model=segmenter).rows
+    assert rows.loc[0, "segment"] == "Palveluohjaus"
+    assert rows.loc[0, "first_step"] == "Nimetty vastuutyöntekijä ja yhteinen suunnitelma (Palveluohjaaja)"
+
+
 LANGUAGES = ("fi", "sv", "en")
 
 
@@ -227,6 +242,20 @@ def test_opting_in_is_said_on_the_cover(listing):
     said = str(_cover(listing(rules={"hidden_reasons": kept})))
     assert "ei koskaan näytetä perusteina" not in said
     assert "Hyvinvointialue on päättänyt" in said
+
+
+def test_working_rules_say_that_the_county_has_not_confirmed_them(listing):
+    from servicenee.lists import list_rules
+
+    own = {name: list_rules(name) for name in ("exclusions", "data_gaps")}
+    shipped, half, confirmed = (
+        " ".join(dict(_cover(listing(language="en", rules=rules)))["Time limits"])
+        for rules in (None, {"exclusions": own["exclusions"]}, own)
+    )
+    assert "contacted (183 days)" in shipped
+    for said in (shipped, half):
+        assert "The county has not yet confirmed them" in said
+    assert "The county has confirmed these limits" in confirmed
 
 
 def test_reasons_of_another_model_are_refused(listing, make_model):

@@ -302,6 +302,21 @@ def test_residences_give_area_and_time_in_it(deliver):
     assert _days(persons["registered_to"]) == ["2020-07-01", None, None]
 
 
+def test_a_diagnosis_that_two_registers_tell_counts_once_where_the_coverage_gives_them_an_order(deliver):
+    tables = {
+        "hilmo": "HILMO_ID;TNRO;PALA;YHTEYSTAPA;TUPVA;LPVM;PDG\n1;1;92;R10;1.6.2020;1.6.2020;I50.0",
+        "avohilmo": "AVOHILMO_ID;TNRO;KAYNTI_ALKOI;KAYNTI_PALVELUMUOTO;KAYNTI_YHTEYSTAPA\n1;1;1.6.2020 15:00;T11;R10",
+        "avohilmo_icd10": "AVOHILMO_ID;TNRO;ICD10\n1;1;i500",
+    }
+    told_twice = deliver(**tables).events
+    order = "LAHDE;ETUSIJA\noutpatient;1\nprimary_care;2"
+    once = deliver(kattavuus=order, **tables)
+    sources = [events.loc[events["code"] == "I500", "source"].tolist() for events in (told_twice, once.events)]
+    assert sources == [["outpatient", "primary_care"], ["outpatient"]]
+    assert once.account.set_index("table").loc["events", "set_aside"] == 1
+    assert (once.events["code"] == "visit").sum() == 2
+
+
 # What is refused -----------------------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,7 @@ def test_a_source_without_a_single_row_is_told(model, scored_county):
     registers = Registers(scored_county.persons, events, scored_county.stays, **others)
     features = model.features.without("diagnoses")  # whose codes would be missed
     model = NeedModel(model.population, features, NeedClassifier(random_state=0), model.outcome)
-    model = model.fit(scored_county, "2021-06-01")
+    model = model.fit(scored_county, ["2020-06-01", "2021-06-01"])
     with pytest.warns(ServiceneeWarning, match=r"1 sources .* have no row in these registers: primary_care\."):
         predict(model, registers)
 

@@ -55,7 +55,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_half_one(model, county,
     monkeypatch.setattr(pq, "write_table", fail)
     with pytest.raises(OSError, match="disk full"):
         predict(model, county, output=file)
-    assert sorted(os.listdir(tmp_path)) == [".scores.parquet.work", "scores.parquet", "scores.unscored.parquet"]
+    assert sorted(os.listdir(tmp_path)) == ["scores.parquet", "scores.unscored.parquet"]
     assert file.read_bytes() == before
 
 

@@ -45,7 +45,7 @@ def spark():
 def many_tasks():
     """Tasks of about 200 persons: the public limit would put the small county into one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(on_spark, "check_count", lambda *_, **__: None)
+        patch.setattr(on_spark, "MIN_PERSONS_PER_TASK", 100)
         yield {"persons_per_task": 200}
 
 
@@ -53,12 +53,16 @@ def _frame(scores) -> pd.DataFrame:
     return scores.toPandas().sort_values(["person_id", "index_date"]).set_index(["person_id", "index_date"])
 
 
+def _equal(left: np.ndarray, right: np.ndarray) -> bool:
+    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+
+
 def _same(scores, expected: pd.DataFrame) -> None:
     found = _frame(scores)
     assert found.columns.tolist() == expected.columns.tolist()
     assert found.index.get_level_values("person_id").tolist() == expected.index.get_level_values("person_id").tolist()
     for name in expected.columns:
-        assert np.array_equal(found[name].to_numpy(), expected[name].to_numpy()), name
+        assert _equal(found[name].to_numpy(), expected[name].to_numpy()), name
 
 
 def test_the_scores_are_those_of_one_machine_bit_for_bit(spark, model, kept, scored_county, many_tasks, tmp_path):
@@ -91,10 +95,23 @@ def test_tables_of_a_catalogue_with_whole_numbers_and_days_as_dates(spark, model
     _same(on_spark.predict(spark, model, given, extract_date="2024-01-01", **many_tasks), predict(model, numbered))
 
 
-def test_what_is_missing_is_said_on_the_driver(spark, model, kept):
+def test_what_a_model_learns_from_is_what_it_is_on_one_machine(spark, second_model, kept, scored_county, many_tasks):
+    dates = ["2021-06-01", "2022-06-01"]
+    cohort = second_model.population.at(scored_county, dates)
+    expected = pd.concat([second_model.features.transform(cohort), second_model.outcome.label(cohort)], axis=1)
+    _same(on_spark.transform(spark, second_model, str(kept.whole), dates, **many_tasks), expected)
+
+
+def test_what_is_missing_is_said_on_the_driver(spark, model, kept, tmp_path):
     persons = spark.read.parquet(str(kept.whole / "persons.parquet"))
-    with pytest.raises(ValueError, match="`input` must hold the table events with person_id, time"):
+    with pytest.raises(ValueError, match="`input` must hold the tables events; they are not there"):
         on_spark.predict(spark, model, {"persons": persons}, extract_date="2024-01-01")
+    with pytest.raises(ValueError, match="`input` must hold the table events with time, source, code_system, code"):
+        on_spark.predict(spark, model, {"persons": persons, "events": persons}, extract_date="2024-01-01")
+    shutil.copytree(kept.whole, tmp_path / "whole")
+    (tmp_path / "whole" / "stays.parquet").unlink()
+    with pytest.raises(ValueError, match="`input` must hold the tables stays; they are not there"):
+        on_spark.predict(spark, model, str(tmp_path / "whole"))
     with pytest.raises(ValueError, match="`extract_date` must be given"):
         on_spark.predict(
             spark, model, {"persons": persons, "events": spark.read.parquet(str(kept.whole / "events.parquet"))}

@@ -46,9 +46,7 @@ def test_auto_finds_five_by_bic_and_reports_the_stability_of_each(planted):
     assert segmenter.stability_["jaccard"].between(0.6, 1).all()
     found = segmenter.selection_.set_index("n_segments")["loglik"]
     for n_segments, loglik in STEPMIX.items():
-        # Within 0.01 %; with more classes than there are, the many summits are missed by a little more.
-        missed = 1e-4 if n_segments <= 6 else 2e-4
-        assert found[n_segments] >= loglik - abs(loglik) * missed
+        assert found[n_segments] >= loglik - abs(loglik) * 1e-4
 
 
 @pytest.mark.slow

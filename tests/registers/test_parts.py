@@ -1,0 +1,149 @@
+"""A folder of any size becomes parts, one in memory at a time, and the parts together are the whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from servicenee import Registers, make_registers, read_registers, write_registers
+from servicenee.exceptions import ServiceneeWarning
+from servicenee.registers.fingerprint import content_sum
+from servicenee.registers.parts import Words, with_words
+from servicenee.registers.splitting import split_folder
+
+MARKER = "MARKER99"  # stands for a person: must be in no message
+
+
+@pytest.fixture(scope="module")
+def county() -> Registers:
+    return make_registers(150, random_state=3)
+
+
+@pytest.fixture(scope="module")
+def whole(county, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("registers") / "whole"
+    write_registers(county, folder)
+    return folder
+
+
+def _assert_same(left: Registers, right: Registers) -> None:
+    for table in ("persons", "events", "stays", "coverage"):
+        pd.testing.assert_frame_equal(getattr(left, table), getattr(right, table), check_exact=True)
+    for columns in ("event_columns", "stay_columns"):
+        pd.testing.assert_frame_equal(getattr(left, columns).kinds, getattr(right, columns).kinds)
+        assert getattr(left, columns).kind.dtype == getattr(right, columns).kind.dtype
+    assert left.extract_date == right.extract_date
+
+
+def _numbered(county: Registers) -> Registers:
+    """The county with whole numbers for ids, of which a few are large."""
+    ids = county.persons["person_id"].tolist()
+    number = {person: at * at * 1_000_003 for at, person in enumerate(ids)}
+    tables = {
+        name: getattr(county, name).assign(person_id=lambda table: table["person_id"].map(number).astype("int64"))
+        for name in ("persons", "events", "stays")
+    }
+    return Registers(**tables, coverage=county.coverage, extract_date=county.extract_date)
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+@pytest.mark.parametrize("ids", ["text", "numbers"])
+def test_a_folder_in_parts_holds_what_reading_it_as_a_whole_gives(county, tmp_path, format, ids):
+    write_registers(county if ids == "text" else _numbered(county), tmp_path / "whole", format=format)
+    write_registers(tmp_path / "whole", tmp_path / "parts", partitions=3)
+    _assert_same(read_registers(tmp_path / "whole"), read_registers(tmp_path / "parts"))
+
+
+def test_parts_of_a_folder_are_those_of_registers_in_memory(county, whole, tmp_path):
+    write_registers(whole, tmp_path / "prepared", partitions=4)
+    write_registers(county, tmp_path / "written", partitions=4)
+    for number in range(4):
+        part = f"part-{number:05d}"
+        _assert_same(read_registers(tmp_path / "prepared" / part), read_registers(tmp_path / "written" / part))
+
+
+def test_parts_as_others_lay_them_out_are_read_together(county, whole, tmp_path):
+    manifest = (whole / "registers.json").read_text()
+    split_folder([whole], tmp_path / "theirs", 3, manifest)
+    _assert_same(read_registers(tmp_path / "theirs"), county)
+    write_registers(tmp_path / "theirs", tmp_path / "ours", partitions=2)
+    _assert_same(read_registers(tmp_path / "ours"), county)
+
+
+def test_a_part_knows_the_words_of_the_whole(county, whole, tmp_path):
+    write_registers(whole, tmp_path / "parts", partitions=20)
+    part = read_registers(tmp_path / "parts" / "part-00000")
+    assert len(np.unique(part.event_columns.kind)) < len(part.event_columns.kinds)
+    pd.testing.assert_frame_equal(part.event_columns.kinds, county.event_columns.kinds)
+    assert part.person_columns.extra["area"].levels == county.person_columns.extra["area"].levels
+    pd.testing.assert_frame_equal(part.coverage, county.coverage)
+
+
+def test_registers_of_some_persons_are_given_the_words_of_the_whole(county):
+    some = county.persons["person_id"].head(5)
+    tables = {name: getattr(county, name) for name in ("persons", "events", "stays")}
+    few = {name: table[table["person_id"].isin(some)] for name, table in tables.items()}
+    registers = Registers(**few, coverage=county.coverage, extract_date=county.extract_date)
+    areas = {"area": county.person_columns.extra["area"].levels}
+    renamed = with_words(registers, Words(county.event_columns.kinds, county.stay_columns.kinds, areas))
+    pd.testing.assert_frame_equal(renamed.event_columns.kinds, county.event_columns.kinds)
+    for table in ("persons", "events", "stays"):
+        pd.testing.assert_frame_equal(getattr(renamed, table), getattr(registers, table))
+
+
+def test_there_is_a_part_for_every_10_000_persons(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr("servicenee.registers.files.PERSONS_PER_PART", 70)
+    write_registers(whole, tmp_path / "parts")
+    assert sorted(part.name for part in (tmp_path / "parts").iterdir()) == ["part-00000", "part-00001", "part-00002"]
+
+
+def test_rows_of_nobody_are_set_aside_and_counted(county, tmp_path):
+    write_registers(county, tmp_path / "whole")
+    strangers = county.events.iloc[:40].assign(person_id=[f"{MARKER}{number}" for number in range(40)])
+    pd.concat([county.events, strangers]).to_parquet(tmp_path / "whole" / "events.parquet")
+    with pytest.warns(ServiceneeWarning, match=r"^rows were set aside: 40 of events\.person_id: not among") as told:
+        write_registers(tmp_path / "whole", tmp_path / "parts", partitions=4)
+    assert MARKER not in str(told[0].message)
+    assert len(read_registers(tmp_path / "parts").event_columns) == len(county.event_columns)
+
+
+def test_a_folder_without_an_extract_date_needs_one(county, tmp_path):
+    write_registers(county, tmp_path / "whole")
+    (tmp_path / "whole" / "registers.json").unlink()
+    with pytest.raises(ValueError, match=r"`extract_date` must be given for a folder without registers\.json"):
+        write_registers(tmp_path / "whole", tmp_path / "parts")
+    write_registers(tmp_path / "whole", tmp_path / "parts", partitions=2, extract_date="2024-01-01")
+    assert read_registers(tmp_path / "parts").extract_date == pd.Timestamp("2024-01-01")
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+@pytest.mark.parametrize("damaged", ["persons", "events", "stays"])
+def test_a_folder_that_cannot_be_read_leaves_the_old_parts(county, damaged, tmp_path):
+    write_registers(county, tmp_path / "parts", partitions=2)
+    before = _bytes(tmp_path / "parts")
+    write_registers(county, tmp_path / "whole")
+    file = tmp_path / "whole" / f"{damaged}.parquet"
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(ValueError, match=rf"{damaged}\.parquet: cannot be read"):
+        write_registers(tmp_path / "whole", tmp_path / "parts", partitions=2)
+    assert _bytes(tmp_path / "parts") == before
+    assert not (tmp_path / ".parts.partial").exists()
+
+
+def test_parts_are_parquet(county, tmp_path):
+    with pytest.raises(ValueError, match='`format` must be "parquet" for parts'):
+        write_registers(county, tmp_path / "parts", partitions=2, format="csv")
+
+
+def test_the_fingerprint_of_the_content_is_the_sum_of_those_of_the_parts(county, tmp_path):
+    write_registers(county, tmp_path / "parts", partitions=3)
+    of_parts = [content_sum(read_registers(part)) for part in (tmp_path / "parts").iterdir()]
+    assert sum(of_parts) % 2**64 == content_sum(county)
+    moved = county.events
+    moved.loc[7, "time"] += pd.Timedelta(minutes=1)
+    other = Registers(county.persons, moved, county.stays, coverage=county.coverage, extract_date=county.extract_date)
+    assert content_sum(other) != content_sum(county)
