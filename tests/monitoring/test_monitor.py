@@ -22,6 +22,7 @@ from servicenee import (
 from servicenee.evaluation import observed_expected
 from servicenee.exceptions import ModelError
 from servicenee.monitoring import monitor_limits
+from servicenee.monitoring.findings import find
 from tests.monitoring.conftest import rebuilt, stopped
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -171,6 +172,19 @@ def test_no_outcomes_are_compared_before_the_windows_of_training_have_ended(fitt
     assert "known_auc" not in json.loads(run.to_json())
 
 
+@pytest.mark.parametrize(
+    ("value", "lower", "upper", "is_found"),
+    [(0.5, 0.4, 0.6, True), (1.3, 1.1, 1.5, True), (0.5, 0.2, 1.1, False), (0.95, 0.92, 0.98, False)],
+    ids=["too few", "too many", "by chance", "too little to matter"],
+)
+def test_observed_to_expected_is_a_finding_beyond_chance_and_beyond_a_tenth(today, value, lower, upper, is_found):
+    observed = today.tables["observed"].set_index("metric")
+    observed.loc["observed_expected", ["value", "lower", "upper"]] = value, lower, upper
+    findings = find(today.tables | {"observed": observed.reset_index()}, None)
+    assert ("observed_expected" in set(findings["finding"])) == is_found
+
+
+@pytest.mark.slow
 def test_half_the_expected_events_are_a_finding(fitted, four_sources):
     events = four_sources.events
     lost = (events["source"] == "emergency") & (events["time"] >= "2022-12-25") & (np.arange(len(events)) % 3 > 0)
@@ -232,6 +246,7 @@ def test_by_force_an_expired_model_is_looked_at_and_then_renewed(fitted, four_so
 # --- other estimators ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [DemandRegressor(random_state=0), RiskCurve((90, 365), random_state=0)])
 def test_amounts_and_curves_are_monitored_too(four_sources, estimator, tmp_path):
     outcome = Outcome("emergency_visits" if isinstance(estimator, DemandRegressor) else "emergency_visit")
