@@ -124,8 +124,8 @@ def care_guarantee(
     --------
     >>> import pandas as pd
     >>> from servicenee.impact import care_guarantee
-    >>> requests = pd.DataFrame({"person_id": range(10), "requested": pd.to_datetime(["2025-01-01"] * 10),
-    ...                          "met": pd.to_datetime(["2025-01-05"] * 6 + ["2025-01-20"] * 2 + [None] * 2)})
+    >>> requests = pd.DataFrame({"person_id": range(50), "requested": pd.to_datetime(["2025-01-01"] * 50),
+    ...                          "met": pd.to_datetime(["2025-01-05"] * 30 + ["2025-01-20"] * 10 + [None] * 10)})
     >>> table = care_guarantee(requests, limit_days=7, extract_date="2025-02-01")
     >>> float(table["share"].iloc[0]), float(table["realised_visits_share"].iloc[0])
     (0.6, 0.75)
