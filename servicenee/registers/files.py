@@ -288,7 +288,7 @@ def _prepare(root: Path, folder: Path, partitions: int | None, extract_date) -> 
         partitions = max(1, -(-count_persons(roots) // PERSONS_PER_PART))
     scratch, found = folder / "scratch", []
     LOG.info("dealing the rows out to %d parts", partitions)
-    parts = split_folder(roots, scratch, partitions, json.dumps(manifest))
+    parts = split_folder(roots, scratch, partitions, manifest)
     for number, part in enumerate(parts):
         registers = read_registers(part)
         shutil.rmtree(part)

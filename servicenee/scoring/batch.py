@@ -148,6 +148,8 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         LOG.info("%d of %d parts are there from before", len(parts) - len(waiting), len(parts))
     jobs = (joblib.delayed(_attempt)(name, part, task, kept[name]) for name, part in waiting)
     done, failures, start = {}, {}, time.monotonic()
+    # One part alone stays here: registers in memory would be copied to another process for nothing.
+    n_jobs = n_jobs if len(waiting) > 1 else 1
     for name, result in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
         if isinstance(result, Exception):
             failures[name] = result

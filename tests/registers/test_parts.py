@@ -1,5 +1,6 @@
 """A folder of any size becomes parts, one in memory at a time, and the parts together are the whole."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_parts_of_a_folder_are_those_of_registers_in_memory(county, whole, tmp_p
 
 
 def test_parts_as_others_lay_them_out_are_read_together(county, whole, tmp_path):
-    manifest = (whole / "registers.json").read_text()
+    manifest = json.loads((whole / "registers.json").read_text())
     split_folder([whole], tmp_path / "theirs", 3, manifest)
     _assert_same(read_registers(tmp_path / "theirs"), county)
     write_registers(tmp_path / "theirs", tmp_path / "ours", partitions=2)
@@ -119,6 +120,21 @@ def test_a_folder_without_an_extract_date_needs_one(county, tmp_path):
 
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_what_a_column_holds_is_decided_by_all_parts(tmp_path):
+    """In text files: ids are whole numbers if all are, and a column of which some values are numbers is text."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    rows = [f"{person},1940-05-01,female,{team}" for person, team in enumerate(["1", "2", "3", "B", "5", "6"])]
+    (folder / "persons.csv").write_text("\n".join(["person_id,birth_date,sex,team", *rows, ""]))
+    events = [f"{person},2023-03-01,emergency,contact,visit" for person in range(6)]
+    (folder / "events.csv").write_text("\n".join(["person_id,time,source,code_system,code", *events, ""]))
+    write_registers(folder, tmp_path / "parts", partitions=3, extract_date="2024-01-01")
+    registers = read_registers(tmp_path / "parts")
+    assert registers.persons["person_id"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert registers.persons["team"].tolist() == ["1", "2", "3", "B", "5", "6"]
+    _assert_same(registers, read_registers(folder, extract_date="2024-01-01"))
 
 
 @pytest.mark.parametrize("damaged", ["persons", "events", "stays"])
