@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from servicenee import __version__
 from servicenee._checks import check_dates, name_some
@@ -87,8 +86,8 @@ def predict(
     A job that is interrupted, even by force, goes on where it was: parts that are finished wait in a folder
     ``.NAME.work`` beside `output` until it is complete. Change a model, an index date or a part, and what depends on it
     is computed anew. A model that holds code of your own (a builder, an estimator, a function) is scored from the start
-    each time, for a change in that code cannot be seen. Scores are personal data: keep the file in the protected folder. Progress goes to the logger
-    "servicenee" at level INFO.
+    each time, for a change in that code would not be seen. Scores are personal data: keep the file in the protected
+    folder. Progress goes to the logger "servicenee" at level INFO.
 
     Examples
     --------

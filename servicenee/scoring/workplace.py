@@ -10,7 +10,6 @@ import shutil
 import socket
 import sys
 import tempfile
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +109,7 @@ def write_together(tables: dict[Path, pa.Table]) -> None:
             partial.unlink(missing_ok=True)
 
 
-class _Callers(pickle.Pickler):
+class _Packages(pickle.Pickler):
     """Looks at all that an object holds; `found` names the packages of its classes and functions."""
 
     def __init__(self):
@@ -119,13 +118,13 @@ class _Callers(pickle.Pickler):
 
     def reducer_override(self, held):
         """Note the package; pickle as usual."""
-        named = held if isinstance(held, type | types.FunctionType) else type(held)
-        self.found.add(named.__module__.partition(".")[0])
+        named = held if hasattr(held, "__qualname__") else type(held)  # a class or function has one, an object has not
+        self.found.add(str(named.__module__).partition(".")[0])
         return NotImplemented
 
 
 def _holds_other_code(model: NeedModel) -> bool:
-    callers = _Callers()
+    callers = _Packages()
     try:
         callers.dump(vars(model))
     except (pickle.PicklingError, AttributeError, TypeError):  # such as a lambda

@@ -244,7 +244,7 @@ def test_a_column_of_persons_of_another_type_is_named_without_its_values(column,
 def test_a_text_that_the_whole_does_not_know_is_not_taken_for_missing(parts):
     file = parts / "part-00002" / "persons.parquet"
     pd.read_parquet(file).assign(sex="MARKER99").to_parquet(file)
-    with pytest.raises(RegisterError, match="sex holds texts that registers.json does not name") as told:
+    with pytest.raises(RegisterError, match=r"sex holds texts that registers\.json does not name") as told:
         read_registers(parts)
     assert "MARKER99" not in str(told.value)
 
