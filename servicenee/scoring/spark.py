@@ -34,6 +34,7 @@ _TABLES = ("persons", "events", "stays")
 _ORDER = "_order"
 _CONTENT = "_content"  # fingerprint of the registers of a task, in a row of its own
 _WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
+_NUMBERS = (*_WHOLE_NUMBERS, "float", "double", "decimal", "boolean")
 _LABELS = ", status tinyint, time_days double, value double, exposure_days double"
 
 
@@ -77,15 +78,18 @@ def predict(
     ------
     ModelError
         If the model is refused or its validity date is over, or a task finds that the tables lack what it needs.
+    ValueError
+        If tables or columns are missing, or person ids are numbers in one table and text in another.
 
     Notes
     -----
     The three tables are shuffled once, so that all rows of a person meet in one task; there they become `Registers`,
     which sorts them again, and are scored. Nothing of a person comes to the driver: only code words, areas, coverage
     and counts do. Ranks are over the whole county, on risks rounded to 12 decimals, ties in order of person. Scores are
-    the same as those of `servicenee.predict`, bit for bit. Dates may be ``date``, ``timestamp_ntz`` (local time) or
-    ``timestamp`` (an instant, taken to Finnish local time). Nanoseconds do not exist in Spark: write Parquet for it in
-    microseconds.
+    the same as those of `servicenee.predict`, bit for bit. The metadata of the column `model` name the model, its
+    training and dates; in what is read back from `output` also the fingerprint of the registers, as
+    `servicenee.predict` writes it. Dates may be ``date``, ``timestamp_ntz`` (local time) or ``timestamp`` (an instant,
+    taken to Finnish local time). Nanoseconds do not exist in Spark: write Parquet for it in microseconds.
 
     On Databricks and Microsoft Fabric `spark` is there already; install the wheel on the cluster (``%pip install
     servicenee`` or a library of the environment), give tables of the catalogue, ``{"persons":
@@ -234,11 +238,7 @@ def _tables(spark, given, named: Iterable[str]) -> dict:
 
 def _refuse_ids(tables: Mapping) -> None:
     """Raise ValueError unless person ids are whole numbers in all tables, or text in all."""
-    kinds = {
-        name: table.schema["person_id"].dataType.simpleString()
-        for name, table in tables.items()
-        if "person_id" in table.columns
-    }
+    kinds = {name: dict(table.dtypes)["person_id"] for name, table in tables.items() if "person_id" in table.columns}
     alike = {"bigint" if kind in _WHOLE_NUMBERS else kind for kind in kinds.values()}
     if len(alike) > 1 or not alike <= {"bigint", "string"}:
         told = ", ".join(f"{kind} in {name}" for name, kind in kinds.items())
@@ -249,9 +249,10 @@ def _further(persons, said: Mapping[str, str]) -> dict[str, str]:
     """What further columns of persons hold, by the values of all persons: those of one task might not tell."""
     from pyspark.sql import functions as F
 
-    names = [name for name in persons.columns if name not in TABLES["persons"] and name not in said]
-    further = {name: said.get(name, NUMBER) for name in persons.columns if name not in TABLES["persons"]}
-    texts = [name for name in names if persons.schema[name].dataType.simpleString() == "string"]
+    kinds = {name: kind for name, kind in persons.dtypes if name not in TABLES["persons"]}
+    further = {name: NUMBER if kind.startswith(_NUMBERS) else TEXT for name, kind in kinds.items()}
+    further |= {name: said[name] for name in kinds if name in said}
+    texts = [name for name, kind in kinds.items() if kind == "string" and name not in said]
     if texts:
         numeric = [
             F.min(F.col(f"`{name}`").rlike(DECIMAL) & ~F.col(f"`{name}`").rlike(LEADING_ZERO)).alias(name)
@@ -323,7 +324,7 @@ def _coverage(tables: Mapping) -> pd.DataFrame:
 
 
 def _is_instant(table, name: str) -> bool:
-    return table.schema[name].dataType.simpleString() == "timestamp"
+    return dict(table.dtypes)[name] == "timestamp"
 
 
 def _together(tables: Mapping, persons_per_task: int):
@@ -345,8 +346,7 @@ def _together(tables: Mapping, persons_per_task: int):
 
 
 def _kind_of_ids(table) -> str:
-    kind = table.schema["person_id"].dataType.simpleString()
-    return "bigint" if kind in _WHOLE_NUMBERS else "string"
+    return "bigint" if dict(table.dtypes)["person_id"] in _WHOLE_NUMBERS else "string"
 
 
 def _schema(model: NeedModel, kind: str) -> str:
