@@ -43,7 +43,7 @@ def column_drift(spreads: Sequence[Spread], X: pd.DataFrame, *, n_then: int) -> 
         feature; n (rows with a value); psi (population stability index, 0 for the same spread) and its limit; shifted;
         higher (probability that a value of today lies above one of training, ties shared: 0.5 if nothing has moved);
         share of missing rows then and now, the change that is allowed, and missing_changed. NaN where there is nothing
-        to compare: a column without any value, or a missing share of a few persons.
+        to compare: a column without any value, or a missing share that training does not tell.
 
     Notes
     -----

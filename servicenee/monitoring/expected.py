@@ -57,9 +57,10 @@ def expected_table(
     --------
     >>> import numpy as np
     >>> from servicenee.monitoring.expected import expected_table
-    >>> table = expected_table(np.array([0.5, 0.25, 0.25]), 1, rows_then=3, are_risks=True).set_index("item")
+    >>> risks = np.repeat([0.5, 0.25], [5, 10])
+    >>> table = expected_table(risks, 5, rows_then=15, are_risks=True).set_index("item")
     >>> table.loc[["expected_events", "expected_ppv", "expected_sensitivity"], "value"].tolist()
-    [1.0, 0.5, 0.5]
+    [5.0, 0.5, 0.5]
     """
     n = len(values)
     mean = float(values.mean()) if n else np.nan

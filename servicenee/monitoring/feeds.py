@@ -13,6 +13,7 @@ from servicenee.reference import (
     TAIL_DAYS,
     KnownCodes,
     Reference,
+    persons_at,
     rows_in_tail,
     rows_of_sources,
     rows_per_person,
@@ -92,15 +93,15 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
         f"{table} {source}": _feed(registers, table, source, day, seen)
         for table, source, _, day, seen in rows_of_sources(registers, sources)
     }
-    persons = _persons_at(registers, index_day)
+    persons = persons_at(registers, index_day)
     silent = silent_feeds(reference, {name: len(feed.day) for name, feed in found.items()}, persons)
     rows, is_today = [], index_day > registers.extract_day - TAIL_DAYS
     for name in sorted({*found, *reference.rates}):
         then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), found.get(name)
-        volume = _volume(feed, index_day, then)
-        mark = STOPPED if name in silent else volume["mark"] or _level(then, now, persons)
-        row = {**volume, "rate_then": then, "rate_now": now, "mark": mark}
-        if feed is not None and is_today and mark not in (STOPPED, ENDED):
+        row = {**_volume(feed, index_day, then * persons / DAYS), "rate_then": then, "rate_now": now}
+        if row["mark"] in ("", FEW):
+            row["mark"] = STOPPED if name in silent else _level(then, now, persons) or row["mark"]
+        if feed is not None and is_today and row["mark"] not in (STOPPED, ENDED):
             row |= _silent_tail(registers, feed.day, reference.tails.get(name, np.nan))
         table, _, source = name.partition(" ")
         rows.append({"table": table, "source": source} | row)
@@ -171,8 +172,8 @@ def _feed(registers: Registers, table: str, source: str, day: np.ndarray, seen: 
     return _Feed(day[order], seen[order], first, end, 0 if own_dates else lag)
 
 
-def _volume(feed: _Feed | None, index_day: int, rate_then: float) -> dict:
-    """What `feed_volumes` says of one source but its yearly rates."""
+def _volume(feed: _Feed | None, index_day: int, daily_then: float) -> dict:
+    """What `feed_volumes` says of one source but its yearly rates; `daily_then` rows would come as in training."""
     volume = {"window_days": np.nan, "n": 0.0, "usual": np.nan, "limit": np.nan, "silent_days": np.nan}
     if feed is None:
         return volume | {"mark": FEW}
@@ -184,10 +185,12 @@ def _volume(feed: _Feed | None, index_day: int, rate_then: float) -> dict:
         if lowest > 0:
             break
     volume |= {"window_days": float(window), "n": float(counts[0]), "usual": usual}
-    if feed.end_day < index_day - feed.lag_days and rate_then > 0:
+    if feed.end_day < index_day - feed.lag_days and daily_then > 0:
         return volume | {"mark": ENDED}
     if not lowest > 0:
-        return volume | {"mark": FEW}
+        # A feed that has been dead for most of the year is its own usual; training knows better.
+        dead = counts[0] == 0 and daily_then * window >= LEAST_USUAL
+        return volume | {"mark": STOPPED if dead else FEW}
     low = counts[0] < lowest
     return volume | {"limit": lowest, "mark": (STOPPED if counts[0] == 0 else THIN) if low else ""}
 
@@ -235,11 +238,6 @@ def _level(rate_then: float, rate_now: float, persons: int) -> str:
         return ""
     ratio = rate_now / rate_then
     return LESS if ratio < limit("rate_low") else MORE if ratio > limit("rate_high") else ""
-
-
-def _persons_at(registers: Registers, day: int) -> int:
-    persons = registers.person_columns
-    return int(((persons.from_day <= day) & (persons.to_day > day) & (persons.death_day > day)).sum())
 
 
 def _recent_events(registers: Registers, index_day: int) -> tuple[np.ndarray, np.ndarray]:

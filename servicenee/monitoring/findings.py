@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation.wording import GOOD_OBSERVED_EXPECTED, GOOD_SLOPE
 from servicenee.monitoring.feeds import ENDED, FADING, FEW, LESS, MORE, STOPPED, THIN
 from servicenee.monitoring.limits import limit
@@ -83,8 +84,8 @@ def _of_columns(columns: pd.DataFrame) -> list[tuple]:
 
 def _of_expected(expected: pd.DataFrame, base_rate: float | None) -> list[tuple]:
     value = expected.set_index("item")["value"]
-    if not value["rows"] > 0:
-        return [(NOBODY, "", 0.0, 1.0, STOP)]
+    if value["rows"] < MIN_CELL:
+        return [(NOBODY, "", 0.0, float(MIN_CELL), STOP)]
     found, rows_then, unscored = [], value["rows_then"], value.get("unscored", 0.0)
     n_persons = value["rows"] + unscored
     if unscored / n_persons > limit("unscored"):

@@ -98,7 +98,7 @@ def _tiles(run, language: str) -> list[tuple[str, str, str]]:
         (word("tile.feeds"), whole(in_order, language), word("tile.feeds.note", n=whole(len(volumes), language))),
         (word("tile.rows"), whole(items.loc["rows", "value"], language), then),
     ]
-    if "listed" in items.index:
+    if "listed_events" in items.index:
         lower, upper = (whole(items.loc["expected_events", end], language) for end in ("lower", "upper"))
         horizon = format_horizon(run.window[0], language, gap_days=run.window[1])
         said = word("tile.expected.note", horizon=horizon, lower=lower, upper=upper)

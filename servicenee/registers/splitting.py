@@ -1,5 +1,6 @@
 """A folder of registers of any size comes in; the same rows in parts by person go out, in memory that is bounded."""
 
+import json
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from servicenee.exceptions import RegisterError
+from servicenee.registers.arrow import looks_numeric, what_ids_are
+from servicenee.registers.schema import NUMBER, TABLES, TEXT
 
 PERSONS_PER_PART = 10_000
 _SPLIT = ("persons", "events", "stays", "requests")
@@ -30,16 +33,17 @@ def count_persons(folders: list[Path]) -> int:
     return sum(len(batch) for batch in _persons_batches(folders))
 
 
-def split_folder(folders: list[Path], scratch: Path, partitions: int, manifest: str) -> list[Path]:
+def split_folder(folders: list[Path], scratch: Path, partitions: int, manifest: dict) -> list[Path]:
     """Write the rows of each part to a folder of its own below `scratch`, as they stand and in their order.
 
     Rows of nobody among the persons are dealt out evenly: reading the parts sets them aside and counts them. `manifest`
-    is the text of ``registers.json`` of each part.
+    becomes ``registers.json`` of each part, with what the columns of persons hold: one part alone might not tell.
     """
+    text = json.dumps(manifest | {"persons": _person_types(folders) | manifest.get("persons", {})})
     parts = [scratch / f"part-{number:05d}" for number in range(partitions)]
     for part in parts:
         part.mkdir(parents=True)
-        (part / "registers.json").write_text(manifest, encoding="utf-8")
+        (part / "registers.json").write_text(text, encoding="utf-8")
     ids = _persons(folders)
     place = part_of(np.array(ids.to_pylist(), dtype=object), partitions)
     for table in _SPLIT:
@@ -52,6 +56,17 @@ def split_folder(folders: list[Path], scratch: Path, partitions: int, manifest: 
             for part in parts:
                 shutil.copy(coverage, part / coverage.name.lower())
     return parts
+
+
+def _person_types(folders: list[Path]) -> dict[str, str]:
+    """What ids and further columns hold, by all their values."""
+    persons = pa.concat_tables(_persons_batches(folders), promote_options="permissive")
+    further = [name for name in persons.column_names if name not in TABLES["persons"]]
+    types = {name: NUMBER if looks_numeric(persons.column(name)) else TEXT for name in further}
+    if "person_id" in persons.column_names:
+        typed = any(_file(folder, "persons").suffix.lower() == ".parquet" for folder in folders)
+        types["person_id"] = what_ids_are(persons.column("person_id"), typed=typed)
+    return types
 
 
 def _persons_batches(folders: list[Path]) -> Iterator[pa.Table]:
@@ -85,6 +100,7 @@ def _split_table(table: str, files: list[Path], parts: list[Path], ids: pa.Array
                 if writers[number] is None:
                     file = parts[number] / f"{table}.parquet"
                     writers[number] = pq.ParquetWriter(file, schema, compression="lz4")
+                    writers[number].write_table(schema.empty_table())  # pyarrow 18 does not read a file without any
                 if end > start:
                     writers[number].write_table(ordered.slice(start, end - start))
     finally:

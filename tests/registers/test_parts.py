@@ -1,5 +1,6 @@
 """A folder of any size becomes parts, one in memory at a time, and the parts together are the whole."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from servicenee import Registers, make_registers, read_registers, write_registers
-from servicenee.exceptions import ServiceneeWarning
+from servicenee.exceptions import RegisterError, ServiceneeWarning
 from servicenee.registers.fingerprint import content_sum
 from servicenee.registers.parts import Words, with_words
 from servicenee.registers.splitting import split_folder
@@ -64,7 +65,7 @@ def test_parts_of_a_folder_are_those_of_registers_in_memory(county, whole, tmp_p
 
 
 def test_parts_as_others_lay_them_out_are_read_together(county, whole, tmp_path):
-    manifest = (whole / "registers.json").read_text()
+    manifest = json.loads((whole / "registers.json").read_text())
     split_folder([whole], tmp_path / "theirs", 3, manifest)
     _assert_same(read_registers(tmp_path / "theirs"), county)
     write_registers(tmp_path / "theirs", tmp_path / "ours", partitions=2)
@@ -121,6 +122,21 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
+def test_what_a_column_holds_is_decided_by_all_parts(tmp_path):
+    """In text files: ids are whole numbers if all are, and a column of which some values are numbers is text."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    rows = [f"{person},1940-05-01,female,{team}" for person, team in enumerate(["1", "2", "3", "B", "5", "6"])]
+    (folder / "persons.csv").write_text("\n".join(["person_id,birth_date,sex,team", *rows, ""]))
+    events = [f"{person},2023-03-01,emergency,contact,visit" for person in range(6)]
+    (folder / "events.csv").write_text("\n".join(["person_id,time,source,code_system,code", *events, ""]))
+    write_registers(folder, tmp_path / "parts", partitions=3, extract_date="2024-01-01")
+    registers = read_registers(tmp_path / "parts")
+    assert registers.persons["person_id"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert registers.persons["team"].tolist() == ["1", "2", "3", "B", "5", "6"]
+    _assert_same(registers, read_registers(folder, extract_date="2024-01-01"))
+
+
 @pytest.mark.parametrize("damaged", ["persons", "events", "stays"])
 def test_a_folder_that_cannot_be_read_leaves_the_old_parts(county, damaged, tmp_path):
     write_registers(county, tmp_path / "parts", partitions=2)
@@ -147,3 +163,39 @@ def test_the_fingerprint_of_the_content_is_the_sum_of_those_of_the_parts(county,
     moved.loc[7, "time"] += pd.Timedelta(minutes=1)
     other = Registers(county.persons, moved, county.stays, coverage=county.coverage, extract_date=county.extract_date)
     assert content_sum(other) != content_sum(county)
+
+
+def test_the_faults_of_all_parts_are_told_together(county, tmp_path):
+    """Every unreadable time is in a part of its own: a person's rows are."""
+    write_registers(county, tmp_path / "whole", format="csv")
+    events = pd.read_csv(tmp_path / "whole" / "events.csv", dtype=str)
+    events["value"] = events["value"].where(events.index % 2 == 0, MARKER)
+    events["time"] = events["time"].where(events.index % 3 == 0, MARKER)
+    events.to_csv(tmp_path / "whole" / "events.csv", index=False)
+    with pytest.raises(RegisterError) as told:
+        write_registers(tmp_path / "whole", tmp_path / "parts", partitions=12)
+    assert sum("time" in finding for finding in told.value.findings) >= 8
+    assert len(told.value.findings) == 21
+    assert told.value.findings[-1].endswith("more findings of this kind in other parts.")
+    assert MARKER not in str(told.value)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_parts_that_are_prepared_are_not_prepared_again(county, tmp_path):
+    write_registers(county, tmp_path / "parts", partitions=2)
+    with pytest.raises(ValueError, match="got parts that are prepared already"):
+        write_registers(tmp_path / "parts", tmp_path / "again", partitions=3)
+
+
+def test_parts_say_which_of_how_many_of_which_extract_they_are(county, whole, tmp_path):
+    write_registers(whole, tmp_path / "parts", partitions=3)
+    write_registers(whole, tmp_path / "again", partitions=3)
+    write_registers(make_registers(150, random_state=4), tmp_path / "other", partitions=3)
+    said = {
+        name: [json.loads((part / "registers.json").read_text()) for part in sorted((tmp_path / name).iterdir())]
+        for name in ("parts", "again", "other")
+    }
+    assert said["parts"] == said["again"]
+    assert [(part["part"], part["parts"]) for part in said["parts"]] == [(0, 3), (1, 3), (2, 3)]
+    assert len({part["content"] for part in said["parts"]}) == 3
+    assert {part["extract"] for part in said["parts"]}.isdisjoint(part["extract"] for part in said["other"])
