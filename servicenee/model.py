@@ -367,12 +367,6 @@ class NeedModel:
         self._check_fitted()
         return _years_after(pd.Timestamp(self.training_.extract_date))
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Sources of the registers that features and outcome are made of, as they were in training."""
-        self._check_fitted()
-        return tuple(sorted({name.partition(" ")[2] for name in self.reference_.rates}))
-
     def outcome_label(self, language: str) -> str:
         """Noun phrase for the outcome, such as "start of regular home care".
 

@@ -41,8 +41,8 @@ def protected(tables: dict[str, pd.DataFrame], *, n_persons: int, n_scored: int)
     hide = {
         "volumes": _volumes,
         "codes": _codes,
-        "columns": lambda table: _columns(table, n_persons),
-        "scores": lambda table: _columns(table, n_scored),
+        "columns": lambda table: _columns(table, n_persons, n_scored),
+        "scores": lambda table: _columns(table, n_scored, n_scored),
         "quantiles": lambda table: _quantiles(table, n_scored),
         "intervals": lambda table: table.assign(now=_shares(table["now"], n_scored)),
         "segments": lambda table: _segments(table, n_persons),
@@ -67,10 +67,13 @@ def _codes(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(n=n.mask(is_small(n)), new=new.mask(few), share=table["share"].mask(few))
 
 
-def _columns(table: pd.DataFrame, total: int) -> pd.DataFrame:
+def _columns(table: pd.DataFrame, total: int, n_scored: int) -> pd.DataFrame:
     some = is_small(table["n"].to_numpy())
     hidden = tells_few(table["n"].to_numpy(), total)
-    shown = table.assign(**{name: table[name].where(~hidden) for name in ("n", "missing_now")})
+    # Beside the number of those with a score, that of all would tell of a few without one.
+    shown = table.assign(
+        n=table["n"].mask(hidden | tells_few(n_scored, total)), missing_now=table["missing_now"].mask(hidden)
+    )
     # An index of 58 persons out of 60 is not that of 60: its last digits would tell.
     measures = {name: table[name].where(~hidden, table[name].round(2)).mask(some) for name in ("psi", "higher")}
     return shown.assign(**measures, psi_limit=table["psi_limit"].mask(some))
@@ -136,10 +139,10 @@ def _findings(found: pd.DataFrame, shown: dict[str, pd.DataFrame], n_persons: in
 
 
 def _few_segments(shown: dict[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    segments = shown.get("segments")
-    return (
-        [] if segments is None else [("segments", name) for name in segments.loc[segments["value"].isna(), "segment"]]
-    )
+    if "segments" not in shown:
+        return []
+    segments = shown["segments"]
+    return [("segments", name) for name in segments.loc[segments["value"].isna(), "segment"]]
 
 
 def _rounded(value: float) -> float:

@@ -116,6 +116,14 @@ def test_a_population_of_two_leaves_no_risk_behind(fitted, four_sources, tmp_pat
     assert "–" in run.to_html(tmp_path / "monitor.html").read_text("utf-8")
 
 
+def test_three_persons_without_a_score_do_not_follow_from_the_other_counts():
+    expected = expected_table(np.linspace(0.1, 0.9, 57), 20, rows_then=900, are_risks=True, n_unscored=3)
+    columns = column_drift([FIFTHS], pd.DataFrame({"risk": np.linspace(0, 1, 60)}), n_then=1_000)
+    shown = protected({"expected": expected, "columns": columns}, n_persons=60, n_scored=57)
+    value = shown["expected"].set_index("item")["value"]
+    assert (value["rows"], np.isnan(value["unscored"]), shown["columns"]["n"].isna().all()) == (57, True, True)
+
+
 # --- codes -----------------------------------------------------------------------------------------------------------
 
 
