@@ -9,10 +9,10 @@ import pandas as pd
 from scipy.stats import beta
 
 from servicenee._checks import check_choice, check_days
-from servicenee.disclosure import suppress
+from servicenee.disclosure import is_small
 from servicenee.impact.comparison import Z
 from servicenee.impact.groups import group_codes, listed_columns
-from servicenee.impact.hiding import distinct_persons, hidden_cells, shown_steps
+from servicenee.impact.hiding import distinct_persons, hidden_cells, hidden_groups, shown_steps
 from servicenee.impact.incidence import Incidence, cumulative_incidence, share_error
 from servicenee.impact.waiting import Waits, read_waits
 from servicenee.outcomes import CENSORED, EVENT, OTHER_EVENT
@@ -124,8 +124,8 @@ def care_guarantee(
     --------
     >>> import pandas as pd
     >>> from servicenee.impact import care_guarantee
-    >>> requests = pd.DataFrame({"person_id": range(10), "requested": pd.to_datetime(["2025-01-01"] * 10),
-    ...                          "met": pd.to_datetime(["2025-01-05"] * 6 + ["2025-01-20"] * 2 + [None] * 2)})
+    >>> requests = pd.DataFrame({"person_id": range(50), "requested": pd.to_datetime(["2025-01-01"] * 50),
+    ...                          "met": pd.to_datetime(["2025-01-05"] * 30 + ["2025-01-20"] * 10 + [None] * 10)})
     >>> table = care_guarantee(requests, limit_days=7, extract_date="2025-02-01")
     >>> float(table["share"].iloc[0]), float(table["realised_visits_share"].iloc[0])
     (0.6, 0.75)
@@ -187,7 +187,7 @@ def waiting_times(
     waits = read_waits(requests, extract_date, persons, names)
     group, groups = group_codes(waits.keys)
     incidence = cumulative_incidence(waits.days, waits.status, group, n_groups=len(groups), n_days=asked[-1] + 1)
-    small = suppress(pd.Series(distinct_persons(waits.person, group, len(groups)))).isna().to_numpy()
+    small = _unseen(groups, waits.person, group)
     safe = _safe_days(incidence, asked)
     n = np.bincount(group, minlength=len(groups))
     parts = []
@@ -315,14 +315,15 @@ def _shares(waits: Waits, group: np.ndarray, limit: np.ndarray, incidence: Incid
 
 def _guarded(table: pd.DataFrame, waits: Waits, group: np.ndarray, limit: np.ndarray) -> pd.DataFrame:
     """Groups without follow-up or with too few persons keep their row, a note and nothing to read."""
-    few = _few(waits, group, len(table), limit)
+    few = _few(waits, group, table, limit)
     small = few["n"]
     short = table["followed_share"].to_numpy() < SMALLEST_FOLLOWED_SHARE
     values = [name for name in table.columns if name in _GUARANTEE_COLUMNS and name != "limit_days"]
     estimates = [name for name in values if name not in ("n", "n_persons", "followed_share", *_OF_ALL)]
     table = table.copy()
     table.loc[short, estimates] = np.nan
-    for names, hidden in ((_IN_TIME, few["in_time"]), (_REALISED, few["realised"]), (_AT_RISK, few["any"])):
+    few_wait = is_small(np.nan_to_num(table["at_risk"].to_numpy()))
+    for names, hidden in ((_IN_TIME, few["in_time"]), (_REALISED, few["realised"]), (_AT_RISK, few["any"] | few_wait)):
         table.loc[hidden, list(names)] = np.nan
     for name in _OF_ALL:
         table.loc[few[name], name] = np.nan
@@ -332,16 +333,17 @@ def _guarded(table: pd.DataFrame, waits: Waits, group: np.ndarray, limit: np.nda
     return table
 
 
-def _few(waits: Waits, group: np.ndarray, n_groups: int, limit: np.ndarray) -> dict[str, np.ndarray]:
+def _few(waits: Waits, group: np.ndarray, table: pd.DataFrame, limit: np.ndarray) -> dict[str, np.ndarray]:
     """Groups whose numbers would give 1 to 4 persons away, by what is shown of them.
 
     A share beside the number of requests is a count. Requests met in time, met late, closed and open add up to all of
     them, so that one of the four that must be hidden hides another.
     """
-    met, in_time = waits.status == EVENT, waits.days <= limit[group]
+    n_groups, met, in_time = len(table), waits.status == EVENT, waits.days <= limit[group]
     closed, waiting = waits.status == OTHER_EVENT, waits.status == CENSORED
     of_four = [_persons(waits, group, n_groups, chosen) for chosen in (met & in_time, met & ~in_time, closed, waiting)]
-    unseen = suppress(pd.Series(distinct_persons(waits.person, group, n_groups))).isna().to_numpy()
+    keys = table[[name for name in table if name == "limit_days" or name not in _GUARANTEE_COLUMNS]]
+    unseen = _unseen(keys, waits.person, group)
     in_time, late, closed, waiting = hidden_cells(np.column_stack(of_four), unseen).T
     hidden = {
         "n": unseen,
@@ -356,6 +358,12 @@ def _few(waits: Waits, group: np.ndarray, n_groups: int, limit: np.ndarray) -> d
         both = [_persons(waits, group, n_groups, side) for side in (chosen, ~chosen)]
         hidden[name] = hidden_cells(np.column_stack(both), unseen).any(axis=1)
     return hidden
+
+
+def _unseen(keys: pd.DataFrame, person: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Groups of 1 to 4 persons, and those beside them that would give them away, also where columns are crossed."""
+    crossed = keys.loc[:, keys.nunique() > 1]
+    return hidden_groups(crossed.assign(period=""), distinct_persons(person, group, len(keys)))
 
 
 def _persons(waits: Waits, group: np.ndarray, n_groups: int, chosen: np.ndarray) -> np.ndarray:

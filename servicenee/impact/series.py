@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.stats import t
 
 from servicenee._checks import check_count
+from servicenee.disclosure import is_small
 from servicenee.impact.comparison import Comparison
 
 FEWEST_BEFORE, FEWEST_AFTER = 24, 6
@@ -35,7 +36,8 @@ def interrupted_time_series(
     -------
     Comparison
         estimate: ratio of rates, averaged (geometrically) over the months after the start, 1 being no change. Tables:
-        "coefficients" (level and slope changes on the log scale) and "fitted" (month, observed, expected).
+        "coefficients" (level and slope changes on the log scale) and "fitted" (month, observed, expected_without; NaN
+        where 1 to 4 were counted).
 
     Raises
     ------
@@ -79,6 +81,7 @@ def interrupted_time_series(
         )
     step = ((months.year - first.year) * _MONTHS + months.month - first.month).to_numpy(np.float64)[kept]
     design, names = _design(step, after)
+    few = is_small(count[kept])
     if control is None:
         fit, plain, observed = _poisson(design, count[kept], exposure[kept])
     else:
@@ -86,6 +89,7 @@ def interrupted_time_series(
         if not other_months.equals(months):
             raise ValueError("`control` must hold the same months as `series`.")
         fit, plain, observed = _ratio(design, (count, exposure), (other_count, other_exposure), kept)
+        few = few | is_small(other_count[kept])
     contrast = design[after][:, -2:].mean(axis=0)
     change = float(contrast @ fit.params[-2:])
     error = max(float(np.sqrt(contrast @ np.asarray(one)[-2:, -2:] @ contrast)) for one in (fit.cov_params(), plain))
@@ -93,7 +97,11 @@ def interrupted_time_series(
     expected = observed / np.exp(design[:, -2:] @ fit.params[-2:])
     coefficients = pd.DataFrame({"term": names, "estimate": fit.params, "error": fit.bse})
     fitted = pd.DataFrame(
-        {"month": months[kept], "observed": observed, "expected_without": np.where(after, expected, np.nan)}
+        {
+            "month": months[kept],
+            "observed": np.where(few, np.nan, observed),
+            "expected_without": np.where(after & ~few, expected, np.nan),
+        }
     )
     bounds = (float(np.exp(change - width)), float(np.exp(change + width)))
     n = int(after.sum()), len(after) if control is not None else 0

@@ -131,7 +131,7 @@ def _read_shards(root: Path, findings: Findings) -> pd.DataFrame:
             if require_columns(names, _REQUIRED, shard.relative_to(root).as_posix(), findings):
                 columns = [name for name in _COLUMNS if name in names]
                 parts.append(read_parquet(shard, columns, ["code"]))
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, UnicodeDecodeError):  # the last of column names
             findings.error(f"{shard.relative_to(root).as_posix()}: cannot be read as Parquet. Write the file again.")
     findings.raise_errors()
     try:

@@ -100,6 +100,7 @@ def _split_table(table: str, files: list[Path], parts: list[Path], ids: pa.Array
                 if writers[number] is None:
                     file = parts[number] / f"{table}.parquet"
                     writers[number] = pq.ParquetWriter(file, schema, compression="lz4")
+                    writers[number].write_table(schema.empty_table())  # pyarrow 18 does not read a file without any
                 if end > start:
                     writers[number].write_table(ordered.slice(start, end - start))
     finally:

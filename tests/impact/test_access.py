@@ -173,6 +173,20 @@ def test_specialist_care_has_its_own_limits():
     ]
 
 
+def test_of_crossed_groups_none_is_left_alone_in_its_row_or_column():
+    """Three men of B are what the men of all areas leave of those of A and C, and what B leaves of its women."""
+    groups = [("A", "m", 30), ("A", "f", 40), ("B", "m", 3), ("B", "f", 20), ("C", "m", 25), ("C", "f", 50)]
+    rows = [(area, sex) for area, sex, n in groups for _ in range(n)]
+    asked = requests(
+        *[("2025-01-01", "2025-01-03", None)] * len(rows), area=[a for a, _ in rows], sex=[s for _, s in rows]
+    )
+    shown = care_guarantee(asked, extract_date=EXTRACT, by=["area", "sex"]).pivot(
+        index="area", columns="sex", values="n"
+    )
+    assert shown.loc["B"].isna().all()
+    assert (shown.isna().sum() >= 2).all()
+
+
 def test_assessment_coverage_is_told_where_the_column_is():
     asked = requests(*[("2025-01-01", "2025-01-03", None)] * 20)
     asked["assessed"] = pd.to_datetime(["2025-01-01"] * 14 + [None] * 6)

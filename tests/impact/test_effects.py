@@ -178,6 +178,18 @@ def test_groups_that_differed_before_the_list_give_no_effect(planted_county):
     assert np.isfinite(found.estimate)
 
 
+def test_a_cut_that_was_drawn_by_earlier_use_gives_no_effect(planted_county):
+    """The score was lifted over the cut for those with visits in the year before."""
+    _, scores, registers, _ = planted_county(11)
+    earlier = registers.events[registers.events["code"].eq("emergency") & registers.events["time"].lt("2023-01-01")]
+    had_visit = scores["person_id"].isin(earlier["person_id"])
+    spread = np.random.default_rng(0).uniform(0.1, 0.4, len(scores))
+    scores = scores.assign(risk=np.where(had_visit, 0.3 + spread / 4, 0.05 + 0.68 * spread))
+    record = scores[scores["risk"] >= 0.325].assign(team="all", role="listed")
+    found = effect_of_lists(record, scores, registers, outcome=OUTCOME, design="discontinuity")
+    assert (found.doubts, found.kind) == (("placebo",), "description")
+
+
 def test_matching_that_leaves_the_groups_apart_gives_no_effect():
     balance = pd.DataFrame({"feature": ["age"], "difference_before": [0.9], "difference_after": [0.4]})
     found = Comparison("matched", "x", 0.1, 0.05, 0.15, 200, 200, {"balance": balance})

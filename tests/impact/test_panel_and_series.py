@@ -176,3 +176,27 @@ def test_months_of_phasing_in_are_left_out():
 def test_a_series_that_cannot_be_used_is_refused(series, said):
     with pytest.raises(ValueError, match=said):
         interrupted_time_series(series, start="2024-01-01")
+
+
+def test_units_that_moved_apart_before_their_start_give_no_effect():
+    """Starters grew by one a year more than the others from the first year on."""
+    random = np.random.default_rng(1)
+    rows = [
+        (unit, year, year * (1.0 if unit < 15 else 0.0) + random.normal(scale=0.2), 5 if unit < 15 else None)
+        for unit in range(40)
+        for year in range(9)
+    ]
+    panel = pd.DataFrame(rows, columns=["team", "year", "visits", "start"])
+    found = difference_in_differences(panel, unit="team", time="year", value="visits", start="start")
+    assert found.doubts == ("trend",)
+    assert found.kind == "description"
+    assert "moved apart already before the start" in found.summary("en")
+    parallel = panel.assign(visits=panel["visits"] - panel["year"] * (panel["team"] < 15))
+    assert difference_in_differences(parallel, unit="team", time="year", value="visits", start="start").doubts == ()
+
+
+def test_a_month_with_a_handful_is_not_shown():
+    months = pd.date_range("2020-01-01", periods=48, freq="MS")
+    series = pd.DataFrame({"month": months, "count": [3, *[40] * 47], "exposure": 1000.0})
+    fitted = interrupted_time_series(series, start="2023-01-01").tables["fitted"]
+    assert fitted["observed"].isna().tolist() == [True, *[False] * 47]

@@ -22,6 +22,7 @@ from servicenee import (
 from servicenee.evaluation import observed_expected
 from servicenee.exceptions import ModelError
 from servicenee.monitoring import monitor_limits
+from servicenee.monitoring.findings import find
 from tests.monitoring.conftest import rebuilt, stopped
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -87,6 +88,12 @@ def test_a_source_without_any_row_stops_the_work(fitted, four_sources):
     without = rebuilt(four_sources, events[events["source"] != "home_care"])
     run = monitor(fitted, without, known=[])
     assert (run.status, found(run)["stopped"]) == ("stop", "events home_care")
+
+
+@pytest.mark.parametrize("days", [100, 250, 500], ids=["three months", "most of a year", "longer than a year"])
+def test_a_feed_that_has_been_dead_for_long_is_not_taken_for_usual(fitted, four_sources, days):
+    run = monitor(fitted, stopped(four_sources, "laboratory", days), known=[])
+    assert (run.status, found(run)["stopped"]) == ("stop", "events laboratory")
 
 
 def test_a_source_that_the_model_does_not_need_may_stop(four_sources):
@@ -171,6 +178,19 @@ def test_no_outcomes_are_compared_before_the_windows_of_training_have_ended(fitt
     assert "known_auc" not in json.loads(run.to_json())
 
 
+@pytest.mark.parametrize(
+    ("value", "lower", "upper", "is_found"),
+    [(0.5, 0.4, 0.6, True), (1.3, 1.1, 1.5, True), (0.5, 0.2, 1.1, False), (0.95, 0.92, 0.98, False)],
+    ids=["too few", "too many", "by chance", "too little to matter"],
+)
+def test_observed_to_expected_is_a_finding_beyond_chance_and_beyond_a_tenth(today, value, lower, upper, is_found):
+    observed = today.tables["observed"].set_index("metric")
+    observed.loc["observed_expected", ["value", "lower", "upper"]] = value, lower, upper
+    findings = find(today.tables | {"observed": observed.reset_index()}, None)
+    assert ("observed_expected" in set(findings["finding"])) == is_found
+
+
+@pytest.mark.slow
 def test_half_the_expected_events_are_a_finding(fitted, four_sources):
     events = four_sources.events
     lost = (events["source"] == "emergency") & (events["time"] >= "2022-12-25") & (np.arange(len(events)) % 3 > 0)
@@ -229,9 +249,26 @@ def test_by_force_an_expired_model_is_looked_at_and_then_renewed(fitted, four_so
     assert expired.renewed("2024-12-31").predict(four_sources).equals(fitted.predict(four_sources))
 
 
+# --- few persons ----------------------------------------------------------------------------------------------------
+
+
+def test_of_four_persons_nothing_is_told_and_the_work_stops(fitted, four_sources):
+    few = NeedModel(Population(96), fitted.features, fitted.estimator, fitted.outcome, name="few")
+    few.with_fit(fitted.estimator_, fitted.training_, fitted.feature_table, fitted.reference_)
+    persons = four_sources.persons
+    old = persons["birth_date"] < pd.Timestamp("1929-01-01")
+    persons.loc[old, "birth_date"] = pd.Timestamp("1930-01-01")
+    persons.loc[persons.index[old][:4], "birth_date"] = pd.Timestamp("1925-01-01")
+    run = monitor(few, rebuilt(four_sources, persons=persons), known=[], capacity=2)
+    assert run.tables["expected"]["value"].isna().all()
+    assert run.tables["quantiles"].drop(columns="score").isna().all(axis=None)
+    assert (run.status, "nobody" in found(run)) == ("stop", True)
+
+
 # --- other estimators ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [DemandRegressor(random_state=0), RiskCurve((90, 365), random_state=0)])
 def test_amounts_and_curves_are_monitored_too(four_sources, estimator, tmp_path):
     outcome = Outcome("emergency_visits" if isinstance(estimator, DemandRegressor) else "emergency_visit")
