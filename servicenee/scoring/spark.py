@@ -29,6 +29,7 @@ from servicenee.tracking import load_model
 PERSONS_PER_TASK = 20_000
 MIN_PERSONS_PER_TASK = 10_000  # below, starting the tasks costs more than their work
 _TABLES = ("persons", "events", "stays")
+_WHOLE_NUMBERS = {"tinyint", "smallint", "int", "bigint"}
 _ORDER = "_order"
 _LABELS = ", status tinyint, time_days double, value double, exposure_days double"
 
@@ -215,6 +216,10 @@ def _tables(spark, given, named: Iterable[str]) -> dict:
         missing = [column for column in required if column not in tables[name].columns]
         if missing:
             raise ValueError(f"`input` must hold the table {name} with {', '.join(missing)}; see Registers.")
+    kinds = {tables[name].schema["person_id"].dataType.simpleString() for name in _TABLES if name in tables}
+    if not (kinds <= _WHOLE_NUMBERS or kinds == {"string"}):
+        found = ", ".join(sorted(kinds))
+        raise ValueError(f"`input` must hold person_id as text in all tables or as whole numbers in all; got {found}.")
     return tables
 
 
@@ -290,8 +295,7 @@ def _together(tables: Mapping, persons_per_task: int):
 
 
 def _kind_of_ids(table) -> str:
-    kind = table.schema["person_id"].dataType.simpleString()
-    return "bigint" if kind in ("tinyint", "smallint", "int", "bigint") else "string"
+    return "bigint" if table.schema["person_id"].dataType.simpleString() in _WHOLE_NUMBERS else "string"
 
 
 def _schema(model: NeedModel, kind: str) -> str:
