@@ -12,7 +12,16 @@ import pandas as pd
 import pytest
 
 import servicenee
-from servicenee import NeedModel, Population, RuleSegmenter, make_registers, read_registers, save_model, write_hilmo
+from servicenee import (
+    NeedModel,
+    Population,
+    RuleSegmenter,
+    cli,
+    make_registers,
+    read_registers,
+    save_model,
+    write_hilmo,
+)
 from servicenee.cli import main
 from servicenee.lists import read_access_log, read_record
 from servicenee.segments import scheme_features
@@ -89,6 +98,25 @@ def test_an_error_is_one_line_and_the_code_1(arguments, said, capsys, tmp_path, 
     assert said in told.err
     assert told.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_nobody_foresaw_is_one_line_without_its_text(capsys, monkeypatch):
+    def fail(arguments):
+        return {}["310140-123A"]
+
+    monkeypatch.setitem(cli._RUN, "check", fail)
+    assert main(["check", "registers", "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert re.fullmatch(
+        r"servicenee check: KeyError in servicenee\.cli, line \d+\. Please report it with this line\n", told
+    )
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path, capsys):
+    scores = tmp_path / "scores.parquet"
+    scores.write_text("person_id\n310140-123A\n")
+    assert main(["lists", "model", "registers", str(scores), "list.xlsx", "--purpose", "client_work", "--quiet"]) == 1
+    assert capsys.readouterr().err == f"servicenee lists: {scores} cannot be read as Parquet. Write the file again.\n"
 
 
 # --- demo ------------------------------------------------------------------------------------------------------------

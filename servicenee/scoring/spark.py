@@ -31,9 +31,9 @@ from servicenee.tracking import load_model
 PERSONS_PER_TASK = 20_000
 MIN_PERSONS_PER_TASK = 10_000  # below, starting the tasks costs more than their work
 _TABLES = ("persons", "events", "stays")
+_WHOLE_NUMBERS = {"tinyint", "smallint", "int", "bigint"}
 _ORDER = "_order"
 _CONTENT = "_content"  # fingerprint of the registers of a task, in a row of its own
-_WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
 _NUMBERS = (*_WHOLE_NUMBERS, "float", "double", "decimal", "boolean")
 _LABELS = ", status tinyint, time_days double, value double, exposure_days double"
 
@@ -232,17 +232,11 @@ def _tables(spark, given, named: Iterable[str]) -> dict:
         missing = [column for column in required if column not in tables[name].columns]
         if missing:
             raise ValueError(f"`input` must hold the table {name} with {', '.join(missing)}; see Registers.")
-    _refuse_ids(tables)
+    kinds = {tables[name].schema["person_id"].dataType.simpleString() for name in _TABLES if name in tables}
+    if not (kinds <= _WHOLE_NUMBERS or kinds == {"string"}):
+        found = ", ".join(sorted(kinds))
+        raise ValueError(f"`input` must hold person_id as text in all tables or as whole numbers in all; got {found}.")
     return tables
-
-
-def _refuse_ids(tables: Mapping) -> None:
-    """Raise ValueError unless person ids are whole numbers in all tables, or text in all."""
-    kinds = {name: dict(table.dtypes)["person_id"] for name, table in tables.items() if "person_id" in table.columns}
-    alike = {"bigint" if kind in _WHOLE_NUMBERS else kind for kind in kinds.values()}
-    if len(alike) > 1 or not alike <= {"bigint", "string"}:
-        told = ", ".join(f"{kind} in {name}" for name, kind in kinds.items())
-        raise ValueError(f"`input` must hold person_id as whole numbers in all tables or as text in all; got {told}.")
 
 
 def _further(persons, said: Mapping[str, str]) -> dict[str, str]:
@@ -346,7 +340,7 @@ def _together(tables: Mapping, persons_per_task: int):
 
 
 def _kind_of_ids(table) -> str:
-    return "bigint" if dict(table.dtypes)["person_id"] in _WHOLE_NUMBERS else "string"
+    return "bigint" if table.schema["person_id"].dataType.simpleString() in _WHOLE_NUMBERS else "string"
 
 
 def _schema(model: NeedModel, kind: str) -> str:

@@ -113,6 +113,10 @@ def test_what_is_missing_is_said_on_the_driver(spark, model, kept, tmp_path):
         on_spark.predict(spark, model, {"persons": persons}, extract_date="2024-01-01")
     with pytest.raises(ValueError, match="`input` must hold the table events with time, source, code_system, code"):
         on_spark.predict(spark, model, {"persons": persons, "events": persons}, extract_date="2024-01-01")
+    events = spark.read.parquet(str(kept.whole / "events.parquet"))
+    numbered = events.withColumn("person_id", events["person_id"].cast("double"))
+    with pytest.raises(ValueError, match="person_id as text in all tables or as whole numbers in all; got double, str"):
+        on_spark.predict(spark, model, {"persons": persons, "events": numbered}, extract_date="2024-01-01")
     shutil.copytree(kept.whole, tmp_path / "whole")
     (tmp_path / "whole" / "stays.parquet").unlink()
     with pytest.raises(ValueError, match="`input` must hold the tables stays; they are not there"):
@@ -121,10 +125,6 @@ def test_what_is_missing_is_said_on_the_driver(spark, model, kept, tmp_path):
         on_spark.predict(
             spark, model, {"persons": persons, "events": spark.read.parquet(str(kept.whole / "events.parquet"))}
         )
-    numbered = persons.withColumn("person_id", persons["person_id"].substr(-2, 2).cast("int"))
-    events = spark.read.parquet(str(kept.whole / "events.parquet"))
-    with pytest.raises(ValueError, match="as text in all; got int in persons, string in events"):
-        on_spark.predict(spark, model, {"persons": numbered, "events": events}, extract_date="2024-01-01")
     with pytest.raises(ModelError, match="is valid until 2023-01-01"):
         on_spark.predict(spark, model.renewed("2023-01-01"), str(kept.whole))
 
