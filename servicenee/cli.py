@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from servicenee.arguments import parser
-from servicenee.exceptions import RegisterError, ServiceneeWarning
+from servicenee.exceptions import RegisterError, ServiceneeWarning, plain_reason
 
 LOG = logging.getLogger("servicenee")
 _FAR = "2199-12-31"  # later than any index date
@@ -48,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain(arguments.command, "interrupted")
         return 130
-    except (ValueError, TypeError, OSError) as error:
-        _complain(arguments.command, str(error))
+    except Exception as error:  # a scheduler keeps one line, not a traceback, which might show a row
+        # Findings of registers go below each other, as many as there are.
+        _complain(arguments.command, str(error) if isinstance(error, RegisterError) else plain_reason(error))
         return 1
     finally:
         LOG.removeHandler(handler)
@@ -182,8 +183,6 @@ def _one_line():
 
 
 def _lists(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
     from servicenee.lists import read_decisions, read_record, segment_list
     from servicenee.lists.handing_out import hand_out, write_list
     from servicenee.registers import read_registers
@@ -199,14 +198,14 @@ def _lists(arguments: argparse.Namespace) -> None:
         decisions.store(folder)
         told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
         _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
-    scores = pd.read_parquet(arguments.scores)
+    scores = _table(arguments.scores)
     listing = segment_list(
         scores,
         # Of the scored alone: a fifth of the events or so, and of the memory.
         read_registers(arguments.registers, persons=scores.index.unique("person_id")),
         model=load_model(arguments.model),
         purpose=arguments.purpose,
-        segments=None if arguments.segments is None else pd.read_parquet(arguments.segments),
+        segments=None if arguments.segments is None else _table(arguments.segments),
         segments_model=None if arguments.segments_model is None else load_model(arguments.segments_model),
         previous=None if folder is None else read_record(folder),
         decisions=None if folder is None else read_decisions(folder),
@@ -225,15 +224,13 @@ def _lists(arguments: argparse.Namespace) -> None:
 
 
 def _impact(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
     from servicenee.impact import impact_report
     from servicenee.registers import read_registers
 
     LOG.info("reading %s", arguments.registers)
     registers = read_registers(arguments.registers)
     given = {
-        name: pd.read_csv(getattr(arguments, name)) if getattr(arguments, name) else None
+        name: _table(getattr(arguments, name), "CSV") if getattr(arguments, name) else None
         for name in ("definitions", "costs")
     }
     LOG.info("measuring")
@@ -248,8 +245,6 @@ def _impact(arguments: argparse.Namespace) -> None:
 
 
 def _monitor(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
     from servicenee.monitoring import monitor
     from servicenee.registers import read_registers
     from servicenee.tracking import load_model
@@ -260,7 +255,7 @@ def _monitor(arguments: argparse.Namespace) -> None:
         model,
         read_registers(arguments.registers),
         index_date=arguments.date,
-        previous=None if arguments.previous is None else pd.read_parquet(arguments.previous),
+        previous=None if arguments.previous is None else _table(arguments.previous),
         capacity=arguments.capacity,
         force=arguments.force,
     )
@@ -279,6 +274,15 @@ def _monitor(arguments: argparse.Namespace) -> None:
         stops = run.findings[run.findings["action"] == "stop"]
         named = "; ".join(f"{row.finding} {row.subject}".strip() for row in stops.itertuples())
         raise ValueError(f"do not score with this model on these registers ({named}). Mend the cause, or use --force.")
+
+
+def _table(path: str, kind: str = "Parquet"):
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path) if kind == "CSV" else pd.read_parquet(path)
+    except ValueError:
+        raise ValueError(f"{path} cannot be read as {kind}. Write the file again.") from None
 
 
 _RUN = {

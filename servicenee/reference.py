@@ -226,14 +226,17 @@ def rows_of_sources(registers: Registers, sources: tuple[str, ...]):
 
 def rows_per_person(registers: Registers, sources: tuple[str, ...], day: int) -> dict[str, float]:
     """Rows of the year before a day that could be seen then, for every person registered on it, by table and source."""
-    persons = registers.person_columns
-    there = (persons.from_day <= day) & (persons.to_day > day) & (persons.death_day > day)
-    n_persons = max(int(there.sum()), 1)
-    rates = {}
+    n_persons, rates = max(persons_at(registers, day), 1), {}
     for table, source, _, of_row, seen in rows_of_sources(registers, sources):
         n = int(((of_row >= day - DAYS) & (of_row < day) & (seen < day)).sum())
         rates[f"{table} {source}"] = 0.0 if is_small(n) else n / n_persons
     return rates
+
+
+def persons_at(registers: Registers, day: int) -> int:
+    """Persons alive and registered in the area on a day."""
+    persons = registers.person_columns
+    return int(((persons.from_day <= day) & (persons.to_day > day) & (persons.death_day > day)).sum())
 
 
 def plain_reference(reference: Reference) -> dict:

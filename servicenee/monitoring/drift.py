@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, norm
 
+from servicenee.disclosure import MIN_CELL, is_small, suppress
 from servicenee.monitoring.limits import limit
 from servicenee.reference import Spread, counts_between
 
@@ -42,7 +43,7 @@ def column_drift(spreads: Sequence[Spread], X: pd.DataFrame, *, n_then: int) -> 
         feature; n (rows with a value); psi (population stability index, 0 for the same spread) and its limit; shifted;
         higher (probability that a value of today lies above one of training, ties shared: 0.5 if nothing has moved);
         share of missing rows then and now, the change that is allowed, and missing_changed. NaN where there is nothing
-        to compare: a column without any value, or a missing share of a few persons.
+        to compare (a column without any value), and for 1 to 4 persons with or without a value.
 
     Notes
     -----
@@ -83,17 +84,18 @@ def score_quantiles(scores: pd.DataFrame, spreads: Sequence[Spread]) -> pd.DataF
     rows = []
     for spread in spreads:
         values = scores[spread.name].to_numpy(dtype=np.float64)
-        quantiles = np.quantile(values, QUANTILES) if len(values) else np.full(len(QUANTILES), np.nan)
-        mean = float(values.mean()) if len(values) else np.nan
+        enough = len(values) >= MIN_CELL
+        quantiles = np.quantile(values, QUANTILES) if enough else np.full(len(QUANTILES), np.nan)
+        mean = float(values.mean()) if enough else np.nan
         rows.append((spread.name, mean, *quantiles.tolist()))
     return pd.DataFrame(rows, columns=["score", "mean", *(f"q{100 * one:.0f}" for one in QUANTILES)])
 
 
 def score_intervals(scores: pd.DataFrame, spread: Spread) -> pd.DataFrame:
-    """Shares of rows in the intervals of one score, then and now."""
+    """Shares of rows in the intervals of one score, then and now; NaN for 1 to 4 persons and what gives them away."""
     counts = counts_between(spread.cuts, scores[spread.name].to_numpy(dtype=np.float64))
     ends = (-np.inf, *spread.cuts, np.inf)
-    now = counts / max(counts.sum(), 1)
+    now = suppress(pd.Series(counts)).to_numpy() / max(counts.sum(), 1)
     return pd.DataFrame({"above": ends[:-1], "up_to": ends[1:], "then": spread.shares, "now": now})
 
 
@@ -111,6 +113,8 @@ def _compared(spread: Spread, values: np.ndarray, n_then: int, n_columns: int) -
         psi_limit = max(limit("psi"), float(by_chance))
         higher = float((counts / n) @ (np.cumsum(then) - then / 2))
     shifted = bool(psi > psi_limit)
+    if is_small(n) or is_small(len(values) - n):
+        n = missing_now = np.nan
     parts = (spread.name, n, psi, psi_limit, shifted, higher)
     missing_then = np.nan if spread.missing is None else spread.missing
     return (*parts, missing_then, missing_now, missing_limit, changed)

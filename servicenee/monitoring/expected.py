@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.disclosure import is_small
 from servicenee.evaluation import expected_auc, turnover_table
 from servicenee.evaluation.capacity import count_interval, places
 from servicenee.evaluation.horizons import horizon_columns
@@ -47,15 +48,16 @@ def expected_table(values: np.ndarray, capacity: int | float, *, rows_then: int,
     Notes
     -----
     Nothing here was observed: the numbers are those of a model whose risks are right for these persons, each
-    independent of the others.
+    independent of the others. Of 1 to 4 persons nothing is told, and of a list of so few only how many it has.
 
     Examples
     --------
     >>> import numpy as np
     >>> from servicenee.monitoring.expected import expected_table
-    >>> table = expected_table(np.array([0.5, 0.25, 0.25]), 1, rows_then=3, are_risks=True).set_index("item")
+    >>> risks = np.repeat([0.5, 0.25], [5, 10])
+    >>> table = expected_table(risks, 5, rows_then=15, are_risks=True).set_index("item")
     >>> table.loc[["expected_events", "expected_ppv", "expected_sensitivity"], "value"].tolist()
-    [1.0, 0.5, 0.5]
+    [5.0, 0.5, 0.5]
     """
     n = len(values)
     mean = float(values.mean()) if n else np.nan
@@ -72,6 +74,10 @@ def expected_table(values: np.ndarray, capacity: int | float, *, rows_then: int,
             ("expected_sensitivity", float(listed.sum() / values.sum()) if values.sum() > 0 else np.nan),
             ("expected_auc", expected_auc(np.zeros(n), values)),
         ]
+    if is_small(n):
+        rows, bounds = [(name, np.nan) for name, _ in rows], {}
+    elif "listed_events" in bounds and is_small(len(listed)):
+        rows, bounds = rows[:5], {"expected_events": bounds["expected_events"]}
     nowhere = (np.nan, np.nan)
     return pd.DataFrame([(name, float(value), *bounds.get(name, nowhere)) for name, value in rows], columns=EXPECTED)
 

@@ -7,7 +7,17 @@ import pandas as pd
 
 from servicenee.disclosure import MIN_CELL, is_small
 from servicenee.monitoring.limits import limit
-from servicenee.reference import DAYS, LEAST_USUAL, TAIL_DAYS, Reference, rows_in_tail, rows_of_sources, rows_per_person
+from servicenee.reference import (
+    DAYS,
+    LEAST_USUAL,
+    TAIL_DAYS,
+    KnownCodes,
+    Reference,
+    persons_at,
+    rows_in_tail,
+    rows_of_sources,
+    rows_per_person,
+)
 from servicenee.registers import Registers, weekly_volumes
 from servicenee.registers.tables import FAR_PAST
 
@@ -53,10 +63,11 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
     -------
     DataFrame
         table; source; window_days (how many days before the index date are counted: as few as tell an outage from
-        chance); n (rows in them that could be seen on the index date); usual (median of what could be seen on each of
-        the 52 weeks before, on its day); limit; silent_days (days since the last row); rate_then and rate_now (rows a
-        year for every person registered); mark: "stopped" (no rows), "thin" (fewer than the limit), "ended" (the
-        coverage says so), "less" or "more" (over the year, against training), "few" (too few rows to tell), or "".
+        chance); n (rows in them that could be seen on the index date; NaN for 1 to 4); usual (median of what could be
+        seen on each of the 52 weeks before, on its day); limit; silent_days (days since the last row); rate_then and
+        rate_now (rows a year for every person registered); mark: "stopped" (no rows), "thin" (fewer than the limit),
+        "ended" (the coverage says so), "less" or "more" (over the year, against training), "few" (too few rows to
+        tell), or "".
 
     Notes
     -----
@@ -81,18 +92,19 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
         f"{table} {source}": _feed(registers, table, source, day, seen)
         for table, source, _, day, seen in rows_of_sources(registers, sources)
     }
-    persons = _persons_at(registers, index_day)
+    persons = persons_at(registers, index_day)
     rows, is_today = [], index_day > registers.extract_day - TAIL_DAYS
     for name in sorted({*found, *reference.rates}):
         then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), found.get(name)
-        volume = _volume(feed, index_day, then)
-        mark = volume.pop("mark") or _level(then, now, persons)
-        row = {**volume, "rate_then": then, "rate_now": now, "mark": mark}
-        if feed is not None and is_today and mark not in (STOPPED, ENDED):
+        row = {**_volume(feed, index_day, then * persons / DAYS), "rate_then": then, "rate_now": now}
+        if row["mark"] in ("", FEW):
+            row["mark"] = _level(then, now, persons) or row["mark"]
+        if feed is not None and is_today and row["mark"] not in (STOPPED, ENDED):
             row |= _silent_tail(registers, feed.day, reference.tails.get(name, np.nan))
         table, _, source = name.partition(" ")
         rows.append({"table": table, "source": source} | row)
-    return pd.DataFrame(rows, columns=list(VOLUMES))
+    volumes = pd.DataFrame(rows, columns=list(VOLUMES))
+    return volumes.assign(n=volumes["n"].mask(is_small(volumes["n"].to_numpy(dtype=np.int64))))
 
 
 def source_weeks(registers: Registers, sources: tuple[str, ...], index_day: int) -> pd.DataFrame:
@@ -154,11 +166,11 @@ def _feed(registers: Registers, table: str, source: str, day: np.ndarray, seen: 
     return _Feed(day[order], seen[order], first, end, 0 if own_dates else lag)
 
 
-def _volume(feed: _Feed | None, index_day: int, rate_then: float) -> dict:
-    """What `feed_volumes` says of one source but its yearly rates."""
+def _volume(feed: _Feed | None, index_day: int, daily_then: float) -> dict:
+    """What `feed_volumes` says of one source but its yearly rates; `daily_then` rows would come as in training."""
     volume = {"window_days": np.nan, "n": 0.0, "usual": np.nan, "limit": np.nan, "silent_days": np.nan}
     if feed is None:
-        return volume | {"mark": STOPPED if rate_then > 0 else FEW}
+        return volume | {"mark": STOPPED if daily_then > 0 else FEW}
     before = feed.day[feed.day < index_day]
     volume["silent_days"] = float(index_day - before[-1]) if len(before) else np.nan
     for window in _WINDOWS:
@@ -167,10 +179,12 @@ def _volume(feed: _Feed | None, index_day: int, rate_then: float) -> dict:
         if lowest > 0:
             break
     volume |= {"window_days": float(window), "n": float(counts[0]), "usual": usual}
-    if feed.end_day < index_day - feed.lag_days and rate_then > 0:
+    if feed.end_day < index_day - feed.lag_days and daily_then > 0:
         return volume | {"mark": ENDED}
     if not lowest > 0:
-        return volume | {"mark": FEW}
+        # A feed that has been dead for most of the year is its own usual; training knows better.
+        dead = counts[0] == 0 and daily_then * window >= LEAST_USUAL
+        return volume | {"mark": STOPPED if dead else FEW}
     low = counts[0] < lowest
     return volume | {"limit": lowest, "mark": (STOPPED if counts[0] == 0 else THIN) if low else ""}
 
@@ -219,11 +233,6 @@ def _level(rate_then: float, rate_now: float, persons: int) -> str:
     return LESS if ratio < limit("rate_low") else MORE if ratio > limit("rate_high") else ""
 
 
-def _persons_at(registers: Registers, day: int) -> int:
-    persons = registers.person_columns
-    return int(((persons.from_day <= day) & (persons.to_day > day) & (persons.death_day > day)).sum())
-
-
 def _recent_events(registers: Registers, index_day: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the events of the last year, and the person of each."""
     events = registers.event_columns
@@ -232,7 +241,7 @@ def _recent_events(registers: Registers, index_day: int) -> tuple[np.ndarray, np
     return recent, np.searchsorted(events.first, recent, side="right") - 1
 
 
-def _codes_of(known, rows: pd.DataFrame) -> tuple:
+def _codes_of(known: KnownCodes, rows: pd.DataFrame) -> tuple:
     new = rows[~rows["code"].isin(known.codes)]
     by_code = new.groupby("code", sort=True)["person"].agg(["size", "nunique"])
     shown = by_code[by_code["nunique"] >= MIN_CELL].sort_values("size", ascending=False, kind="stable")
@@ -243,4 +252,5 @@ def _codes_of(known, rows: pd.DataFrame) -> tuple:
     names = ", ".join(shown.index[:_CODES_SHOWN])
     counted = np.nan if few and n_new else float(n_new)
     marked = bool(share > highest and not few)
+    n = np.nan if is_small(n) else float(n)
     return known.source, known.code_system, n, counted, share if not few else 0.0, known.others, highest, names, marked

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation.wording import GOOD_OBSERVED_EXPECTED, GOOD_SLOPE
 from servicenee.monitoring.feeds import ENDED, FEW, LESS, MORE, STOPPED, THIN
 from servicenee.monitoring.limits import limit
@@ -84,7 +85,7 @@ def _of_columns(columns: pd.DataFrame) -> list[tuple]:
 def _of_expected(expected: pd.DataFrame, base_rate: float | None) -> list[tuple]:
     value = expected.set_index("item")["value"]
     if not value["rows"] > 0:
-        return [(NOBODY, "", 0.0, 1.0, STOP)]
+        return [(NOBODY, "", 0.0, float(MIN_CELL), STOP)]
     found, rows_then = [], value["rows_then"]
     ratio = value["rows"] / rows_then
     beyond = abs(ratio - 1) > limit("rows") and abs(value["rows"] - rows_then) > 5 * np.sqrt(rows_then)

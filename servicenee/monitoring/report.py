@@ -98,7 +98,7 @@ def _tiles(run, language: str) -> list[tuple[str, str, str]]:
         (word("tile.feeds"), whole(in_order, language), word("tile.feeds.note", n=whole(len(volumes), language))),
         (word("tile.rows"), whole(items.loc["rows", "value"], language), then),
     ]
-    if "listed" in items.index:
+    if "listed_events" in items.index:
         lower, upper = (whole(items.loc["expected_events", end], language) for end in ("lower", "upper"))
         horizon = format_horizon(run.window[0], language, gap_days=run.window[1])
         said = word("tile.expected.note", horizon=horizon, lower=lower, upper=upper)
@@ -142,7 +142,7 @@ def _volumes(run, drawn: dict, language: str) -> list[str]:
     shown = pd.DataFrame({word("head.source"): names})
     shown[word("head.mark")] = [word(f"mark.{mark or 'ok'}") for mark in volumes["mark"]]
     for name, head in (("window_days", "window"), ("n", "n"), ("usual", "usual"), ("silent_days", "silent")):
-        shown[word(f"head.{head}")] = column(_hide_few(volumes[name], name == "n"), whole, language)
+        shown[word(f"head.{head}")] = column(volumes[name], whole, language)
     for name in ("rate_then", "rate_now"):
         shown[word(f"head.{name}")] = column(volumes[name], number, language)
     blocks: list[str] = []
@@ -266,7 +266,3 @@ def _are_risks(run) -> bool:
 
 def _dates(dates: str, language: str) -> str:
     return ", ".join(format_date(date, language) for date in dates.split(", "))
-
-
-def _hide_few(values: pd.Series, are_counts: bool) -> pd.Series:
-    return values.mask((values > 0) & (values < MIN_CELL)) if are_counts else values

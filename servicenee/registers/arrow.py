@@ -20,7 +20,8 @@ _NOT_AVAILABLE = pa.array(["NA", "N/A", "NaN", "nan", "NULL", "null"])  # as R, 
 _ISO = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$"
 _WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)$"
 _LATE_MIDNIGHT = r"^\d{4}-\d\d-\d\d[T ]24:00(:00(\.0{1,6})?)?$"
-_DECIMAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+LEADING_ZERO = r"^-?0\d"  # of a number that is a code: 0123 is not 123
+DECIMAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE = r"^(0|-?[1-9]\d{0,17})$"  # a leading zero makes text: 007 is not 7
 _WITH_FRACTION = r"^-?\d+\.\d*$"
 _LOST = "an id such as 123.0 has lost its identity"
@@ -154,8 +155,8 @@ def looks_numeric(column: pa.ChunkedArray) -> bool:
     levels = arrow_levels(column)[1]
     if not len(levels):
         return False
-    leading_zero = pc.any(pc.match_substring_regex(levels, r"^-?0\d")).as_py()
-    return not leading_zero and pc.all(pc.match_substring_regex(levels, _DECIMAL)).as_py()
+    leading_zero = pc.any(pc.match_substring_regex(levels, LEADING_ZERO)).as_py()
+    return not leading_zero and pc.all(pc.match_substring_regex(levels, DECIMAL)).as_py()
 
 
 def _dates(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -181,7 +182,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
         raise WrongTypeError(str(column.type))
     codes, levels = arrow_levels(column)
     numbers = np.full(len(levels) + 1, np.nan)
-    shaped = pc.match_substring_regex(levels, _DECIMAL)
+    shaped = pc.match_substring_regex(levels, DECIMAL)
     numbers[np.flatnonzero(shaped.to_numpy(zero_copy_only=False))] = levels.filter(shaped).cast(pa.float64())
     return numbers[codes], _unreadable(codes, levels, np.isnan(numbers[:-1]))
 

@@ -14,17 +14,28 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from servicenee._checks import check_choice, check_count, check_dates, check_fraction
-from servicenee.exceptions import ServiceneeWarning
+from servicenee.exceptions import RegisterError, ServiceneeWarning
 from servicenee.registers.arrow import Only
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.folders import Folder, assembled, existing_folder
-from servicenee.registers.parts import MANIFEST, is_part, part_folders, read_parts, share_words, write_part
+from servicenee.registers.parts import (
+    MANIFEST,
+    is_part,
+    number_parts,
+    part_folders,
+    read_manifest,
+    read_parts,
+    refuse_incomplete,
+    share_words,
+    write_part,
+)
 from servicenee.registers.schema import TABLES
 from servicenee.registers.splitting import PERSONS_PER_PART, count_persons, part_of, split_folder
 from servicenee.registers.writing import event_tables, from_pandas, person_types, persons_table, stay_tables
 
 LOG = logging.getLogger("servicenee")
+_MANY = 20  # findings told of parts that are refused
 
 
 def write_registers(
@@ -163,7 +174,9 @@ def read_registers(
     """
     findings = Findings(check_fraction("tolerance", tolerance))
     root = existing_folder(path)
-    parts = part_folders(root) or [root]
+    parts = part_folders(root)
+    refuse_incomplete(parts)
+    parts = parts or [root]
     wanted = None if persons is None else _ids(persons)
     if all(is_part(part) for part in parts):
         return read_parts(parts, persons=wanted)
@@ -233,7 +246,7 @@ def _replace(target: Path, partial: Path) -> None:
 
 
 def _read_manifest(parts: list[Path], findings: Findings) -> dict:
-    found = [json.loads(file.read_text(encoding="utf-8")) for part in parts for file in _manifests(part)]
+    found = [read_manifest(file.parent) for part in parts for file in _manifests(part)]
     if any(manifest != found[0] for manifest in found[1:]) or len(found) not in (0, len(parts)):
         findings.error(f"{MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew.")
     return found[0] if found else {}
@@ -272,11 +285,14 @@ def _write_parts(registers: Registers, partitions: int, folder: Path) -> None:
     for number in range(partitions):
         within = None if requests is None else requests[part_of_request == number]
         write_part(registers, part == number, within, folder / f"part-{number:05d}")
+    number_parts(part_folders(folder))
 
 
 def _prepare(root: Path, folder: Path, partitions: int | None, extract_date) -> None:
     """Parts of a folder, one in memory at a time."""
     roots = part_folders(root) or [root]
+    if any(is_part(one) for one in roots):
+        raise ValueError("`registers` must be a folder of tables; got parts that are prepared already. Use them.")
     findings = Findings(1.0)
     manifest = _read_manifest(roots, findings)
     findings.raise_errors()
@@ -286,20 +302,34 @@ def _prepare(root: Path, folder: Path, partitions: int | None, extract_date) -> 
         raise ValueError(f"`extract_date` must be given for a folder without {MANIFEST}: parts have one in common.")
     if partitions is None:
         partitions = max(1, -(-count_persons(roots) // PERSONS_PER_PART))
-    scratch, found = folder / "scratch", []
+    scratch, found, refused = folder / "scratch", [], []
     LOG.info("dealing the rows out to %d parts", partitions)
     parts = split_folder(roots, scratch, partitions, manifest)
     for number, part in enumerate(parts):
-        registers = read_registers(part)
-        shutil.rmtree(part)
+        try:
+            registers = read_registers(part)
+        except RegisterError as error:  # go on, so that the faults of all parts are told together
+            refused.extend(error.findings)
+            continue
+        finally:
+            shutil.rmtree(part)
         write_part(
             registers, np.ones(len(registers.person_columns), dtype=bool), registers.requests, folder / part.name
         )
         found.append(registers.findings)
         LOG.info("part %d of %d written: %r", number + 1, len(parts), registers)
+    if refused:
+        raise RegisterError(_first_of(list(dict.fromkeys(refused))))
     shutil.rmtree(scratch)
     share_words(part_folders(folder))
+    number_parts(part_folders(folder))
     _tell_what_was_set_aside(pd.concat(found, ignore_index=True))
+
+
+def _first_of(findings: list[str]) -> list[str]:
+    """Findings that a reader takes in, and how many there are besides."""
+    rest = len(findings) - _MANY
+    return [*findings[:_MANY], f"and {rest} more findings of this kind in other parts."] if rest > 0 else findings
 
 
 def _tell_what_was_set_aside(findings: pd.DataFrame) -> None:

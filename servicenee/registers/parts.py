@@ -1,9 +1,11 @@
 """Registers in parts: the columns of some persons, checked and sorted, in a folder of their own that is read fast.
 
 A part (``part-00000``, ...) stands on its own: besides its rows it carries what belongs to the whole (coverage, extract
-date, code words, the levels of text columns), so that features of a part have the columns of the whole.
+date, code words, the levels of text columns), so that features of a part have the columns of the whole; and which of
+how many parts of which extract it is, so that none is missed or met twice.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,13 +14,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from servicenee._checks import name_some
 from servicenee.exceptions import RegisterError
+from servicenee.registers.arrow import EXPECTED, holds_arrow
 from servicenee.registers.core import Registers
 from servicenee.registers.kinds import sorted_kinds
 from servicenee.registers.placing import first_rows
 from servicenee.registers.reading import to_days
+from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TEXT
 from servicenee.registers.tables import (
     FAR_FUTURE,
     FAR_PAST,
@@ -45,8 +51,16 @@ _NUMBERS = {
         "end_available_day": "int32",
     },
 }
+_DATES = {"birth_date": FAR_PAST, "death_date": FAR_FUTURE, "registered_from": FAR_PAST, "registered_to": FAR_FUTURE}
+_OWN = ("content", "part")  # what the manifests of the parts of one extract do not have in common
+_SAID = {"extract_date": str, "levels": dict, "tables": list, "part": int, "parts": int, "extract": str, "content": str}
+_KIND_COLUMNS = {
+    "events": ("source", "code_system", "code", "unit"),
+    "stays": ("source", "kind", "unit"),
+}
 _MAY_BE_ABSENT = "available"
 _REMEDY = "Write the parts again with `servicenee prepare` or write_registers."
+_NOT_ONE_EXTRACT = f"{MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew."
 
 
 @dataclass(frozen=True)
@@ -77,12 +91,56 @@ def part_folders(root: Path) -> list[Path]:
 
 def is_part(folder: Path) -> bool:
     """Whether a folder was written by `write_part`."""
+    return (folder / MANIFEST).is_file() and read_manifest(folder).get("layout") == _LAYOUT
+
+
+def read_manifest(folder: Path) -> dict:
+    """What ``registers.json`` of a folder says; RegisterError if it cannot be read or lacks what a part must say."""
     file = folder / MANIFEST
-    return file.is_file() and json.loads(file.read_text(encoding="utf-8")).get("layout") == _LAYOUT
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _refused(file, f"cannot be read ({type(error).__name__}). {_REMEDY}") from None
+    if not isinstance(said, dict):
+        raise _refused(file, f"is no table of facts. {_REMEDY}")
+    if said.get("layout") == _LAYOUT:
+        lacking = [name for name, kind in _SAID.items() if not isinstance(said.get(name), kind)]
+        if lacking:
+            raise _refused(file, f"does not say {', '.join(lacking)}. {_REMEDY}")
+    return said
+
+
+def refuse_incomplete(folders: list[Path]) -> None:
+    """Raise RegisterError unless the folders are all the parts of one extract, each once.
+
+    Parts of another layout do not say how many they are and pass; so does a part whose manifest cannot be read, for
+    reading it tells why.
+    """
+    said, unknown = {}, 0
+    for folder in folders:
+        try:
+            said[folder.name] = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
+        except RegisterError:
+            unknown += 1
+    if not any(manifest.get("layout") == _LAYOUT for manifest in said.values()):
+        return
+    first = next(iter(said.values()))
+    extracts = {(manifest.get("extract"), manifest.get("parts")) for manifest in said.values()}
+    if len(extracts) > 1:
+        raise RegisterError([_NOT_ONE_EXTRACT])
+    numbers = [manifest["part"] for manifest in said.values()]
+    twice = [name for name, manifest in said.items() if numbers.count(manifest["part"]) > 1]
+    if twice:
+        raise RegisterError([f"{MANIFEST}: {name_some(twice)} hold the same part. Keep one of them. {_REMEDY}"])
+    missing = [f"part-{number:05d}" for number in sorted({*range(first["parts"])} - {*numbers})]
+    if len(missing) > unknown:
+        raise RegisterError(
+            [f"{len(missing)} of {first['parts']} parts are missing: {name_some(missing)}. Put them back. {_REMEDY}"]
+        )
 
 
 def write_part(registers: Registers, chosen: np.ndarray, requests: pd.DataFrame | None, folder: Path) -> None:
-    """Write the persons marked in `chosen`, with these requests, to a new folder.
+    """Write the persons marked in `chosen`, with these requests, to a new folder, to be numbered by `number_parts`.
 
     Numbers are as narrow as they are in memory; the codec is the one that is fastest to read.
     """
@@ -113,10 +171,18 @@ def write_part(registers: Registers, chosen: np.ndarray, requests: pd.DataFrame 
     _write_manifest(folder, manifest)
 
 
-def share_words(folders: Iterable[Path]) -> None:
+def number_parts(folders: list[Path]) -> None:
+    """Have parts say which of how many they are, what they hold and what extract they are of: by their bytes."""
+    contents = [_digest(file.read_bytes() for file in sorted(folder.glob("*.parquet"))) for folder in folders]
+    extract = _digest(content.encode() for content in contents)
+    for number, (folder, content) in enumerate(zip(folders, contents, strict=True)):
+        own = {"content": content, "extract": extract, "part": number, "parts": len(folders)}
+        _write_manifest(folder, _written(folder) | own)
+
+
+def share_words(folders: list[Path]) -> None:
     """Give parts that were written one by one the coverage, code words and levels of all of them."""
-    folders = list(folders)
-    manifests = [_read_manifest(folder) for folder in folders]
+    manifests = [_written(folder) for folder in folders]
     levels = {
         name: sorted({level for manifest in manifests for level in manifest["levels"].get(name, ())})
         for name in dict.fromkeys(name for manifest in manifests for name in manifest["levels"])
@@ -146,13 +212,11 @@ def read_parts(folders: list[Path], *, persons: np.ndarray | None = None) -> Reg
     """
     parts = [_of_persons(_read_part(folder), persons) for folder in folders]
     first = parts[0].manifest
-    if (
-        any(part.manifest != first for part in parts)
-        or len({"available" in part.numbers["events"] for part in parts}) > 1
+    common = {name: first[name] for name in first if name not in _OWN}
+    if any(common != {name: said for name, said in part.manifest.items() if name not in _OWN} for part in parts) or (
+        len({"available" in part.numbers["events"] for part in parts}) > 1
     ):
-        raise RegisterError(
-            [f"{MANIFEST}: the parts are not of one extract. Read them one by one, or write them anew."]
-        )
+        raise RegisterError([_NOT_ONE_EXTRACT])
     extract_day = int(np.datetime64(first["extract_date"], "D").astype(np.int64))
     everybody, place = _persons(parts)
     coverage = _coverage(parts[0].coverage, extract_day)
@@ -211,6 +275,18 @@ def _write_kinds(folder: Path, name: str, kinds: pd.DataFrame) -> None:
     _write(folder / f"{name.removesuffix('s')}_kinds.parquet", pa.table(columns))
 
 
+def _digest(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(hashlib.sha256(piece).digest())
+    return digest.hexdigest()[:16]
+
+
+def _written(folder: Path) -> dict:
+    """The manifest of a part that is being written."""
+    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
 def _write_manifest(folder: Path, manifest: dict) -> None:
     text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -220,18 +296,22 @@ def _write_manifest(folder: Path, manifest: dict) -> None:
 
 
 def _read_part(folder: Path) -> _Part:
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     for table in manifest["tables"]:
         if not (folder / f"{table}.parquet").is_file():
             raise _refused(folder / f"{table}.parquet", f"is missing though {MANIFEST} names it. {_REMEDY}")
-    persons = _table(folder / "persons.parquet")
+    persons = _read_persons(folder / "persons.parquet", manifest["levels"])
     numbers = {name: _read_numbers(folder / f"{name}.parquet", _NUMBERS[name], len(persons)) for name in _NUMBERS}
     kinds = {name: _read_kinds(folder, name) for name in _NUMBERS}
     for name, columns in numbers.items():
         if len(columns["kind"]) and int(columns["kind"].max()) >= len(kinds[name]):
             raise _changed(folder / f"{name}.parquet", "kind")
+    coverage = _read_coverage(folder / "coverage.parquet")
+    for name, own in kinds.items():
+        if not own["source"].isin(coverage["source"]).all():
+            raise _refused(folder / "coverage.parquet", f"lacks sources of {name}. {_REMEDY}")
     requests = _frame(folder / "requests.parquet") if "requests" in manifest["tables"] else None
-    return _Part(manifest, persons, numbers, kinds, _frame(folder / "coverage.parquet"), requests)
+    return _Part(manifest, persons, numbers, kinds, coverage, requests)
 
 
 def _of_persons(part: _Part, persons: np.ndarray | None) -> _Part:
@@ -246,8 +326,36 @@ def _of_persons(part: _Part, persons: np.ndarray | None) -> _Part:
     return replace(part, numbers=part.numbers | {"events": events}, requests=requests)
 
 
-def _read_manifest(folder: Path) -> dict:
-    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+def _read_persons(file: Path, levels: dict[str, list[str]]) -> pa.Table:
+    """Persons, each column of the type that `write_part` gave it."""
+    table = _table(file)
+    texts = dict.fromkeys(levels, TEXT)
+    numbers = {name: NUMBER for name in table.column_names if name not in texts}
+    _refuse_types(file, table, numbers | texts | dict.fromkeys(_DATES, DATE) | {"person_id": IDENTITY})
+    if table["person_id"].null_count:
+        raise _changed(file, "person_id")
+    for name, known in levels.items():
+        texts = table[name].cast(pa.string()).drop_null().unique()
+        if not pc.all(pc.is_in(texts, pa.array(known, pa.string())), min_count=0).as_py():
+            raise _refused(file, f"{name} holds texts that {MANIFEST} does not name: the file was changed. {_REMEDY}")
+    return table
+
+
+def _read_coverage(file: Path) -> pd.DataFrame:
+    table = _table(file)
+    _refuse_types(file, table, {"source": TEXT, "from": DATE, "to": DATE, "reporting_lag_days": NUMBER})
+    if table["source"].null_count or table["reporting_lag_days"].null_count:
+        raise _refused(file, f"lacks values: the file was changed. {_REMEDY}")
+    return _as_frame(table)
+
+
+def _refuse_types(file: Path, table: pa.Table, expected: dict[str, str]) -> None:
+    for name, holds in expected.items():
+        if name not in table.column_names:
+            raise _refused(file, f"has no column {name}. {_REMEDY}")
+        kind = table.schema.field(name).type
+        if not holds_arrow(kind, holds) or (pa.types.is_timestamp(kind) and kind.tz is not None):
+            raise _refused(file, f"{name} must be {EXPECTED[holds]}; got {kind}. {_REMEDY}")
 
 
 def _read_numbers(file: Path, expected: dict[str, str], n_persons: int) -> dict[str, np.ndarray]:
@@ -281,7 +389,9 @@ def _read_numbers(file: Path, expected: dict[str, str], n_persons: int) -> dict[
 
 
 def _read_kinds(folder: Path, name: str) -> pd.DataFrame:
-    table = _table(folder / f"{name.removesuffix('s')}_kinds.parquet")
+    file = folder / f"{name.removesuffix('s')}_kinds.parquet"
+    table = _table(file)
+    _refuse_types(file, table, dict.fromkeys(_KIND_COLUMNS[name], TEXT))
     return pd.DataFrame({column: pd.Series(table[column].to_pylist(), dtype=object) for column in table.column_names})
 
 
@@ -293,7 +403,10 @@ def _table(file: Path) -> pa.Table:
 
 
 def _frame(file: Path) -> pd.DataFrame:
-    table = _table(file)
+    return _as_frame(_table(file))
+
+
+def _as_frame(table: pa.Table) -> pd.DataFrame:
     text = {field.name: object for field in table.schema if pa.types.is_string(field.type)}
     return table.to_pandas().astype(text)
 
@@ -321,12 +434,7 @@ def _persons(parts: list[_Part]) -> tuple[PersonColumns, list[np.ndarray]]:
     place[order] = np.arange(len(order), dtype=np.int32)
     dates = {
         name: to_days(table[name].to_numpy().astype("datetime64[us]")[order], missing)
-        for name, missing in (
-            ("birth_date", FAR_PAST),
-            ("death_date", FAR_FUTURE),
-            ("registered_from", FAR_PAST),
-            ("registered_to", FAR_FUTURE),
-        )
+        for name, missing in _DATES.items()
     }
     levels = parts[0].manifest["levels"]
     extra: dict[str, TextColumn | np.ndarray] = {}
@@ -335,7 +443,7 @@ def _persons(parts: list[_Part]) -> tuple[PersonColumns, list[np.ndarray]]:
             codes = pd.Index(levels[name], dtype=object).get_indexer(table[name].to_pylist()).astype(np.int32)
             extra[name] = TextColumn(codes[order], tuple(levels[name]))
         else:
-            extra[name] = table[name].cast(pa.float64()).to_numpy()[order]
+            extra[name] = table[name].cast(pa.float64(), safe=False).to_numpy()[order]
             read_only(extra[name])
     ends = np.cumsum([len(part.persons) for part in parts])
     columns = (ids[order], *dates.values())

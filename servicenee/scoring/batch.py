@@ -12,22 +12,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from servicenee import __version__
 from servicenee._checks import check_dates, name_some
-from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning
+from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning, plain_reason
 from servicenee.model import NeedModel
 from servicenee.need.ranks import rank_risks
 from servicenee.registers import Registers
 from servicenee.registers.folders import existing_folder
-from servicenee.registers.parts import part_folders
+from servicenee.registers.parts import part_folders, refuse_incomplete
 from servicenee.scoring.portions import Portion, Task, read_portion, score_part, write_portion
-from servicenee.scoring.workplace import empty, key_of, state_of, workplace, write_whole
+from servicenee.scoring.workplace import empty, key_of, state_of, workplace, write_together
 from servicenee.tracking import load_model
 
 LOG = logging.getLogger("servicenee")
 _KEYS = ["person_id", "index_date"]
+_MANY_NOTES = 5
 
 
 def predict(
@@ -73,7 +73,9 @@ def predict(
         If a model is refused or its validity date is over, or the registers lack what it was trained with.
     ValueError
         If parts of the registers cannot be scored; the others are finished and kept beside `output`. Or if another
-        job is writing `output`.
+        job is writing `output` (on Windows this is not noticed: do not start two jobs for one file there).
+    RegisterError
+        If parts are missing, there twice or of different extracts, or registers in one piece cannot be read.
 
     Notes
     -----
@@ -83,8 +85,9 @@ def predict(
 
     A job that is interrupted, even by force, goes on where it was: parts that are finished wait in a folder
     ``.NAME.work`` beside `output` until it is complete. Change a model, an index date or a part, and what depends on it
-    is computed anew. Scores are personal data: keep the file in the protected folder. Progress goes to the logger
-    "servicenee" at level INFO.
+    is computed anew. A model that holds code of your own (a builder, an estimator, a function) is scored from the start
+    each time, for a change in that code would not be seen. Scores are personal data: keep the file in the protected
+    folder. Progress goes to the logger "servicenee" at level INFO.
 
     Examples
     --------
@@ -108,8 +111,11 @@ def predict(
     output = Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
     with workplace(output) as folder:
-        finished = folder / key_of(task)
+        key = key_of(task)
+        finished = None if key is None else folder / key
         empty(folder, keep=finished)
+        if finished is None:
+            LOG.info("a model holds code of your own: parts that are finished are not kept for another try")
         portions = list(_portions(parts, task, n_jobs, finished))
         scores = _scores(task, portions)
         _write(scores, task, portions, output)
@@ -134,7 +140,9 @@ def _parts(registers) -> list[tuple[str, Registers | Path]]:
     if isinstance(registers, Registers):
         return [("registers", registers)]
     root = existing_folder(registers)
-    return [(part.name, part) for part in part_folders(root)] or [("registers", root)]
+    parts = part_folders(root)
+    refuse_incomplete(parts)
+    return [(part.name, part) for part in parts] or [("registers", root)]
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------
@@ -146,6 +154,10 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
     waiting = [(name, part) for name, part in parts if kept[name] is None or not kept[name].is_dir()]
     if len(waiting) < len(parts):
         LOG.info("%d of %d parts are there from before", len(parts) - len(waiting), len(parts))
+    if len(parts) == 1 and waiting:  # its error is the caller's as it is
+        name, part = waiting[0]
+        yield _score(part, task, kept[name]) or read_portion(kept[name])
+        return
     jobs = (joblib.delayed(_attempt)(name, part, task, kept[name]) for name, part in waiting)
     done, failures, start = {}, {}, time.monotonic()
     # One part alone stays here: registers in memory would be copied to another process for nothing.
@@ -157,8 +169,7 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
             done[name] = result
         n_done = len(done) + len(failures)
         left = (time.monotonic() - start) / n_done * (len(waiting) - n_done)
-        if len(parts) > 1:
-            LOG.info("part %d of %d scored; about %.0f s left", len(parts) - len(waiting) + n_done, len(parts), left)
+        LOG.info("part %d of %d scored; about %.0f s left", len(parts) - len(waiting) + n_done, len(parts), left)
     if failures:
         raise _failed(failures, len(parts), finished is not None)
     for name, _ in parts:
@@ -171,15 +182,22 @@ def _place(finished: Path, name: str, part: Registers | Path) -> Path | None:
 
 
 def _attempt(name: str, part, task: Task, place: Path | None) -> tuple[str, Portion | Exception | None]:
-    """A part's scores, or None when they are kept in `place`, or the error that tells why there are none."""
+    """What `_score` gives, or the error that tells why there is nothing."""
     try:
-        portion = score_part(part, task)
-        if place is None:
-            return name, portion
-        write_portion(portion, place)
-    except (ValueError, TypeError, OSError) as error:
+        return name, _score(part, task, place)
+    except (RegisterError, ModelError, OSError) as error:
         return name, error
-    return name, None
+    except Exception as error:  # whatever it is, the other parts are scored
+        return name, ValueError(plain_reason(error))
+
+
+def _score(part, task: Task, place: Path | None) -> Portion | None:
+    """A part's scores, or None when they are kept in `place`."""
+    portion = score_part(part, task)
+    if place is None:
+        return portion
+    write_portion(portion, place)
+    return None
 
 
 def _failed(failures: dict[str, Exception], n_parts: int, kept: bool) -> Exception:
@@ -208,6 +226,9 @@ def _scores(task: Task, portions: list[Portion]) -> pd.DataFrame:
     frames = []
     for number, model in enumerate(task.models):
         frame = _ordered([portion.scores[number] for portion in portions])
+        n_twice = int(frame.index.duplicated().sum())
+        if n_twice:
+            raise ValueError(f"{n_twice:,} rows are scored twice: persons are in several parts. Write the parts anew.")
         if "risk" in frame:
             day = frame.index.get_level_values("index_date").to_numpy().astype("datetime64[D]")
             ranks = rank_risks(frame["risk"].to_numpy(), day.astype(np.int64))
@@ -224,10 +245,10 @@ def _scores(task: Task, portions: list[Portion]) -> pd.DataFrame:
 
 
 def _ordered(tables: list[pa.Table]) -> pd.DataFrame:
-    """Rows of all parts in order of person and index date, as `Registers` orders persons."""
+    """Rows of all parts in order of person, index date and reason, as `Registers` orders persons."""
     table = pa.concat_tables(tables)
-    if len(tables) > 1:
-        table = table.take(pc.sort_indices(table, [(name, "ascending") for name in _KEYS]))
+    keys = [*_KEYS, *(name for name in ("reason",) if name in table.column_names)]
+    table = table.take(pc.sort_indices(table, [(name, "ascending") for name in keys]))
     frame = table.to_pandas()
     text = [name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)]
     return frame.astype({name: object for name in text if name not in _KEYS}).set_index(_KEYS)
@@ -239,9 +260,12 @@ def _pass_on_notes(task: Task, portions: list[Portion]) -> None:
     for portion in portions:
         for note in portion.facts["notes"]:
             notes[note] = notes.get(note, 0) + 1
-    for note, n in list(notes.items())[:5]:
+    for note, n in list(notes.items())[:_MANY_NOTES]:
         of_parts = f" ({n} of {len(portions)} parts)" if len(portions) > 1 else ""
         warnings.warn(f"{note}{of_parts}", ServiceneeWarning, stacklevel=4)
+    if len(notes) > _MANY_NOTES:
+        more = f"and {len(notes) - _MANY_NOTES} more notes of parts: score a part alone to read them."
+        warnings.warn(more, ServiceneeWarning, stacklevel=4)
     needed = sorted({source for model in task.models for source in model.sources})
     silent = [name for name in needed if not any(portion.facts["n_rows"].get(name) for portion in portions)]
     if silent:
@@ -272,11 +296,11 @@ def _write(scores: pd.DataFrame, task: Task, portions: list[Portion], path: Path
         "n_scored": len(scores),
         "n_unscored": len(unscored),
     }
-    # The scores last: where they are, everything is.
+    tables = {}
     for frame, file in ((unscored, path.with_suffix(".unscored.parquet")), (scores, path)):
         table = pa.Table.from_pandas(frame)
         # Where pandas looks for `attrs`; older versions of pyarrow do not write them.
         words = {b"PANDAS_ATTRS": json.dumps(frame.attrs).encode()} if frame.attrs else {}
         metadata = {**(table.schema.metadata or {}), **words, b"servicenee": json.dumps(facts).encode()}
-        table = table.replace_schema_metadata(metadata)
-        write_whole(file, lambda partial, table=table: pq.write_table(table, partial, coerce_timestamps="us"))
+        tables[file] = table.replace_schema_metadata(metadata)
+    write_together(tables)  # the scores last: where they are, everything is

@@ -19,18 +19,22 @@ from servicenee._checks import check_count, check_dates
 from servicenee.model import NeedModel
 from servicenee.need.ranks import rounded
 from servicenee.registers import Registers
+from servicenee.registers.arrow import DECIMAL, LEADING_ZERO
 from servicenee.registers.findings import Findings
+from servicenee.registers.fingerprint import content_sum
 from servicenee.registers.folders import assembled, frame_of
 from servicenee.registers.parts import Words, with_words
-from servicenee.registers.schema import TABLES
+from servicenee.registers.schema import NUMBER, TABLES, TEXT, ZONE
 from servicenee.scoring.portions import as_table, score_rows
 from servicenee.tracking import load_model
 
 PERSONS_PER_TASK = 20_000
 MIN_PERSONS_PER_TASK = 10_000  # below, starting the tasks costs more than their work
 _TABLES = ("persons", "events", "stays")
-_WHOLE_NUMBERS = {"tinyint", "smallint", "int", "bigint"}
 _ORDER = "_order"
+_CONTENT = "_content"  # fingerprint of the registers of a task, in a row of its own
+_WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
+_NUMBERS = (*_WHOLE_NUMBERS, "float", "double", "decimal", "boolean")
 _LABELS = ", status tinyint, time_days double, value double, exposure_days double"
 
 
@@ -74,15 +78,18 @@ def predict(
     ------
     ModelError
         If the model is refused or its validity date is over, or a task finds that the tables lack what it needs.
+    ValueError
+        If tables or columns are missing, or person ids are numbers in one table and text in another.
 
     Notes
     -----
     The three tables are shuffled once, so that all rows of a person meet in one task; there they become `Registers`,
     which sorts them again, and are scored. Nothing of a person comes to the driver: only code words, areas, coverage
     and counts do. Ranks are over the whole county, on risks rounded to 12 decimals, ties in order of person. Scores are
-    the same as those of `servicenee.predict`, bit for bit. Dates may be ``date``, ``timestamp_ntz`` (local time) or
-    ``timestamp`` (an instant, taken to Finnish local time). Nanoseconds do not exist in Spark: write Parquet for it in
-    microseconds.
+    the same as those of `servicenee.predict`, bit for bit. The metadata of the column `model` name the model, its
+    training and dates; in what is read back from `output` also the fingerprint of the registers, as
+    `servicenee.predict` writes it. Dates may be ``date``, ``timestamp_ntz`` (local time) or ``timestamp`` (an instant,
+    taken to Finnish local time). Nanoseconds do not exist in Spark: write Parquet for it in microseconds.
 
     On Databricks and Microsoft Fabric `spark` is there already; install the wheel on the cluster (``%pip install
     servicenee`` or a library of the environment), give tables of the catalogue, ``{"persons":
@@ -106,10 +113,18 @@ def predict(
     together = _together(whole.tables, persons_per_task)
     schema = _schema(model, _kind_of_ids(together))
     found = together.mapInArrow(whole.task(partial(_score, model, dates)), schema).persist()
-    facts = {"servicenee": __version__, "model": model.name, "version": model.version, "index_dates": dates}
-    scores = _ranked(found, json.dumps({**facts, "extract_date": whole.manifest["extract_date"]}))
+    facts = {
+        "servicenee": __version__,
+        "model": model.name,
+        "version": model.version,
+        "training_digest": model.training_.digest,
+        "index_dates": dates,
+        "extract_date": whole.manifest["extract_date"],
+    }
     if output is None:
-        return scores
+        return _ranked(found, facts)
+    sums = found.filter(f"{_CONTENT} IS NOT NULL").select(_CONTENT).collect()
+    scores = _ranked(found, facts | {"registers": f"{sum(int(row[0], 16) for row in sums) % 2**64:016x}"})
     unscored = found.filter("reason IS NOT NULL").select("person_id", "index_date", "model", "version", "reason")
     unscored.write.mode("overwrite").parquet(f"{str(output).removesuffix('.parquet')}.unscored.parquet")
     scores.write.mode("overwrite").parquet(str(output))
@@ -174,11 +189,12 @@ class _Whole:
     sample: Registers
     words: Words
     coverage: pd.DataFrame
+    further: dict[str, str]
     manifest: dict
 
     def task(self, compute: Callable[[Registers], pa.Table]) -> "_Task":
         """What Spark calls with the rows of one task."""
-        return _Task(compute, self.words, self.coverage, self.manifest)
+        return _Task(compute, self.words, self.coverage, self.further, self.manifest)
 
 
 def _whole(spark, given, extract_date) -> _Whole:
@@ -195,7 +211,7 @@ def _whole(spark, given, extract_date) -> _Whole:
     areas = tables["persons"].select("area").distinct().collect() if "area" in tables["persons"].columns else []
     levels = {"area": tuple(sorted(str(row[0]) for row in areas if row[0] is not None))} if areas else {}
     words = Words(sample.event_columns.kinds, sample.stay_columns.kinds, levels)
-    return _Whole(tables, sample, words, coverage, manifest)
+    return _Whole(tables, sample, words, coverage, _further(tables["persons"], said.get("persons", {})), manifest)
 
 
 def _dates(dates) -> list[str]:
@@ -216,11 +232,35 @@ def _tables(spark, given, named: Iterable[str]) -> dict:
         missing = [column for column in required if column not in tables[name].columns]
         if missing:
             raise ValueError(f"`input` must hold the table {name} with {', '.join(missing)}; see Registers.")
-    kinds = {tables[name].schema["person_id"].dataType.simpleString() for name in _TABLES if name in tables}
-    if not (kinds <= _WHOLE_NUMBERS or kinds == {"string"}):
-        found = ", ".join(sorted(kinds))
-        raise ValueError(f"`input` must hold person_id as text in all tables or as whole numbers in all; got {found}.")
+    _refuse_ids(tables)
     return tables
+
+
+def _refuse_ids(tables: Mapping) -> None:
+    """Raise ValueError unless person ids are whole numbers in all tables, or text in all."""
+    kinds = {name: dict(table.dtypes)["person_id"] for name, table in tables.items() if "person_id" in table.columns}
+    alike = {"bigint" if kind in _WHOLE_NUMBERS else kind for kind in kinds.values()}
+    if len(alike) > 1 or not alike <= {"bigint", "string"}:
+        told = ", ".join(f"{kind} in {name}" for name, kind in kinds.items())
+        raise ValueError(f"`input` must hold person_id as whole numbers in all tables or as text in all; got {told}.")
+
+
+def _further(persons, said: Mapping[str, str]) -> dict[str, str]:
+    """What further columns of persons hold, by the values of all persons: those of one task might not tell."""
+    from pyspark.sql import functions as F
+
+    kinds = {name: kind for name, kind in persons.dtypes if name not in TABLES["persons"]}
+    further = {name: NUMBER if kind.startswith(_NUMBERS) else TEXT for name, kind in kinds.items()}
+    further |= {name: said[name] for name in kinds if name in said}
+    texts = [name for name, kind in kinds.items() if kind == "string" and name not in said]
+    if texts:
+        numeric = [
+            F.min(F.col(f"`{name}`").rlike(DECIMAL) & ~F.col(f"`{name}`").rlike(LEADING_ZERO)).alias(name)
+            for name in texts
+        ]
+        row = persons.agg(*numeric).first()
+        further |= {name: NUMBER if row[name] else TEXT for name in texts}
+    return further
 
 
 def _parquet(spark, address: str):
@@ -259,6 +299,8 @@ def _sample(tables: Mapping, coverage: pd.DataFrame, extract_date: str) -> Regis
 
 def _coverage(tables: Mapping) -> pd.DataFrame:
     """Coverage of all sources that have rows anywhere, so that a task without rows of one knows of it."""
+    from pyspark.sql import functions as F
+
     sources = [
         row[0]
         for name in ("events", "stays")
@@ -268,12 +310,21 @@ def _coverage(tables: Mapping) -> pd.DataFrame:
     listed = {"source": sorted({str(source) for source in sources if source is not None})}
     if "coverage" not in tables:
         return pd.DataFrame(listed)
-    given = pd.DataFrame([row.asDict() for row in tables["coverage"].collect()])
-    for name in ("from", "to"):
-        if name in given:
-            given[name] = pd.to_datetime(given[name]).astype("datetime64[us]")
+    table = tables["coverage"]
+    instants = [name for name in ("from", "to") if name in table.columns and _is_instant(table, name)]
+    for name in instants:  # collected as they are, they would come in the time zone of the driver
+        table = table.withColumn(name, F.unix_micros(F.col(f"`{name}`")))
+    given = pd.DataFrame([row.asDict() for row in table.collect()], columns=table.columns)
+    for name in [name for name in ("from", "to") if name in given]:
+        times = pd.to_datetime(given[name], unit="us", utc=True) if name in instants else pd.to_datetime(given[name])
+        times = times.dt.tz_convert(ZONE).dt.tz_localize(None) if name in instants else times
+        given[name] = times.astype("datetime64[us]")
     new = [source for source in listed["source"] if source not in set(given["source"])]
     return pd.concat([given, pd.DataFrame({"source": new})], ignore_index=True) if new else given
+
+
+def _is_instant(table, name: str) -> bool:
+    return dict(table.dtypes)[name] == "timestamp"
 
 
 def _together(tables: Mapping, persons_per_task: int):
@@ -295,7 +346,7 @@ def _together(tables: Mapping, persons_per_task: int):
 
 
 def _kind_of_ids(table) -> str:
-    return "bigint" if table.schema["person_id"].dataType.simpleString() in _WHOLE_NUMBERS else "string"
+    return "bigint" if dict(table.dtypes)["person_id"] in _WHOLE_NUMBERS else "string"
 
 
 def _schema(model: NeedModel, kind: str) -> str:
@@ -306,23 +357,23 @@ def _schema(model: NeedModel, kind: str) -> str:
         [
             f"person_id {kind}, index_date timestamp_ntz",
             *columns,
-            f"model string, version string, reason string, {_ORDER} double",
+            f"model string, version string, reason string, {_ORDER} double, {_CONTENT} string",
         ]
     )
 
 
-def _ranked(found, facts: str):
+def _ranked(found, facts: dict):
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    scores = found.filter("reason IS NULL").drop("reason")
+    scores = found.filter(f"reason IS NULL AND {_CONTENT} IS NULL").drop("reason", _CONTENT)
     if "risk" in scores.columns:
         within = Window.partitionBy("index_date").orderBy(F.col(_ORDER).desc(), "person_id")
         scores = scores.withColumn("rank", F.row_number().over(within).cast("bigint"))
     names = [name for name in scores.columns if name not in ("rank", _ORDER)]
     if "rank" in scores.columns:
         names.insert(names.index("risk") + 1, "rank")
-    return scores.select(names).withMetadata("model", {"servicenee": facts})
+    return scores.select(names).withMetadata("model", {"servicenee": json.dumps(facts)})
 
 
 # --- in a task -------------------------------------------------------------------------------------------------------
@@ -331,8 +382,9 @@ def _ranked(found, facts: str):
 class _Task:
     """What Spark calls with the rows of one task."""
 
-    def __init__(self, compute, words: Words, coverage: pd.DataFrame, manifest: dict):
-        self.compute, self.words, self.coverage, self.manifest = compute, words, coverage, manifest
+    def __init__(self, compute, words: Words, coverage: pd.DataFrame, further: dict[str, str], manifest: dict):
+        self.compute, self.words, self.coverage = compute, words, coverage
+        self.further, self.manifest = further, manifest
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = list(batches)
@@ -351,9 +403,9 @@ class _Task:
             table = pa.Table.from_struct_array(own.column(name).combine_chunks())
             table = table.append_column("person_id", own.column("person_id").combine_chunks())
             known = {column: what.holds for column, what in TABLES[name].items()}
-            further = dict.fromkeys(column for column in table.column_names if column not in known)
-            wanted = [column for column in table.column_names if column in known or name == "persons"]
-            tables[name] = frame_of(table.select(wanted), name, known | further, None, findings)
+            known |= self.further if name == "persons" else {}
+            wanted = [column for column in table.column_names if column in known]
+            tables[name] = frame_of(table.select(wanted), name, known, None, findings)
         registers = assembled(tables | {"coverage": self.coverage}, findings, **self.manifest)
         return with_words(registers, self.words)
 
@@ -368,7 +420,7 @@ def _learning_table(model: NeedModel, dates: list[str], names: list[str], regist
 
 
 def _score(model: NeedModel, dates: list[str], registers: Registers) -> pa.Table:
-    """Scored and unscored rows of one task as one table in the order of `_schema`."""
+    """Scored and unscored rows of one task and its fingerprint as one table in the order of `_schema`."""
     scores, unscored = score_rows(model, registers, dates)
     names = [name for name in scores.column_names if name not in ("person_id", "index_date")]
     order = rounded(scores["risk"].to_numpy()) if "risk" in names else np.zeros(len(scores))
@@ -380,7 +432,10 @@ def _score(model: NeedModel, dates: list[str], registers: Registers) -> pa.Table
         "reason": unscored.column("reason"),
         _ORDER: pa.nulls(len(unscored), pa.float64()),
     }
-    return pa.concat_tables([pa.table(scored), pa.table(left)])
+    rows = pa.concat_tables([pa.table(scored), pa.table(left)])
+    rows = rows.append_column(_CONTENT, pa.nulls(len(rows), pa.string()))
+    content = pa.table({_CONTENT: [f"{content_sum(registers):x}"]})
+    return pa.concat_tables([rows, content], promote_options="default")
 
 
 def _named(model: NeedModel, n_rows: int) -> dict[str, pa.Array]:

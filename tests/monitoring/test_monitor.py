@@ -90,6 +90,12 @@ def test_a_source_without_any_row_stops_the_work(fitted, four_sources):
     assert (run.status, found(run)["stopped"]) == ("stop", "events home_care")
 
 
+@pytest.mark.parametrize("days", [100, 250, 500], ids=["three months", "most of a year", "longer than a year"])
+def test_a_feed_that_has_been_dead_for_long_is_not_taken_for_usual(fitted, four_sources, days):
+    run = monitor(fitted, stopped(four_sources, "laboratory", days), known=[])
+    assert (run.status, found(run)["stopped"]) == ("stop", "events laboratory")
+
+
 def test_a_source_that_the_model_does_not_need_may_stop(four_sources):
     estimator = NeedClassifier(LogisticRegression(), random_state=0)
     model = NeedModel(Population(75), Demographics(), estimator, Outcome("emergency_visit"), name="age and sex")
@@ -241,6 +247,22 @@ def test_by_force_an_expired_model_is_looked_at_and_then_renewed(fitted, four_so
     run = monitor(expired, four_sources, known=[], force=True)
     assert (run.status, found(run)) == ("look", {"expired": "2023-06-30"})
     assert expired.renewed("2024-12-31").predict(four_sources).equals(fitted.predict(four_sources))
+
+
+# --- few persons ----------------------------------------------------------------------------------------------------
+
+
+def test_of_four_persons_nothing_is_told_and_the_work_stops(fitted, four_sources):
+    few = NeedModel(Population(96), fitted.features, fitted.estimator, fitted.outcome, name="few")
+    few.with_fit(fitted.estimator_, fitted.training_, fitted.feature_table, fitted.reference_)
+    persons = four_sources.persons
+    old = persons["birth_date"] < pd.Timestamp("1929-01-01")
+    persons.loc[old, "birth_date"] = pd.Timestamp("1930-01-01")
+    persons.loc[persons.index[old][:4], "birth_date"] = pd.Timestamp("1925-01-01")
+    run = monitor(few, rebuilt(four_sources, persons=persons), known=[], capacity=2)
+    assert run.tables["expected"]["value"].isna().all()
+    assert run.tables["quantiles"].drop(columns="score").isna().all(axis=None)
+    assert (run.status, "nobody" in found(run)) == ("stop", True)
 
 
 # --- other estimators ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from servicenee import Registers, make_registers, read_registers, write_registers
-from servicenee.exceptions import ServiceneeWarning
+from servicenee.exceptions import RegisterError, ServiceneeWarning
 from servicenee.registers.fingerprint import content_sum
 from servicenee.registers.parts import Words, with_words
 from servicenee.registers.splitting import split_folder
@@ -163,3 +163,39 @@ def test_the_fingerprint_of_the_content_is_the_sum_of_those_of_the_parts(county,
     moved.loc[7, "time"] += pd.Timedelta(minutes=1)
     other = Registers(county.persons, moved, county.stays, coverage=county.coverage, extract_date=county.extract_date)
     assert content_sum(other) != content_sum(county)
+
+
+def test_the_faults_of_all_parts_are_told_together(county, tmp_path):
+    """Every unreadable time is in a part of its own: a person's rows are."""
+    write_registers(county, tmp_path / "whole", format="csv")
+    events = pd.read_csv(tmp_path / "whole" / "events.csv", dtype=str)
+    events["value"] = events["value"].where(events.index % 2 == 0, MARKER)
+    events["time"] = events["time"].where(events.index % 3 == 0, MARKER)
+    events.to_csv(tmp_path / "whole" / "events.csv", index=False)
+    with pytest.raises(RegisterError) as told:
+        write_registers(tmp_path / "whole", tmp_path / "parts", partitions=12)
+    assert sum("time" in finding for finding in told.value.findings) >= 8
+    assert len(told.value.findings) == 21
+    assert told.value.findings[-1].endswith("more findings of this kind in other parts.")
+    assert MARKER not in str(told.value)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_parts_that_are_prepared_are_not_prepared_again(county, tmp_path):
+    write_registers(county, tmp_path / "parts", partitions=2)
+    with pytest.raises(ValueError, match="got parts that are prepared already"):
+        write_registers(tmp_path / "parts", tmp_path / "again", partitions=3)
+
+
+def test_parts_say_which_of_how_many_of_which_extract_they_are(county, whole, tmp_path):
+    write_registers(whole, tmp_path / "parts", partitions=3)
+    write_registers(whole, tmp_path / "again", partitions=3)
+    write_registers(make_registers(150, random_state=4), tmp_path / "other", partitions=3)
+    said = {
+        name: [json.loads((part / "registers.json").read_text()) for part in sorted((tmp_path / name).iterdir())]
+        for name in ("parts", "again", "other")
+    }
+    assert said["parts"] == said["again"]
+    assert [(part["part"], part["parts"]) for part in said["parts"]] == [(0, 3), (1, 3), (2, 3)]
+    assert len({part["content"] for part in said["parts"]}) == 3
+    assert {part["extract"] for part in said["parts"]}.isdisjoint(part["extract"] for part in said["other"])

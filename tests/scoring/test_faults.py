@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from servicenee import NeedClassifier, NeedModel, Registers, predict, read_registers, write_registers
+from servicenee._checks import check_count
 from servicenee.cli import main
-from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning
+from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning, plain_reason
 from servicenee.scoring.workplace import workplace
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -190,3 +191,98 @@ def test_the_shell_prepares_registers_and_progress_can_be_switched_off(kept, sco
             if file.suffix == ".json":
                 assert json.loads(file.read_text())["levels"] == json.loads(others[0].read_text())["levels"]
             assert others[0].read_bytes() == others[1].read_bytes()
+
+
+# --- parts that do not make a whole ----------------------------------------------------------------------------------
+
+
+def test_a_part_that_was_deleted_is_missed(model, parts, tmp_path):
+    shutil.rmtree(parts / "part-00003")
+    for use in (read_registers, lambda folder: predict(model, folder, output=tmp_path / "scores.parquet")):
+        with pytest.raises(RegisterError, match=r"1 of 7 parts are missing: part-00003\. Put them back"):
+            use(parts)
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_a_part_that_is_there_twice_or_of_another_extract_is_refused(model, parts, scored_county, tmp_path):
+    shutil.copytree(parts / "part-00003", parts / "part-00007")
+    with pytest.raises(RegisterError, match=r"part-00003, part-00007 hold the same part\. Keep one of them"):
+        predict(model, parts)
+    shutil.rmtree(parts / "part-00007")
+    write_registers(scored_county, tmp_path / "other", partitions=8)
+    shutil.copytree(tmp_path / "other" / "part-00003", parts / "part-00007")
+    with pytest.raises(RegisterError, match="the parts are not of one extract"):
+        predict(model, parts)
+
+
+def test_persons_in_two_parts_of_another_layout_are_not_scored_twice(model, kept, tmp_path):
+    for number in range(2):
+        shutil.copytree(kept.whole, tmp_path / "theirs" / f"part-{number:05d}")
+    n = len(predict(model, kept.whole))
+    with pytest.raises(ValueError, match=rf"{n:,} rows are scored twice: persons are in several parts"):
+        predict(model, tmp_path / "theirs")
+
+
+# --- nothing of a person in an error ---------------------------------------------------------------------------------
+
+BIRTH_DATE = "31.12.1939 (MARKER99)"  # a text that stands for a person: must be in no message
+
+
+@pytest.mark.parametrize("column", ["birth_date", "living_alone", "person_id", "sex"])
+def test_a_column_of_persons_of_another_type_is_named_without_its_values(column, model, parts, capsys, kept, tmp_path):
+    file = parts / "part-00002" / "persons.parquet"
+    persons = pd.read_parquet(file)
+    persons[column] = 1.5 if column in ("person_id", "sex") else BIRTH_DATE
+    persons.to_parquet(file)
+    assert main(["predict", str(kept.model), str(parts), str(tmp_path / "scores.parquet"), "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert f"1 of 7 parts cannot be scored. part-00002: persons.parquet: {column} must be " in told
+    assert "MARKER99" not in told
+    assert told.count("\n") == 1
+
+
+def test_a_text_that_the_whole_does_not_know_is_not_taken_for_missing(parts):
+    file = parts / "part-00002" / "persons.parquet"
+    pd.read_parquet(file).assign(sex="MARKER99").to_parquet(file)
+    with pytest.raises(RegisterError, match=r"sex holds texts that registers\.json does not name") as told:
+        read_registers(parts)
+    assert "MARKER99" not in str(told.value)
+
+
+@pytest.mark.parametrize("damage", ["coverage without lags", "kinds without codes", "manifest cut", "manifest empty"])
+def test_a_damaged_part_of_any_kind_does_not_stop_the_others(damage, kept, parts, tmp_path, capsys):
+    part = parts / "part-00004"
+    if damage.startswith("manifest"):
+        text = (part / "registers.json").read_text()
+        (part / "registers.json").write_text(text[:40] if damage == "manifest cut" else '{"layout": "part"}')
+    else:
+        file, column = {"co": ("coverage", "reporting_lag_days"), "ki": ("event_kinds", "code")}[damage[:2]]
+        pd.read_parquet(part / f"{file}.parquet").drop(columns=column).to_parquet(part / f"{file}.parquet")
+    assert main(["predict", str(kept.model), str(parts), str(tmp_path / "scores.parquet"), "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert "1 of 7 parts cannot be scored. part-00004: " in told
+    assert told.count("\n") == 1
+    assert len(list((tmp_path / ".scores.parquet.work").glob("*/part-*"))) == 6
+
+
+def test_an_error_nobody_foresaw_is_named_by_its_class_alone(model, parts, kept, tmp_path, capsys, monkeypatch):
+    def score(self, cohort):
+        raise KeyError(BIRTH_DATE)
+
+    monkeypatch.setattr(NeedModel, "score", score)
+    assert main(["predict", str(kept.model), str(parts), str(tmp_path / "scores.parquet"), "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert "7 of 7 parts cannot be scored" in told or told.startswith("servicenee predict: KeyError in servicenee.")
+    assert "MARKER99" not in told
+    assert "Please report it" in told
+    with pytest.raises(KeyError):  # in memory the caller is a programmer, who needs the error itself
+        predict(model, read_registers(kept.whole))
+
+
+def test_the_text_of_a_foreign_error_is_told_by_nobody():
+    with pytest.raises(ValueError, match="MARKER99") as foreign:
+        float(BIRTH_DATE)
+    assert plain_reason(foreign.value) == "ValueError. Please report it with this line"
+    with pytest.raises(ValueError, match="must be a whole number") as ours:
+        check_count("n", 0)
+    assert plain_reason(ours.value) == str(ours.value)

@@ -1,18 +1,39 @@
 """Many parts, many models, many dates: one answer, and work that is done once."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from servicenee import Registers, load_model, make_registers, predict, read_registers, write_registers
+from servicenee import (
+    Demographics,
+    NeedClassifier,
+    NeedModel,
+    Outcome,
+    Population,
+    Registers,
+    load_model,
+    predict,
+    read_registers,
+    write_registers,
+)
+from servicenee.exceptions import ServiceneeWarning
 from servicenee.scoring import batch
+from servicenee.scoring.portions import Task
+from servicenee.scoring.workplace import key_of, state_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
 
@@ -168,19 +189,96 @@ def test_what_depends_on_a_change_is_computed_anew(change, model, kept, tmp_path
         predict(model, registers, index_date="2023-06-01", output=tmp_path / "scores.parquet")
     damaged.write_bytes(whole)
     if change == "part":
-        write_registers(make_registers(60, random_state=5), tmp_path / "other", partitions=1)
-        shutil.rmtree(registers / "part-00002")
-        shutil.copytree(tmp_path / "other" / "part-00000", registers / "part-00002")
+        events = registers / "part-00002" / "events.parquet"
+        pq.write_table(pq.read_table(events)[:-1], events)
     computed = []
     score = batch.score_part
     monkeypatch.setattr(batch, "score_part", lambda part, task: computed.append(part.name) or score(part, task))
-    try:
-        predict(
-            model,
-            registers,
-            index_date="2023-06-02" if change == "date" else "2023-06-01",
-            output=tmp_path / "scores.parquet",
-        )
-    except ValueError:
-        assert change == "part"  # codes of another county
+    index_date = "2023-06-02" if change == "date" else "2023-06-01"
+    predict(model, registers, index_date=index_date, output=tmp_path / "scores.parquet")
     assert computed == (["part-00002", "part-00005"] if change == "part" else [f"part-{n:05d}" for n in range(7)])
+
+
+class Twice(Demographics):
+    """A builder of one's own: its code is in no package whose version is known."""
+
+
+@pytest.mark.parametrize("own", ["builder", "function"])
+def test_parts_of_a_model_with_code_of_ones_own_are_not_kept(own, model, kept, scored_county, tmp_path, caplog):
+    estimator, builder = NeedClassifier(random_state=0), Twice() if own == "builder" else Demographics()
+    if own == "function":
+        estimator = make_pipeline(FunctionTransformer(lambda X: X.fillna(0)), LogisticRegression())
+    mine = NeedModel(Population(70), builder, estimator, Outcome("emergency_visit"))
+    mine.fit(scored_county, "2021-06-01")
+    task = Task((model,), None, False)
+    assert key_of(task) is not None
+    assert key_of(replace(task, models=(model, mine))) is None
+    with caplog.at_level("INFO", logger="servicenee"):
+        predict(mine, kept.parts, output=tmp_path / "scores.parquet")
+    assert "a model holds code of your own" in caplog.text
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["scores.parquet", "scores.unscored.parquet"]
+
+
+def test_a_file_in_the_place_of_another_of_its_size_and_age_is_seen(kept, tmp_path):
+    shutil.copytree(kept.parts / "part-00000", tmp_path / "part")
+    file = tmp_path / "part" / "stays.parquet"
+    before, age = state_of(tmp_path / "part"), file.stat().st_mtime_ns
+    assert state_of(tmp_path / "part") == before
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + b"!")
+    os.utime(file, ns=(age, age))
+    assert state_of(tmp_path / "part") != before
+
+
+def test_another_content_has_another_state_whatever_the_clock_says(kept, tmp_path, monkeypatch):
+    """As where the system keeps no time of the last change: the manifest of a prepared part says what it holds."""
+    monkeypatch.setattr(Path, "stat", lambda self, **_: SimpleNamespace(st_size=1, st_mtime_ns=1, st_ctime_ns=1))
+    monkeypatch.setattr(Path, "is_file", lambda self: self.suffix != "")
+    states = {state_of(part) for part in kept.parts.iterdir()}
+    assert len(states) == 7
+
+
+# --- the two files ---------------------------------------------------------------------------------------------------
+
+
+def test_who_cannot_be_scored_is_in_the_same_order_for_one_part_and_for_several(model, scored_county, tmp_path):
+    persons = scored_county.persons
+    persons.loc[::3, "registered_from"] = pd.Timestamp("2023-09-01")
+    persons.loc[::4, "birth_date"] = pd.NaT
+    others = {"stays": scored_county.stays, "coverage": scored_county.coverage, "extract_date": "2024-01-01"}
+    registers = Registers(persons, scored_county.events, **others)
+    write_registers(registers, tmp_path / "parts", partitions=3)
+    for name, given in (("one", registers), ("three", tmp_path / "parts")):
+        predict(model, given, index_date=["2023-10-01", "2023-11-01"], output=tmp_path / f"{name}.parquet")
+    one = pd.read_parquet(tmp_path / "one.unscored.parquet").reset_index()
+    assert one["reason"].nunique() == 2
+    pd.testing.assert_frame_equal(one, one.sort_values(["person_id", "index_date", "reason"], ignore_index=True))
+    assert (tmp_path / "one.unscored.parquet").read_bytes() == (tmp_path / "three.unscored.parquet").read_bytes()
+
+
+def test_a_crash_between_the_two_files_leaves_no_old_scores_beside_new_reasons(model, kept, tmp_path, monkeypatch):
+    predict(model, kept.whole, index_date="2022-06-01", output=tmp_path / "scores.parquet")
+    put = os.replace
+
+    def put_and_crash(partial, file):
+        put(partial, file)
+        if str(file).endswith(".unscored.parquet"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", put_and_crash)
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, kept.whole, output=tmp_path / "scores.parquet")
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_notes_that_are_not_told_are_counted(model, kept, monkeypatch):
+    def score_with_notes(part, task):
+        portion = score(part, task)
+        notes = [f"note {part.name} {number}" for number in range(2)]
+        return replace(portion, facts=portion.facts | {"notes": notes})
+
+    score = batch.score_part
+    monkeypatch.setattr(batch, "score_part", score_with_notes)
+    with pytest.warns(ServiceneeWarning, match=r"and 9 more notes of parts") as told:
+        predict(model, kept.parts)
+    assert sum("note part" in str(one.message) for one in told) == 5

@@ -3,9 +3,11 @@
 import json
 import shutil
 import sys
+import time
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from servicenee import Registers, make_registers, predict, write_registers
@@ -76,6 +78,9 @@ def test_the_scores_are_those_of_one_machine_bit_for_bit(spark, model, kept, sco
     assert unscored["reason"].tolist() == expected["reason"].tolist()
     facts = json.loads(scores.schema["model"].metadata["servicenee"])
     assert (facts["model"], facts["index_dates"]) == ("home_care", dates)
+    told = json.loads(pq.read_schema(tmp_path / "expected.parquet").metadata[b"servicenee"])
+    assert facts["registers"] == told["registers"]
+    assert facts["training_digest"] == told["models"][0]["training_digest"]
 
 
 def test_tables_of_a_catalogue_with_whole_numbers_and_days_as_dates(spark, model, scored_county, many_tasks):
@@ -110,7 +115,7 @@ def test_what_is_missing_is_said_on_the_driver(spark, model, kept, tmp_path):
         on_spark.predict(spark, model, {"persons": persons, "events": persons}, extract_date="2024-01-01")
     events = spark.read.parquet(str(kept.whole / "events.parquet"))
     numbered = events.withColumn("person_id", events["person_id"].cast("double"))
-    with pytest.raises(ValueError, match="person_id as text in all tables or as whole numbers in all; got double, str"):
+    with pytest.raises(ValueError, match="as text in all; got string in persons, double in events"):
         on_spark.predict(spark, model, {"persons": persons, "events": numbered}, extract_date="2024-01-01")
     shutil.copytree(kept.whole, tmp_path / "whole")
     (tmp_path / "whole" / "stays.parquet").unlink()
@@ -120,6 +125,10 @@ def test_what_is_missing_is_said_on_the_driver(spark, model, kept, tmp_path):
         on_spark.predict(
             spark, model, {"persons": persons, "events": spark.read.parquet(str(kept.whole / "events.parquet"))}
         )
+    numbered = persons.withColumn("person_id", persons["person_id"].substr(-2, 2).cast("int"))
+    events = spark.read.parquet(str(kept.whole / "events.parquet"))
+    with pytest.raises(ValueError, match="as text in all; got int in persons, string in events"):
+        on_spark.predict(spark, model, {"persons": numbered, "events": events}, extract_date="2024-01-01")
     with pytest.raises(ModelError, match="is valid until 2023-01-01"):
         on_spark.predict(spark, model.renewed("2023-01-01"), str(kept.whole))
 
@@ -135,3 +144,30 @@ def test_an_empty_county_gives_no_rows(spark, model, scored_county, tmp_path):
     scores = on_spark.predict(spark, model, str(tmp_path / "none"), output=str(tmp_path / "scores.parquet"))
     assert scores.count() == 0
     assert scores.columns == ["person_id", "index_date", "risk", "rank", "model", "version"]
+
+
+def test_what_a_column_of_persons_holds_is_decided_by_all_tasks(spark, kept):
+    persons = spark.read.parquet(str(kept.whole / "persons.parquet")).drop("team", "living_alone")
+    own = "person_id", "CASE WHEN area = 'Vaasa' THEN 'B' ELSE '5' END AS team", "'0.5' AS share", "'007' AS unit"
+    tables = {
+        "persons": persons.join(persons.selectExpr(*own, "1 AS number"), "person_id"),
+        "events": spark.read.parquet(str(kept.whole / "events.parquet")),
+    }
+    further = on_spark._whole(spark, tables, "2024-01-01").further
+    assert further == {"team": "text", "share": "number", "unit": "text", "number": "number"}
+
+
+def test_instants_of_coverage_are_finnish_local_time_wherever_the_driver_is(spark, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        table = "coverage(source, `from`, `to`)"
+        values = "('emergency', TIMESTAMP '2021-06-30 21:30:00 UTC', CAST(NULL AS TIMESTAMP))"
+        coverage = spark.sql(f"SELECT * FROM VALUES {values} AS {table}")
+        events = spark.sql("SELECT 'emergency' AS source")
+        given = on_spark._coverage({"coverage": coverage, "events": events})
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert given["from"].tolist() == [pd.Timestamp("2021-07-01 00:30")]
+    assert given["to"].isna().all()
