@@ -30,8 +30,8 @@ except ImportError:  # Windows has no advisory locks of this kind
     fcntl = None
 
 _LOCK = "lock"
-_LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "lightgbm")
-_PACKAGES = ("servicenee", "numpy", "pandas", "sklearn", "scipy", "lightgbm")
+_LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "lightgbm")
+_PACKAGES = ("servicenee", "numpy", "pandas", "pyarrow", "sklearn", "scipy", "lightgbm")
 
 
 @contextmanager
