@@ -164,7 +164,7 @@ def test_a_folder_with_other_files_is_not_overwritten(model, tmp_path):
 
 
 def test_an_interrupted_save_leaves_the_old_model(model, folder, county, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError("disk full")
 
     monkeypatch.setattr(skops.io, "dump", fail)

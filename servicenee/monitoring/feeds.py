@@ -145,8 +145,9 @@ def new_codes(registers: Registers, sources: tuple[str, ...], reference: Referen
     >>> known = KnownCodes("emergency", "contact", ("visit",), 0.0)
     >>> registers = make_registers(300, random_state=0)
     >>> reference = Reference(0, (), (), (known,), {}, {})
-    >>> new_codes(registers, ("emergency",), reference, registers.extract_day)["marked"].tolist()
-    [False]
+    >>> table = new_codes(registers, ("emergency",), reference, registers.extract_day)
+    >>> table[["code_system", "marked"]].values.tolist()
+    [['ICD-10', True], ['contact', False]]
     """
     known = {(one.source, one.code_system): one for one in reference.codes}
     kinds = registers.event_columns.kinds[["source", "code_system", "code"]]
