@@ -87,8 +87,15 @@ def _add_predict_arguments(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("--date", nargs="+", help="index dates, ISO (default: the extract date)")
     predict.add_argument("--reasons", action="store_true", help="add the reasons of everybody; takes longer")
     predict.add_argument("--jobs", type=int, help="processes that share the parts; -1: all processors (default: 1)")
-    predict.add_argument("--sha256", help="refuse a model whose manifest has another SHA-256")
-    predict.add_argument("--force", action="store_true", help="score although a model's validity date is over")
+    predict.add_argument(
+        "--sha256",
+        action="append",
+        metavar="SHA256",
+        help="refuse a model whose manifest has another SHA-256; once for each model: MODEL, --also, --shadow",
+    )
+    predict.add_argument(
+        "--force", action="store_true", help="score although a model's validity date is over or a source has no row"
+    )
     predict.add_argument("--shadow", metavar="CHALLENGER", help="another model, to tell how much its scores differ")
     predict.add_argument("--capacity", type=_capacity, help="with --shadow: persons listed, 200, or 0.05 for 5 %%")
 

@@ -13,7 +13,6 @@ from servicenee.arguments import parser
 from servicenee.exceptions import RegisterError, ServiceneeWarning, plain_reason
 
 LOG = logging.getLogger("servicenee")
-_FAR = "2199-12-31"  # later than any index date
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,27 +139,58 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from servicenee.tracking import load_model
-
-    models = [load_model(arguments.model, arguments.sha256), *(load_model(path) for path in arguments.also)]
-    if arguments.force:
-        models = [model.renewed(_FAR) for model in models]
+    models = _checked_models(arguments)
+    challenger = models.pop() if arguments.shadow is not None else None
     for model in models:
         LOG.info("scoring with %r", model)
     scores = _score(models, arguments, output=arguments.output, reasons=arguments.reasons)
     _say(f"{len(scores):,} persons scored: {arguments.output}")
-    if arguments.shadow is not None:
+    if challenger is not None:
         own = (scores["model"] == models[0].name) & (scores["version"] == models[0].version)
-        _compare_with_shadow(arguments, scores[own].dropna(axis="columns", how="all"))
+        _compare_with_shadow(arguments, scores[own].dropna(axis="columns", how="all"), challenger)
 
 
-def _compare_with_shadow(arguments: argparse.Namespace, scores) -> None:
-    """Scores of the challenger on the same registers; only how much they differ is kept."""
-    from servicenee.monitoring import compare_scores
+def _checked_models(arguments: argparse.Namespace) -> list:
+    """All models, that of the shadow last: what would be refused after an hour of work is refused before it."""
+    from servicenee.evaluation.capacity import check_capacity
     from servicenee.tracking import load_model
 
-    challenger = load_model(arguments.shadow)
-    challenger = challenger.renewed(_FAR) if arguments.force else challenger
+    paths = [arguments.model, *arguments.also, *([] if arguments.shadow is None else [arguments.shadow])]
+    hashes = arguments.sha256 or [None] * len(paths)
+    if len(hashes) != len(paths):
+        raise ValueError(
+            f"--sha256 must be given once for each of the {len(paths)} models, in the order MODEL, --also, --shadow; "
+            f"got {len(hashes)}."
+        )
+    if arguments.shadow is None:
+        return [load_model(*pair) for pair in zip(paths, hashes, strict=True)]
+    if len(arguments.date or ()) > 1:
+        raise ValueError(f"--shadow compares on one index date; got {len(arguments.date)}. Score them one at a time.")
+    check_capacity(0.05 if arguments.capacity is None else arguments.capacity)
+    models = [load_model(*pair) for pair in zip(paths, hashes, strict=True)]
+    for model in (models[0], models[-1]):
+        if model.is_segmenter:
+            raise ValueError(f"--shadow compares risks or amounts; {model.name!r} gives segments, which have no order.")
+    if not arguments.force:
+        models[-1].check_valid(arguments.date or _extract_date(arguments.registers))
+    return models
+
+
+def _extract_date(folder: str):
+    """That of registers in a folder, from their first part and without its persons."""
+    from servicenee.registers import read_registers
+    from servicenee.registers.folders import existing_folder
+    from servicenee.registers.parts import part_folders
+
+    root = existing_folder(folder)
+    with _one_line():
+        return read_registers((part_folders(root) or [root])[0], persons=[]).extract_date
+
+
+def _compare_with_shadow(arguments: argparse.Namespace, scores, challenger) -> None:
+    """Scores of the challenger on the same registers; only how much they differ is kept."""
+    from servicenee.monitoring import compare_scores
+
     LOG.info("scoring in the shadow with %r", challenger)
     table = compare_scores(scores, _score([challenger], arguments), capacity=arguments.capacity)
     _say(f"beside {challenger.name} {challenger.version}:", table.round(4).to_string(index=False, header=False))
@@ -170,7 +200,8 @@ def _score(models: list, arguments: argparse.Namespace, **how):
     from servicenee.scoring import predict
 
     with _one_line():
-        return predict(models, arguments.registers, index_date=arguments.date, n_jobs=arguments.jobs, **how)
+        asked = {"index_date": arguments.date, "n_jobs": arguments.jobs, "force": arguments.force}
+        return predict(models, arguments.registers, **asked, **how)
 
 
 @contextmanager
@@ -259,17 +290,18 @@ def _monitor(arguments: argparse.Namespace) -> None:
         capacity=arguments.capacity,
         force=arguments.force,
     )
-    if arguments.output is not None:
-        _say(f"open {run.to_html(arguments.output, language=arguments.language)}")
-    if arguments.experiment is not None:
-        LOG.info("logging to MLflow")
-        run.log(experiment=arguments.experiment)
     if arguments.log is None:
         _say(run.to_json())
     else:
         with Path(arguments.log).open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(run.to_json() + "\n")
         _say(f"{run.status}: {len(run.findings)} findings")
+    # After the line: whatever becomes of page and store, the scheduler's log has the run.
+    if arguments.output is not None:
+        _say(f"open {run.to_html(arguments.output, language=arguments.language)}")
+    if arguments.experiment is not None:
+        LOG.info("logging to MLflow")
+        run.log(experiment=arguments.experiment)
     if run.status == "stop":
         stops = run.findings[run.findings["action"] == "stop"]
         named = "; ".join(f"{row.finding} {row.subject}".strip() for row in stops.itertuples())

@@ -79,6 +79,60 @@ def suppress(counts: Counts, *, min_cell: int = MIN_CELL) -> Counts:
     return counts.astype("float64").mask(hidden)
 
 
+def tells_few(counts, total, *, min_cell: int = MIN_CELL):
+    """Tell which counts would show 1 to 4 persons of a known total: those counted, or all the others.
+
+    Parameters
+    ----------
+    counts : int or array-like of int
+        Numbers of persons.
+    total : int or array-like of int
+        Persons that they are part of, known to the reader.
+    min_cell : int, default=5
+        The smallest count that may be shown; zero may always be shown.
+
+    Returns
+    -------
+    bool or ndarray of bool
+        One answer per count. A share of the total tells as much as the count.
+
+    Examples
+    --------
+    >>> from servicenee.disclosure import tells_few
+    >>> tells_few([0, 3, 30, 58, 60], 60).tolist()
+    [False, True, False, True, False]
+    """
+    counts, total = np.asarray(counts), np.asarray(total)
+    return is_small(counts, min_cell=min_cell) | is_small(total - counts, min_cell=min_cell)
+
+
+def enough_beyond(fractions, n_persons: int, *, min_cell: int = MIN_CELL) -> np.ndarray:
+    """Tell which quantiles have enough persons on both sides, so that they are the value of nobody in particular.
+
+    Parameters
+    ----------
+    fractions : array-like of float
+        Such as 0.05 for the value that a twentieth lies below.
+    n_persons : int
+        Persons whose values they are of.
+    min_cell : int, default=5
+        Fewest persons below a quantile and above it.
+
+    Returns
+    -------
+    ndarray of bool
+        One answer per quantile.
+
+    Examples
+    --------
+    >>> from servicenee.disclosure import enough_beyond
+    >>> enough_beyond([0.05, 0.5], 60).tolist()
+    [False, True]
+    """
+    fractions = np.asarray(fractions, dtype=np.float64)
+    return np.round(n_persons * np.minimum(fractions, 1 - fractions), 9) >= min_cell
+
+
 def count_text(counts: Counts, *, min_cell: int = MIN_CELL) -> Counts:
     """Give the counts as text for a report: ``<5`` for small ones, ``hidden`` for those beside them.
 
@@ -117,9 +171,7 @@ def _hidden(counts: pd.Series | pd.DataFrame, min_cell: int) -> np.ndarray:
     if not values.size:
         return np.zeros(values.shape, dtype=bool)
     if not np.issubdtype(values.dtype, np.integer) or values.min() < 0:
-        raise ValueError(
-            f"`counts` must be whole numbers of at least 0; got type {values.dtype}."
-        )
+        raise ValueError(f"`counts` must be whole numbers of at least 0; got type {values.dtype}.")
     table = values.reshape(len(counts), -1)
     hidden = is_small(table, min_cell=min_cell)
     lines = [table] if isinstance(counts, pd.Series) else [table, table.T]

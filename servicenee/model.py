@@ -21,7 +21,17 @@ from servicenee.index_dates import latest_index_date
 from servicenee.need import NeedClassifier
 from servicenee.need.ranks import rank_risks
 from servicenee.outcomes import CENSORED, NO_EVENT, Outcome
-from servicenee.reference import Reference, Training, check_sources, needed_sources, take_reference, training_facts
+from servicenee.reference import (
+    Reference,
+    Training,
+    check_sources,
+    comparable_scores,
+    moved_reference,
+    needed_sources,
+    recalibrated_facts,
+    take_reference,
+    training_facts,
+)
 from servicenee.refitting import evaluate_model, evaluate_segmenter, recalibrated_classifier
 from servicenee.registers import Registers
 from servicenee.segments import LatentClassSegmenter, RuleSegmenter, SegmentEvaluation
@@ -124,7 +134,7 @@ class NeedModel:
             estimator = clone(self.estimator).fit(X, labels, groups=persons)
         facts = training_facts(X, labels, persons, registers.extract_date)
         table = self.features.describe(registers)
-        scores = estimator.scores(X)
+        scores = comparable_scores(estimator.scores(X), labels)
         reference = take_reference(X, scores, registers, needed_sources(table, self.outcome, registers))
         return self.with_fit(estimator, facts, table, reference)
 
@@ -164,7 +174,7 @@ class NeedModel:
         Raises
         ------
         LeakageError
-            If an index date lies before the end of the outcome windows of training.
+            If an index date lies before the end of the outcome windows of training, or of recalibration.
         """
         self._check_fitted()
         if self.is_segmenter:
@@ -191,7 +201,7 @@ class NeedModel:
         -------
         NeedModel
             A new one; its version names the method. It is valid until two years after the extract date of these
-            registers. Judge it on later index dates.
+            registers. `monitor` compares later data with these rows, and judges it on later index dates.
         """
         self._check_fitted()
         if not isinstance(self.estimator_, NeedClassifier):
@@ -204,7 +214,10 @@ class NeedModel:
         changed = NeedModel(*parts, name=self.name, version=version, valid_until=_years_after(registers.extract_date))
         if found == "refit":
             return changed.fit(registers, index_dates)
-        return changed.with_fit(classifier, self.training_, self._feature_table, self.reference_)
+        sources = needed_sources(self._feature_table, self.outcome, registers)
+        here = take_reference(rows.X, classifier.scores(rows.X), registers, sources)
+        facts, reference = recalibrated_facts(self.training_, rows.labels), moved_reference(self.reference_, here)
+        return changed.with_fit(classifier, facts, self._feature_table, reference)
 
     def renewed(self, valid_until) -> "NeedModel":
         """The same model, allowed to score until another date: for whoever has looked at it with `monitor`."""
@@ -354,12 +367,6 @@ class NeedModel:
         self._check_fitted()
         return _years_after(pd.Timestamp(self.training_.extract_date))
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Sources of the registers that features and outcome are made of, as they were in training."""
-        self._check_fitted()
-        return tuple(sorted({name.partition(" ")[2] for name in self.reference_.rates}))
-
     def outcome_label(self, language: str) -> str:
         """Noun phrase for the outcome, such as "start of regular home care".
 
@@ -407,10 +414,11 @@ class NeedModel:
     def _check_later(self, index_dates) -> None:
         dates = check_dates("index_dates", index_dates)
         window = np.timedelta64(self.outcome.gap_days + self.outcome.horizon_days, "D")
-        end = np.datetime64(max(self.training_.index_dates)) + window
+        end = np.datetime64(self.training_.last_date) + window
         if dates[0] < end:
+            last = "recalibration" if self.training_.recalibrated_on else "training"
             raise LeakageError(
-                f"`index_dates` must not lie before {end}, when the last outcome window of training ends; got "
+                f"`index_dates` must not lie before {end}, when the last outcome window of {last} ends; got "
                 f"{dates[0]}. Evaluate on later dates, or train on earlier ones."
             )
 

@@ -218,7 +218,7 @@ def _rebuild(manifest: dict, estimator, reference: Reference) -> NeedModel:
         version=manifest["version"],
         valid_until=manifest["valid_until"],
     )
-    training = manifest["training"] | {"index_dates": tuple(manifest["training"]["index_dates"])}
+    training = {name: tuple(one) if isinstance(one, list) else one for name, one in manifest["training"].items()}
     table = pd.DataFrame(**manifest["feature_table"]).astype({"lookback_days": "float64", "skip_days": "int64"})
     return model.with_fit(estimator, Training(**training), table, reference)
 

@@ -5,15 +5,18 @@ intervals of at least five persons each, or none, and a code stands here only if
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from servicenee._checks import name_some
-from servicenee.disclosure import MIN_CELL, is_small
-from servicenee.evaluation import known_outcomes
+from servicenee.disclosure import MIN_CELL, is_small, tells_few
+from servicenee.evaluation import calibration_slope, known_amounts, known_outcomes, labels_at
+from servicenee.evaluation.horizons import horizon_columns
+from servicenee.evaluation.recalibration import poisson_line
 from servicenee.exceptions import ModelError
 from servicenee.outcomes import EVENT, Outcome
 from servicenee.outcomes.service import outcome_sources
@@ -27,6 +30,9 @@ _TENTHS = np.arange(0.1, 0.95, 0.1)
 _ROWS_FOR_CUTS = 50_000
 _DIGITS = 3  # of a cut: the value of nobody in particular
 _ROWS_AT_ONCE = 2_000_000
+# Slope of the outcomes on the log odds of the rows learned from. Were theirs spread so much further than those of new
+# rows, the stability index of normal log odds in tenths would be 0.05 with nothing changed; 0.1 is the least reported.
+_STEEPEST = 1.2
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,12 @@ class Training:
     n_events : int or None
         Rows with the event; None if they are 1 to 4, and of segments.
     base_rate : float or None
-        Event rate, weighted for censoring; None if there are 1 to 4 events, and of segments.
+        Event rate, weighted for censoring; None if there are 1 to 4 events, and of segments. Of the rows that the
+        model was recalibrated on, if it was.
     digest : str
         Fingerprint of features and labels without ids: the same data gives the same one.
+    recalibrated_on : tuple of str, default=()
+        ISO index dates of the rows that the model was recalibrated on.
     """
 
     index_dates: tuple[str, ...]
@@ -56,6 +65,12 @@ class Training:
     n_events: int | None
     base_rate: float | None
     digest: str
+    recalibrated_on: tuple[str, ...] = ()
+
+    @property
+    def last_date(self) -> str:
+        """The last index date that the model has learned anything from."""
+        return max((*self.index_dates, *self.recalibrated_on))
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Spread:
     ----------
     name : str
     missing : float or None
-        Share of persons without a value; None if they are 1 to 4.
+        Share of persons without a value; None if they are 1 to 4, or those with one are.
     cuts : tuple of float
         Ends of the intervals, each belonging to the interval below it.
     shares : tuple of float
@@ -175,12 +190,51 @@ def take_reference(X: pd.DataFrame, scores: pd.DataFrame, registers: Registers, 
     )
 
 
+def comparable_scores(scores: pd.DataFrame, labels: pd.DataFrame | None) -> pd.DataFrame:
+    """Scores of the rows learned from if those of new rows are spread alike; else the same rows without a column.
+
+    An estimator that knows its own rows by heart gives them risks near 0 and 1, and others to everybody else: the
+    stability index would report a shift where nothing has moved. The slope of the outcomes on the scores tells.
+    """
+    if labels is None or not len(scores):
+        return scores
+    curve = horizon_columns(scores)
+    if "expected" in scores:
+        positions, amount, weight = known_amounts(labels)
+        logs = np.log(np.maximum(scores["expected"].to_numpy(dtype=np.float64)[positions], 1e-9))
+        flat, slope = np.ptp(logs) == 0, poisson_line(logs, weight * amount, weight)[1]
+    else:
+        risk = scores[curve[max(curve)]] if curve else scores["risk"]
+        known = risk.notna().to_numpy()
+        labels, risk = labels[known], risk[known]
+        flat = risk.nunique() < 2
+        slope = np.nan if flat else calibration_slope(labels_at(labels, max(curve)) if curve else labels, risk)
+    return scores if flat or slope <= _STEEPEST else scores[[]]
+
+
+def recalibrated_facts(facts: Training, labels: pd.DataFrame) -> Training:
+    """The facts of a model that has been recalibrated on these rows: its level is theirs, and so are its dates."""
+    dates = np.unique(labels.index.get_level_values("index_date").to_numpy().astype("datetime64[D]"))
+    return replace(facts, base_rate=_events(labels)[1], recalibrated_on=tuple(str(date) for date in dates))
+
+
+def moved_reference(then: Reference, now: Reference) -> Reference:
+    """The reference of a model moved to other rows: all is compared with these, but codes with those it learned."""
+    return replace(now, codes=then.codes, rates=then.rates | now.rates)
+
+
 def needed_sources(feature_table: pd.DataFrame, outcome: Outcome | None, registers: Registers) -> tuple[str, ...]:
     """Sources of the features and of the outcome, in order of name."""
     needed = {source for names in feature_table["source"] for source in names.split()}
     if outcome is not None:
         needed |= set(outcome_sources(registers, outcome.definition))
     return tuple(sorted(needed))
+
+
+def silent_feeds(reference: Reference, n_rows: Mapping[str, int], n_persons: int) -> list[str]:
+    """Tables and sources such as "events emergency" without a row, though so many persons once had ten a year."""
+    expected = {name: rate * n_persons for name, rate in reference.rates.items()}
+    return sorted(name for name, n in expected.items() if n >= LEAST_USUAL and not n_rows.get(name))
 
 
 def check_sources(table: pd.DataFrame, registers: Registers) -> None:
@@ -298,7 +352,7 @@ def _spread(name: str, column: pd.Series) -> Spread:
     values = column.to_numpy(dtype=np.float64)
     known = values[~np.isnan(values)]
     n_missing = len(values) - len(known)
-    missing = None if is_small(n_missing) else round(n_missing / max(len(values), 1), 6)
+    missing = None if tells_few(n_missing, len(values)) else round(n_missing / max(len(values), 1), 6)
     cuts, counts = _intervals(known) if len(known) >= MIN_CELL else ((), np.zeros(1))
     shares = counts / max(counts.sum(), 1)
     return Spread(str(name), missing, cuts, tuple(round(float(share), 6) for share in shares))

@@ -242,6 +242,7 @@ class RiskFunction:
     def predict(self, frame: pd.DataFrame, params: dict | None = None) -> np.ndarray:
         """Risk (or segment, or what else the estimator gives, column by column) of every row of a frame of features."""
         X = _numbers(frame, self.model.feature_table["feature"].tolist())
+        _refuse_empty(X, self.model)
         if self.model.is_segmenter:
             return self.model.estimator_.scores(X)["segment"].to_numpy()
         scores = self.model.estimator_.scores(X).to_numpy()
@@ -273,6 +274,17 @@ def _numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         raise ModelError(f"{len(others)} columns of the frame hold something else than numbers: {name_some(others)}.")
     # As wide as builders make them: a user's own pipeline computes other last digits from wider numbers.
     return frame[columns].astype(np.float32)
+
+
+def _refuse_empty(X: pd.DataFrame, model: NeedModel) -> None:
+    """MLflow fills in a column that the caller left out; so does a table that was joined to the wrong persons."""
+    always_known = [spread.name for spread in model.reference_.columns if spread.missing == 0.0]
+    empty = [name for name in always_known if len(X) and X[name].isna().all()]
+    if empty:
+        raise ModelError(
+            f"{len(empty)} columns of the frame have no value in any row and were never missing in training: "
+            f"{name_some(empty)}. Pass all columns by name."
+        )
 
 
 def _mlflow() -> ModuleType:
@@ -368,7 +380,7 @@ def _dataset(model: NeedModel):
 
 
 def _parameters(model: NeedModel) -> dict[str, object]:
-    facts = vars(model.training_) | {"index_dates": ", ".join(model.training_.index_dates)}
+    facts = {name: ", ".join(one) if isinstance(one, tuple) else one for name, one in vars(model.training_).items()}
     groups = {
         "population": vars(model.population),
         "outcome": {} if model.outcome is None else vars(model.outcome),

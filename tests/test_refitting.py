@@ -20,7 +20,8 @@ from servicenee import (
     make_registers,
     save_model,
 )
-from servicenee.exceptions import ServiceneeWarning
+from servicenee.exceptions import LeakageError, ServiceneeWarning
+from servicenee.monitoring.expected import known_dates
 
 FEATURES = FeatureSet(
     [
@@ -112,6 +113,24 @@ def test_a_new_county_with_another_level_gets_another_intercept(model, tmp_path)
     again = load_model(save_model(moved, tmp_path / "moved"))
     pd.testing.assert_series_equal(again.predict(elsewhere, "2022-06-01")["risk"], after, check_exact=True)
     assert model.predict(elsewhere, "2022-06-01")["risk"].equals(before), "the model itself is not changed"
+
+
+def test_after_a_recalibration_the_rows_of_it_are_no_test_and_the_level_to_expect_is_theirs(model, tmp_path):
+    elsewhere = make_registers(4_000, random_state=8)
+    dates = ["2021-06-01", "2022-06-01"]
+    moved = model.recalibrate(elsewhere, dates, method="intercept")
+    for one in (moved, load_model(save_model(moved, tmp_path / "moved"))):
+        assert (one.training_.index_dates, one.training_.recalibrated_on) == (model.training_.index_dates, tuple(dates))
+        with pytest.raises(LeakageError, match=r"not lie before 2023-\d\d-\d\d, when .* of recalibration ends"):
+            one.evaluate(elsewhere, "2022-06-01")
+        assert known_dates(one, elsewhere, pd.Timestamp("2024-01-01")) == []
+    assert known_dates(model, elsewhere, pd.Timestamp("2024-01-01")) != []
+    risk = moved.predict(elsewhere, dates)["risk"]
+    assert moved.training_.base_rate == pytest.approx(risk.mean(), rel=0.02)
+    last = int((risk.index.get_level_values("index_date") == "2022-06-01").sum())
+    assert moved.reference_.n_rows == last
+    assert moved.reference_.scores != model.reference_.scores
+    assert moved.reference_.codes == model.reference_.codes
 
 
 def test_a_model_that_holds_true_is_left_alone(model, registers):

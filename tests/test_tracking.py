@@ -97,8 +97,9 @@ MARK = "9d3f1-somebody"
         (lambda X: X.drop(columns=["age", "sex_female"]), r"the frame lacks 2 of the 82 columns .*: age, sex_female\."),
         (lambda X: X.assign(age=MARK), r"1 columns of the frame hold something else than numbers: age\."),
         (lambda X: X.to_numpy(), "the frame lacks 82 of the 82 columns"),
+        (lambda X: X.assign(age=np.nan), r"1 columns of the frame have no value in any row and were never .*: age\."),
     ],
-    ids=["a column is missing", "a text", "no names"],
+    ids=["a column is missing", "a text", "no names", "nothing in a column"],
 )
 def test_a_frame_that_is_not_the_models_is_refused_by_name_and_shows_no_person(uri, trained, county, spoil, message):
     import mlflow

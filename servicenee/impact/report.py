@@ -182,7 +182,9 @@ def _access_tables(registers: Registers, reference: tuple | None) -> dict[str, p
     months = care_guarantee(requests, limit_days=GUARANTEE_DAYS, by="month", **shared)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ServiceneeWarning)
-        last_year = requests[requests["requested"] >= until - pd.DateOffset(years=1)]
+        # Twelve months up to the newest request: where a feed has stopped, the report still tells of what there was.
+        newest = min(until, requests["requested"].max() + pd.Timedelta(days=1))
+        last_year = requests[requests["requested"] >= newest - pd.DateOffset(years=1)]
         made = {"months": months, "curve": waiting_times(last_year, days=CURVE_DAYS, **shared)}
         if "area" in registers.persons.columns:
             made["areas"] = care_guarantee(last_year, limit_days=GUARANTEE_DAYS, by="area", **shared)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, norm
 
-from servicenee.disclosure import MIN_CELL, is_small, suppress
+from servicenee.disclosure import is_small
 from servicenee.monitoring.limits import limit
 from servicenee.reference import Spread, counts_between
 
@@ -43,7 +43,7 @@ def column_drift(spreads: Sequence[Spread], X: pd.DataFrame, *, n_then: int) -> 
         feature; n (rows with a value); psi (population stability index, 0 for the same spread) and its limit; shifted;
         higher (probability that a value of today lies above one of training, ties shared: 0.5 if nothing has moved);
         share of missing rows then and now, the change that is allowed, and missing_changed. NaN where there is nothing
-        to compare (a column without any value), and for 1 to 4 persons with or without a value.
+        to compare: a column without any value, or a missing share that training does not tell.
 
     Notes
     -----
@@ -79,24 +79,25 @@ def stability_index(then: np.ndarray, counts: np.ndarray, n_then: int) -> float:
     return float(np.sum((now - before) * np.log(now / before)))
 
 
-def score_quantiles(scores: pd.DataFrame, spreads: Sequence[Spread]) -> pd.DataFrame:
-    """Mean and quantiles of today's scores, and the intervals that training cut them into."""
+def score_quantiles(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean and quantiles of today's scores."""
     rows = []
-    for spread in spreads:
-        values = scores[spread.name].to_numpy(dtype=np.float64)
-        enough = len(values) >= MIN_CELL
-        quantiles = np.quantile(values, QUANTILES) if enough else np.full(len(QUANTILES), np.nan)
-        mean = float(values.mean()) if enough else np.nan
-        rows.append((spread.name, mean, *quantiles.tolist()))
+    for name in scores:
+        values = scores[name].to_numpy(dtype=np.float64)
+        quantiles = np.quantile(values, QUANTILES) if len(values) else np.full(len(QUANTILES), np.nan)
+        mean = float(values.mean()) if len(values) else np.nan
+        rows.append((name, mean, *quantiles.tolist()))
     return pd.DataFrame(rows, columns=["score", "mean", *(f"q{100 * one:.0f}" for one in QUANTILES)])
 
 
-def score_intervals(scores: pd.DataFrame, spread: Spread) -> pd.DataFrame:
-    """Shares of rows in the intervals of one score, then and now; NaN for 1 to 4 persons and what gives them away."""
-    counts = counts_between(spread.cuts, scores[spread.name].to_numpy(dtype=np.float64))
-    ends = (-np.inf, *spread.cuts, np.inf)
-    now = suppress(pd.Series(counts)).to_numpy() / max(counts.sum(), 1)
-    return pd.DataFrame({"above": ends[:-1], "up_to": ends[1:], "then": spread.shares, "now": now})
+def score_intervals(scores: pd.DataFrame, main: Sequence[Spread]) -> pd.DataFrame:
+    """Shares of rows in the intervals of the main score, then and now; no rows where training has left none."""
+    tables = [pd.DataFrame(columns=["above", "up_to", "then", "now"], dtype=np.float64)]
+    for spread in main:
+        counts = counts_between(spread.cuts, scores[spread.name].to_numpy(dtype=np.float64))
+        ends, now = (-np.inf, *spread.cuts, np.inf), counts / max(counts.sum(), 1)
+        tables = [pd.DataFrame({"above": ends[:-1], "up_to": ends[1:], "then": spread.shares, "now": now})]
+    return tables[0]
 
 
 def _compared(spread: Spread, values: np.ndarray, n_then: int, n_columns: int) -> tuple:
@@ -109,12 +110,12 @@ def _compared(spread: Spread, values: np.ndarray, n_then: int, n_columns: int) -
     psi = psi_limit = higher = np.nan
     if n and known_then and len(then) > 1 and then.sum() > 0:
         psi = stability_index(then, counts, known_then)
-        by_chance = chi2.isf(limit("error") / n_columns, len(then) - 1) * (1 / known_then + 1 / n)
+        # A limit that every column shares cannot tell how few rows of this one have no value.
+        n_now = len(values) if is_small(len(values) - n) else n
+        by_chance = chi2.isf(limit("error") / n_columns, len(then) - 1) * (1 / known_then + 1 / n_now)
         psi_limit = max(limit("psi"), float(by_chance))
         higher = float((counts / n) @ (np.cumsum(then) - then / 2))
     shifted = bool(psi > psi_limit)
-    if is_small(n) or is_small(len(values) - n):
-        n = missing_now = np.nan
     parts = (spread.name, n, psi, psi_limit, shifted, higher)
     missing_then = np.nan if spread.missing is None else spread.missing
     return (*parts, missing_then, missing_now, missing_limit, changed)

@@ -3,11 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from servicenee.disclosure import is_small
 from servicenee.evaluation import expected_auc, turnover_table
 from servicenee.evaluation.capacity import count_interval, places
 from servicenee.evaluation.horizons import horizon_columns
-from servicenee.evaluation.turnover import protected_turnover
 from servicenee.index_dates import latest_index_date
 from servicenee.lists.changes import earlier_lists, last_list
 from servicenee.model import NeedModel
@@ -25,7 +23,9 @@ def main_score(scores: pd.DataFrame) -> str | None:
     return named[0] if named else None
 
 
-def expected_table(values: np.ndarray, capacity: int | float, *, rows_then: int, are_risks: bool) -> pd.DataFrame:
+def expected_table(
+    values: np.ndarray, capacity: int | float, *, rows_then: int, are_risks: bool, n_unscored: int = 0
+) -> pd.DataFrame:
     """What the risks promise, if they are right: events, and how good a list of this capacity would be.
 
     Parameters
@@ -38,17 +38,20 @@ def expected_table(values: np.ndarray, capacity: int | float, *, rows_then: int,
         Persons in training.
     are_risks : bool
         Whether the values are probabilities.
+    n_unscored : int, default=0
+        Persons in the population whom the estimator gives no score; they are in none of the figures.
 
     Returns
     -------
     DataFrame
-        item, value, lower, upper. rows; rows_then; mean; expected_events (sum; of risks with its 80 % interval); and of
-        risks listed, lowest_risk, listed_events (with interval), expected_ppv, expected_sensitivity, expected_auc.
+        item, value, lower, upper. rows; unscored (if there are any); rows_then; mean; expected_events (sum; of risks
+        with its 80 % interval); and of risks listed, lowest_risk, listed_events (with interval), expected_ppv,
+        expected_sensitivity, expected_auc.
 
     Notes
     -----
     Nothing here was observed: the numbers are those of a model whose risks are right for these persons, each
-    independent of the others. Of 1 to 4 persons nothing is told, and of a list of so few only how many it has.
+    independent of the others.
 
     Examples
     --------
@@ -61,7 +64,8 @@ def expected_table(values: np.ndarray, capacity: int | float, *, rows_then: int,
     """
     n = len(values)
     mean = float(values.mean()) if n else np.nan
-    rows = [("rows", n), ("rows_then", rows_then), ("mean", mean), ("expected_events", values.sum())]
+    unscored = [("unscored", n_unscored)] if n_unscored else []
+    rows = [("rows", n), *unscored, ("rows_then", rows_then), ("mean", mean), ("expected_events", values.sum())]
     bounds = {}
     if are_risks and n:
         listed = np.sort(values)[::-1][: n_listed(capacity, n)]
@@ -74,10 +78,6 @@ def expected_table(values: np.ndarray, capacity: int | float, *, rows_then: int,
             ("expected_sensitivity", float(listed.sum() / values.sum()) if values.sum() > 0 else np.nan),
             ("expected_auc", expected_auc(np.zeros(n), values)),
         ]
-    if is_small(n):
-        rows, bounds = [(name, np.nan) for name, _ in rows], {}
-    elif "listed_events" in bounds and is_small(len(listed)):
-        rows, bounds = rows[:5], {"expected_events": bounds["expected_events"]}
     nowhere = (np.nan, np.nan)
     return pd.DataFrame([(name, float(value), *bounds.get(name, nowhere)) for name, value in rows], columns=EXPECTED)
 
@@ -94,29 +94,30 @@ def list_turnover(scores: pd.DataFrame, previous, capacity: int | float, model: 
     capacity : int or float
         Persons on today's list, a count or a fraction; with lists, as many as were listed.
     model : str
-        Name of the model: lists of others are passed over.
+        Name of the model: scores and lists of others are passed over.
 
     Returns
     -------
     DataFrame
         One row, or none without an earlier date: before, index_date, listed_before, listed, stayed, dropped (still in
-        the population), left (no longer in it), kept (stayed / listed_before) and jaccard (on both / on either). Counts
-        of 1 to 4, and what would give them away, are NaN.
+        the population), left (no longer in it), kept (stayed / listed_before) and jaccard (on both / on either).
+
+    Raises
+    ------
+    ValueError
+        If earlier scores lack the column that today's are ranked by, or hold a person twice.
     """
     name, date = main_score(scores), scores.index.get_level_values("index_date").max()
     today = scores[name]
     if isinstance(previous, pd.DataFrame) and previous.index.names == ["person_id", "index_date"]:
-        dates = previous.index.get_level_values("index_date")
-        before = previous.loc[dates < date, name]
-        before = before[before.index.get_level_values("index_date") == dates[dates < date].max()]
+        before = _before(previous, name, date, model)
     else:
         before, capacity = _as_scores(last_list(earlier_lists(previous, date, model)), today, capacity)
     if not len(before):
         return pd.DataFrame(columns=list(TURNOVER))
     both = pd.concat([before, today])
     scale = max(1.0, float(both.max()))  # amounts are ranked like risks
-    changes = protected_turnover(turnover_table(np.zeros(len(both)), both / scale, capacity=capacity))
-    row = changes.iloc[0]
+    row = turnover_table(np.zeros(len(both)), both / scale, capacity=capacity).iloc[0]
     listed_before = float(n_listed(capacity, len(before)))
     since = before.index.get_level_values("index_date")[0]
     kept = row["stayed"] / listed_before
@@ -125,13 +126,13 @@ def list_turnover(scores: pd.DataFrame, previous, capacity: int | float, model: 
 
 
 def known_dates(model: NeedModel, registers: Registers, index_date: pd.Timestamp) -> list[str]:
-    """The latest index date whose outcomes are known by now; none before the outcome windows of training have ended."""
+    """The latest index date whose outcomes are known by now; none before the windows that the model learned from."""
     if model.is_segmenter:
         return []
     outcome = model.outcome
     window = np.timedelta64(outcome.gap_days + outcome.horizon_days, "D")
     latest = min(latest_index_date(outcome, registers), np.datetime64(index_date, "D") - window)
-    return [str(latest)] if latest >= np.datetime64(max(model.training_.index_dates)) + window else []
+    return [str(latest)] if latest >= np.datetime64(model.training_.last_date) + window else []
 
 
 def observed_metrics(model: NeedModel, registers: Registers, dates: list[str], capacity: int | float) -> pd.DataFrame:
@@ -143,6 +144,22 @@ def observed_metrics(model: NeedModel, registers: Registers, dates: list[str], c
 def n_listed(capacity: int | float, n_rows: int) -> int:
     """How many of the rows of one index date a capacity lists."""
     return int(min(places(capacity, np.array([n_rows]))[0], n_rows))
+
+
+def _before(previous: pd.DataFrame, name: str, date: pd.Timestamp, model: str) -> pd.Series:
+    """The model's own scores of the latest date before, one for each person."""
+    own = previous[previous["model"] == model] if "model" in previous else previous
+    dates = own.index.get_level_values("index_date")
+    own = own[dates == dates[dates < date].max()] if (dates < date).any() else own.head(0)
+    n_again = int(own.index.duplicated().sum())
+    if n_again:
+        raise ValueError(
+            f"`previous` must hold every person once per index date; {n_again} of {len(own)} rows are of a person "
+            "again. Give the scores of one version of the model."
+        )
+    if len(own) and name not in own:
+        raise ValueError(f"`previous` must have the column {name!r}, as today's scores have; got {', '.join(own)}.")
+    return own[name] if len(own) else pd.Series(dtype=np.float64)
 
 
 def _as_scores(listed: pd.DataFrame, today: pd.Series, capacity: int | float) -> tuple[pd.Series, int | float]:

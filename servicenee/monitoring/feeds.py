@@ -17,6 +17,7 @@ from servicenee.reference import (
     rows_in_tail,
     rows_of_sources,
     rows_per_person,
+    silent_feeds,
 )
 from servicenee.registers import Registers, weekly_volumes
 from servicenee.registers.tables import FAR_PAST
@@ -25,7 +26,7 @@ VOLUMES = (
     *("table", "source", "window_days", "n", "usual", "limit", "silent_days"),
     *("rate_then", "rate_now", "mark"),
 )
-STOPPED, THIN, ENDED, MORE, LESS, FEW = "stopped", "thin", "ended", "more", "less", "few"
+STOPPED, FADING, THIN, ENDED, MORE, LESS, FEW = "stopped", "fading", "thin", "ended", "more", "less", "few"
 CODES = ("source", "code_system", "n", "new", "share", "share_then", "limit", "codes", "marked")
 WEEKS_SHOWN = 53
 _WINDOWS = (14, 28, 56, 112)
@@ -63,11 +64,11 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
     -------
     DataFrame
         table; source; window_days (how many days before the index date are counted: as few as tell an outage from
-        chance); n (rows in them that could be seen on the index date; NaN for 1 to 4); usual (median of what could be
-        seen on each of the 52 weeks before, on its day); limit; silent_days (days since the last row); rate_then and
-        rate_now (rows a year for every person registered); mark: "stopped" (no rows), "thin" (fewer than the limit),
-        "ended" (the coverage says so), "less" or "more" (over the year, against training), "few" (too few rows to
-        tell), or "".
+        chance); n (rows in them that could be seen on the index date); usual (median of what could be seen on each of
+        the 52 weeks before, on its day); limit; silent_days (days since the last row); rate_then and rate_now (rows a
+        year for every person registered); mark: "stopped" (no rows), "fading" (some, but far fewer than usual, before
+        the extract), "thin" (fewer than the limit), "ended" (the coverage says so), "less" or "more" (over the year,
+        against training), "few" (too few rows to tell), or "".
 
     Notes
     -----
@@ -93,18 +94,18 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
         for table, source, _, day, seen in rows_of_sources(registers, sources)
     }
     persons = persons_at(registers, index_day)
+    silent = silent_feeds(reference, {name: len(feed.day) for name, feed in found.items()}, persons)
     rows, is_today = [], index_day > registers.extract_day - TAIL_DAYS
     for name in sorted({*found, *reference.rates}):
         then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), found.get(name)
         row = {**_volume(feed, index_day, then * persons / DAYS), "rate_then": then, "rate_now": now}
         if row["mark"] in ("", FEW):
-            row["mark"] = _level(then, now, persons) or row["mark"]
+            row["mark"] = STOPPED if name in silent else _level(then, now, persons) or row["mark"]
         if feed is not None and is_today and row["mark"] not in (STOPPED, ENDED):
             row |= _silent_tail(registers, feed.day, reference.tails.get(name, np.nan))
         table, _, source = name.partition(" ")
         rows.append({"table": table, "source": source} | row)
-    volumes = pd.DataFrame(rows, columns=list(VOLUMES))
-    return volumes.assign(n=volumes["n"].mask(is_small(volumes["n"].to_numpy(dtype=np.int64))))
+    return pd.DataFrame(rows, columns=list(VOLUMES))
 
 
 def source_weeks(registers: Registers, sources: tuple[str, ...], index_day: int) -> pd.DataFrame:
@@ -116,22 +117,25 @@ def source_weeks(registers: Registers, sources: tuple[str, ...], index_day: int)
     return weeks.assign(n=weeks["n"].astype(np.float64).mask(is_small(weeks["n"].to_numpy(dtype=np.int64))))
 
 
-def new_codes(registers: Registers, reference: Reference, index_day: int) -> pd.DataFrame:
+def new_codes(registers: Registers, sources: tuple[str, ...], reference: Reference, index_day: int) -> pd.DataFrame:
     """Share of the last year's rows whose codes fewer than five persons had in training, or nobody.
 
     Parameters
     ----------
     registers : Registers
+    sources : tuple of str
+        Sources that the model needs.
     reference : Reference
-        What the model remembers of the codes.
+        What it remembers of the codes.
     index_day : int
         Days since 1970-01-01.
 
     Returns
     -------
     DataFrame
-        source, code_system, n (rows of the last year), new (rows with other codes; NaN for 1 to 4), share, share_then,
-        limit, codes (the commonest new ones that at least five persons have), marked.
+        source; code_system; n (rows of the last year; for a code system that training did not know, all rows of the
+        source); new (rows with codes that training did not know), share (of n), NaN if they are of 1 to 4 persons;
+        share_then; limit; codes (the commonest new ones that at least five persons have); marked.
 
     Examples
     --------
@@ -140,20 +144,22 @@ def new_codes(registers: Registers, reference: Reference, index_day: int) -> pd.
     >>> from servicenee.reference import KnownCodes, Reference
     >>> known = KnownCodes("emergency", "contact", ("visit",), 0.0)
     >>> registers = make_registers(300, random_state=0)
-    >>> new_codes(registers, Reference(0, (), (), (known,), {}, {}), registers.extract_day)["marked"].tolist()
+    >>> reference = Reference(0, (), (), (known,), {}, {})
+    >>> new_codes(registers, ("emergency",), reference, registers.extract_day)["marked"].tolist()
     [False]
     """
     known = {(one.source, one.code_system): one for one in reference.codes}
-    kinds = registers.event_columns.kinds
-    wanted = pd.MultiIndex.from_frame(kinds[["source", "code_system"]]).isin(list(known)) if known else []
+    kinds = registers.event_columns.kinds[["source", "code_system", "code"]]
     recent, person = _recent_events(registers, index_day)
     kind = registers.event_columns.kind[recent]
-    chosen = np.asarray(wanted, dtype=bool)[kind] if len(kinds) and known else np.zeros(len(kind), dtype=bool)
-    rows = kinds[["source", "code_system", "code"]].iloc[kind[chosen]].reset_index(drop=True)
+    chosen = kinds["source"].isin(sources).to_numpy()[kind]
+    rows = kinds.iloc[kind[chosen]].reset_index(drop=True)
     rows["person"] = person[chosen]
-    found = [
-        _codes_of(known[key], own) for key, own in rows.groupby(["source", "code_system"], sort=True, observed=True)
-    ]
+    of_source = rows.groupby("source", observed=True).size()
+    found = []
+    for key, own in rows.groupby(["source", "code_system"], sort=True, observed=True):
+        one = known.get(key, KnownCodes(*key, (), 0.0))
+        found.append(_codes_of(one, own, len(own) if key in known else int(of_source[key[0]])))
     return pd.DataFrame(found, columns=list(CODES))
 
 
@@ -170,7 +176,7 @@ def _volume(feed: _Feed | None, index_day: int, daily_then: float) -> dict:
     """What `feed_volumes` says of one source but its yearly rates; `daily_then` rows would come as in training."""
     volume = {"window_days": np.nan, "n": 0.0, "usual": np.nan, "limit": np.nan, "silent_days": np.nan}
     if feed is None:
-        return volume | {"mark": STOPPED if daily_then > 0 else FEW}
+        return volume | {"mark": FEW}
     before = feed.day[feed.day < index_day]
     volume["silent_days"] = float(index_day - before[-1]) if len(before) else np.nan
     for window in _WINDOWS:
@@ -210,7 +216,8 @@ def _silent_tail(registers: Registers, day: np.ndarray, tail_then: float) -> dic
     lowest = limit("tail") * expected
     if not (expected >= LEAST_USUAL and n < lowest):
         return {}
-    return {"window_days": float(TAIL_DAYS), "n": float(n), "usual": expected, "limit": lowest, "mark": STOPPED}
+    mark = STOPPED if n == 0 else FADING
+    return {"window_days": float(TAIL_DAYS), "n": float(n), "usual": expected, "limit": lowest, "mark": mark}
 
 
 def _as_seen(feed: _Feed, index_day: int, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -241,16 +248,13 @@ def _recent_events(registers: Registers, index_day: int) -> tuple[np.ndarray, np
     return recent, np.searchsorted(events.first, recent, side="right") - 1
 
 
-def _codes_of(known: KnownCodes, rows: pd.DataFrame) -> tuple:
+def _codes_of(known: KnownCodes, rows: pd.DataFrame, n: int) -> tuple:
     new = rows[~rows["code"].isin(known.codes)]
     by_code = new.groupby("code", sort=True)["person"].agg(["size", "nunique"])
     shown = by_code[by_code["nunique"] >= MIN_CELL].sort_values("size", ascending=False, kind="stable")
-    n, n_new = len(rows), len(new)
-    share = n_new / n if n else 0.0
-    highest = known.others + limit("new_codes")
-    few = new["person"].nunique() < MIN_CELL
+    share, highest = len(new) / n, known.others + limit("new_codes")
+    few = is_small(new["person"].nunique())
+    counted = (np.nan, np.nan) if few else (float(len(new)), share)
     names = ", ".join(shown.index[:_CODES_SHOWN])
-    counted = np.nan if few and n_new else float(n_new)
     marked = bool(share > highest and not few)
-    n = np.nan if is_small(n) else float(n)
-    return known.source, known.code_system, n, counted, share if not few else 0.0, known.others, highest, names, marked
+    return known.source, known.code_system, float(n), *counted, known.others, highest, names, marked

@@ -5,14 +5,14 @@ import pandas as pd
 
 from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation.wording import GOOD_OBSERVED_EXPECTED, GOOD_SLOPE
-from servicenee.monitoring.feeds import ENDED, FEW, LESS, MORE, STOPPED, THIN
+from servicenee.monitoring.feeds import ENDED, FADING, FEW, LESS, MORE, STOPPED, THIN
 from servicenee.monitoring.limits import limit
 
 STOP, LOOK = "stop", "look"
 FINDINGS = ("finding", "subject", "value", "limit", "action")
 EXPIRED = "expired"
 NOBODY = "nobody"
-_OF_FEEDS = {STOPPED: STOP, THIN: STOP, ENDED: STOP, LESS: LOOK, MORE: LOOK}
+_OF_FEEDS = {STOPPED: STOP, FADING: STOP, THIN: STOP, ENDED: STOP, LESS: LOOK, MORE: LOOK}
 
 
 def find(tables: dict[str, pd.DataFrame], base_rate: float | None) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def find(tables: dict[str, pd.DataFrame], base_rate: float | None) -> pd.DataFra
     Parameters
     ----------
     tables : dict of DataFrame
-        Of a monitor run.
+        Of a monitor run, as they are before anything is hidden.
     base_rate : float or None
         Event rate of training.
 
@@ -57,7 +57,7 @@ def _of_volumes(volumes: pd.DataFrame) -> list[tuple]:
     for row in volumes[~volumes["mark"].isin(["", FEW])].itertuples():
         of_year = row.mark in (LESS, MORE)
         edge = limit("rate_low") if row.mark == LESS else limit("rate_high")
-        value = row.rate_now / row.rate_then if of_year else row.silent_days if row.mark != THIN else row.n
+        value = row.rate_now / row.rate_then if of_year else row.n if row.mark in (THIN, FADING) else row.silent_days
         rows.append((row.mark, f"{row.table} {row.source}", value, edge if of_year else row.limit, _OF_FEEDS[row.mark]))
     return rows
 
@@ -84,11 +84,14 @@ def _of_columns(columns: pd.DataFrame) -> list[tuple]:
 
 def _of_expected(expected: pd.DataFrame, base_rate: float | None) -> list[tuple]:
     value = expected.set_index("item")["value"]
-    if not value["rows"] > 0:
+    if value["rows"] < MIN_CELL:
         return [(NOBODY, "", 0.0, float(MIN_CELL), STOP)]
-    found, rows_then = [], value["rows_then"]
-    ratio = value["rows"] / rows_then
-    beyond = abs(ratio - 1) > limit("rows") and abs(value["rows"] - rows_then) > 5 * np.sqrt(rows_then)
+    found, rows_then, unscored = [], value["rows_then"], value.get("unscored", 0.0)
+    n_persons = value["rows"] + unscored
+    if unscored / n_persons > limit("unscored"):
+        found.append(("unscored", "", float(unscored / n_persons), limit("unscored"), LOOK))
+    ratio = n_persons / rows_then
+    beyond = abs(ratio - 1) > limit("rows") and abs(n_persons - rows_then) > 5 * np.sqrt(rows_then)
     if beyond:
         found.append(("rows", "", float(ratio), limit("rows"), LOOK))
     if base_rate and "expected_auc" in value:

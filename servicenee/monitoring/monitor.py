@@ -25,6 +25,7 @@ from servicenee.monitoring.expected import (
 )
 from servicenee.monitoring.feeds import feed_volumes, new_codes, source_weeks
 from servicenee.monitoring.findings import LOOK, STOP, find, forced
+from servicenee.monitoring.protection import protected
 from servicenee.monitoring.report import METRICS, draw, report
 from servicenee.reference import needed_sources
 from servicenee.registers import Registers, read_registers
@@ -59,7 +60,8 @@ class Monitoring:
     tables : dict of DataFrame
         ``findings`` (finding, subject, value, limit, action), ``volumes`` and ``weeks`` (of sources), ``codes``,
         ``columns`` (of X), ``scores`` and ``quantiles`` and ``intervals`` (of risks or amounts), ``expected``,
-        ``turnover``, ``observed``; of segmenters ``segments`` in place of those of scores.
+        ``turnover``, ``observed``; of segmenters ``segments`` in place of those of scores. What would tell of 1 to 4
+        persons is NaN, also in the findings: whether they are beyond a limit was decided before.
 
     Examples
     --------
@@ -222,7 +224,8 @@ def monitor(
     -----
     Before outcomes are known, what is said of accuracy is what the risks promise: it assumes that they are right, and
     every name says so ("expected"). Once a list has been acted on, its persons may fare better than expected; judge a
-    low observed:expected with the list in mind, and never train on it blindly.
+    low observed:expected with the list in mind, and never train on it blindly. The registers are read whole, also those
+    in parts: memory is that of the county.
 
     References
     ----------
@@ -246,6 +249,7 @@ def monitor(
     cohort = fitted.population.at(tables_of, str(day))
     X, scores = _today(fitted, cohort)
     tables = {**_feeds(fitted, tables_of, day), **_persons(fitted, X, scores, capacity)}
+    n_scored = len(X) if scores is None else len(scores)
     tables["turnover"] = pd.DataFrame(columns=list(TURNOVER))
     if previous is not None and scores is not None and len(scores):
         tables["turnover"] = list_turnover(scores, previous, capacity, fitted.name)
@@ -255,6 +259,7 @@ def monitor(
         tables["observed"] = observed_metrics(fitted, tables_of, dates, capacity)[list(_OBSERVED)]
     found = find(tables, _rate_of_training(fitted))
     found = forced(found, fitted.valid_until, day) if force else found
+    shown = protected({"findings": found, **tables}, n_persons=len(X), n_scored=n_scored)
     return Monitoring(
         model=fitted.name,
         version=fitted.version,
@@ -265,7 +270,7 @@ def monitor(
         extract_date=f"{tables_of.extract_date:%Y-%m-%d}",
         capacity=capacity,
         status=STOP if (found["action"] == STOP).any() else LOOK if len(found) else WELL,
-        tables={"findings": found, **tables},
+        tables=shown,
     )
 
 
@@ -275,7 +280,7 @@ def _feeds(model: NeedModel, registers: Registers, day: np.datetime64) -> dict[s
     return {
         "volumes": feed_volumes(registers, sources, model.reference_, index_day),
         "weeks": source_weeks(registers, sources, index_day),
-        "codes": new_codes(registers, model.reference_, index_day),
+        "codes": new_codes(registers, sources, model.reference_, index_day),
     }
 
 
@@ -303,11 +308,13 @@ def _persons(
         tables["expected"] = pd.DataFrame(counted, columns=list(EXPECTED))
         return tables | ({"segments": segment_drift(model.estimator_, X)} if len(X) >= MIN_CELL else {})
     name = main_score(scores)
-    main = next(spread for spread in reference.scores if spread.name == name)
+    counts = {"rows_then": n_then, "n_unscored": len(X) - len(scores)}
+    # None of a model that fits its own rows too well to be compared with them.
+    main = [spread for spread in reference.scores if spread.name == name]
     return tables | {
-        "expected": expected_table(scores[name].to_numpy(), capacity, rows_then=n_then, are_risks=name != "expected"),
-        "scores": column_drift([main], scores, n_then=n_then),
-        "quantiles": score_quantiles(scores, reference.scores),
+        "expected": expected_table(scores[name].to_numpy(), capacity, are_risks=name != "expected", **counts),
+        "scores": column_drift(main, scores, n_then=n_then),
+        "quantiles": score_quantiles(scores),
         "intervals": score_intervals(scores, main),
     }
 

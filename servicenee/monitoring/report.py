@@ -93,7 +93,7 @@ def _tiles(run, language: str) -> list[tuple[str, str, str]]:
     items = run.tables["expected"].set_index("item")
     volumes = run.tables["volumes"]
     then = word("tile.rows.note", n=whole(items.loc["rows_then", "value"], language))
-    in_order = int((~volumes["mark"].isin(["stopped", "thin", "ended"])).sum())
+    in_order = int((~volumes["mark"].isin(["stopped", "fading", "thin", "ended"])).sum())
     shown = [
         (word("tile.feeds"), whole(in_order, language), word("tile.feeds.note", n=whole(len(volumes), language))),
         (word("tile.rows"), whole(items.loc["rows", "value"], language), then),
@@ -143,6 +143,8 @@ def _volumes(run, drawn: dict, language: str) -> list[str]:
     shown[word("head.mark")] = [word(f"mark.{mark or 'ok'}") for mark in volumes["mark"]]
     for name, head in (("window_days", "window"), ("n", "n"), ("usual", "usual"), ("silent_days", "silent")):
         shown[word(f"head.{head}")] = column(volumes[name], whole, language)
+    few = volumes["n"].isna()
+    shown[word("head.n")] = shown[word("head.n")].mask(few.to_numpy(), word("few"))
     for name in ("rate_then", "rate_now"):
         shown[word(f"head.{name}")] = column(volumes[name], number, language)
     blocks: list[str] = []
@@ -154,13 +156,14 @@ def _volumes(run, drawn: dict, language: str) -> list[str]:
 
 def _codes(run, language: str) -> list[str]:
     word, codes = words(language), run.tables["codes"]
-    some = codes[(codes["share"] > 0) | codes["marked"].astype(bool)]
+    some = codes[codes["share"] != 0]
     if not len(some):
         return [word("codes.none"), word("codes.read")]
     shown = pd.DataFrame({word("head.source"): [source_text("events", name, language) for name in some["source"]]})
     shown[word("head.system")] = list(some["code_system"])
     for name, show in (("n", whole), ("new", whole), ("share", share), ("limit", share)):
-        shown[word(f"head.{name}")] = column(some[name], show, language)
+        texts = column(some[name], show, language)
+        shown[word(f"head.{name}")] = np.where(some[name].isna(), word("hidden"), texts)
     figures = list(shown.columns[2:])
     shown[word("head.codes")] = list(some["codes"])
     return [table(shown, language=language, numbers=figures), word("codes.read")]
@@ -201,6 +204,8 @@ def _scores(run, drawn: dict, language: str) -> list[str]:
         head = word("head.mean") if name == "mean" else f"{name[1:]}{'' if language == 'en' else chr(0xA0)}%"
         shown[head] = column(quantiles[name], show, language)
     blocks: list[str] = [table(shown, language=language, numbers=list(shown.columns[1:]))]
+    if not len(run.tables["scores"]):
+        blocks.append(word("scores.unknown"))
     if "scores" in drawn:
         alt = word("scores.alt", psi=number(run.tables["scores"]["psi"].iloc[0], language))
         blocks.insert(0, figure(drawn["scores"], alt, caption=word("scores.caption")))

@@ -12,6 +12,7 @@ _SHOWN: dict[str, tuple[Callable | None, Callable | None, str]] = {
     "expired": (whole, None, "date"),
     "nobody": (None, None, ""),
     "stopped": (whole, whole, "source"),
+    "fading": (whole, whole, "source"),
     "thin": (whole, whole, "source"),
     "ended": (whole, None, "source"),
     "less": (number, number, "source"),
@@ -21,12 +22,15 @@ _SHOWN: dict[str, tuple[Callable | None, Callable | None, str]] = {
     "missing": (whole, share, "feature"),
     "rows": (number, share, ""),
     "expected": (number, share, ""),
+    "unscored": (share, share, ""),
     "scores": (number, number, ""),
     "segments": (share, share, "segment"),
     "turnover": (share, share, "date"),
     "observed_expected": (number, number, "date"),
     "calibration_slope": (number, number, "date"),
 }
+# Whose value may be hidden because it would tell of a few persons; that it is beyond the limit is not.
+_HIDDEN = ("fading", "thin", "new_codes", "rows", "unscored", "expected", "segments", "turnover")
 
 
 def words(language: str) -> Callable[..., str]:
@@ -43,11 +47,16 @@ def finding_texts(row: dict, labels: pd.Series, language: str) -> tuple[str, str
     kind = row["finding"]
     show_value, show_limit, subject_is = _SHOWN[kind]
     said = {"subject": _subject(row["subject"], subject_is, labels, language)} if subject_is else {}
-    if show_value is not None:
+    hidden = kind in _HIDDEN and pd.isna(row["value"])
+    if show_value is not None and not hidden:
         said["value"] = show_value(row["value"], language)
     edge = {} if show_limit is None else {"limit": show_limit(row["limit"], language)}
-    parts = (("finding", said), ("limit", edge), ("todo", {}))
-    sentence, limit, todo = (text(f"monitoring.{part}.{kind}", language, **values) for part, values in parts)
+    parts = (
+        (f"finding.{kind}.hidden" if hidden else f"finding.{kind}", said),
+        (f"limit.{kind}", edge),
+        (f"todo.{kind}", {}),
+    )
+    sentence, limit, todo = (text(f"monitoring.{name}", language, **values) for name, values in parts)
     return sentence, limit, todo
 
 

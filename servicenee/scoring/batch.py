@@ -18,6 +18,7 @@ from servicenee._checks import check_dates, name_some
 from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning, plain_reason
 from servicenee.model import NeedModel
 from servicenee.need.ranks import rank_risks
+from servicenee.reference import silent_feeds
 from servicenee.registers import Registers
 from servicenee.registers.folders import existing_folder
 from servicenee.registers.parts import part_folders, refuse_incomplete
@@ -28,6 +29,7 @@ from servicenee.tracking import load_model
 LOG = logging.getLogger("servicenee")
 _KEYS = ["person_id", "index_date"]
 _MANY_NOTES = 5
+_FAR = "2199-12-31"  # later than any index date
 
 
 def predict(
@@ -38,6 +40,7 @@ def predict(
     output: str | Path | None = None,
     reasons: bool = False,
     n_jobs: int | None = None,
+    force: bool = False,
 ) -> pd.DataFrame:
     """Score everybody in the population of a model or of several.
 
@@ -59,6 +62,8 @@ def predict(
     n_jobs : int, optional
         Processes that share the parts, as in joblib: -1 for one per processor; by default one. Registers in memory
         are one part.
+    force : bool, default=False
+        Whether to score although a model's validity date is over, or a source that it needs has no row at all.
 
     Returns
     -------
@@ -70,7 +75,8 @@ def predict(
     Raises
     ------
     ModelError
-        If a model is refused or its validity date is over, or the registers lack what it was trained with.
+        If a model is refused or its validity date is over, or the registers lack what it was trained with; also if a
+        source has no row though at least ten a year were to be expected of so many persons.
     ValueError
         If parts of the registers cannot be scored; the others are finished and kept beside `output`. Or if another
         job is writing `output` (on Windows this is not noticed: do not start two jobs for one file there).
@@ -101,7 +107,7 @@ def predict(
     if output is not None and Path(output).suffix != ".parquet":
         raise ValueError(f"`output` must be a file ending in .parquet; got {str(output)!r}.")
     dates = None if index_date is None else tuple(str(date) for date in check_dates("index_date", index_date))
-    task = Task(_models(model), dates, reasons)
+    task = Task(_models(model, force), dates, reasons, force)
     if dates is not None:
         for one in task.models:
             one.check_valid(list(dates))
@@ -126,13 +132,13 @@ def predict(
 # --- before ----------------------------------------------------------------------------------------------------------
 
 
-def _models(model) -> tuple[NeedModel, ...]:
+def _models(model, force: bool) -> tuple[NeedModel, ...]:
     listed = [model] if isinstance(model, NeedModel | str | Path) else list(model)
     models = tuple(one if isinstance(one, NeedModel) else load_model(one) for one in listed)
     named = [(one.name, one.version) for one in models if one.is_fitted]
     if not models or len(set(named)) < len(named):
         raise ValueError(f"`model` must hold one model or several of different names or versions; got {len(models)}.")
-    return models
+    return tuple(one.renewed(_FAR) for one in models) if force else models
 
 
 def _parts(registers) -> list[tuple[str, Registers | Path]]:
@@ -266,15 +272,26 @@ def _pass_on_notes(task: Task, portions: list[Portion]) -> None:
     if len(notes) > _MANY_NOTES:
         more = f"and {len(notes) - _MANY_NOTES} more notes of parts: score a part alone to read them."
         warnings.warn(more, ServiceneeWarning, stacklevel=4)
-    needed = sorted({source for model in task.models for source in model.sources})
-    silent = [name for name in needed if not any(portion.facts["n_rows"].get(name) for portion in portions)]
-    if silent:
-        warnings.warn(
-            f"{len(silent)} sources that the model was trained with have no row in these registers: "
-            f"{name_some(silent)}. Find out whether their files are missing before the scores are used.",
-            ServiceneeWarning,
-            stacklevel=4,
-        )
+    _refuse_silence(task, portions)
+
+
+def _refuse_silence(task: Task, portions: list[Portion]) -> None:
+    """Persons would look healthy whose visits have not been delivered; by force it is only noted."""
+    n_rows: dict[str, int] = {}
+    for portion in portions:
+        for name, n in portion.facts["n_rows"].items():
+            n_rows[name] = n_rows.get(name, 0) + n
+    n_persons = sum(portion.facts["n_persons"] for portion in portions)
+    silent = sorted({name for model in task.models for name in silent_feeds(model.reference_, n_rows, n_persons)})
+    if not silent:
+        return
+    told = (
+        f"{len(silent)} sources that the model was trained with have no row in these registers: {name_some(silent)}. "
+        "Find out whether their files are missing before the scores are used"
+    )
+    if not task.force:
+        raise ModelError(f"{told}, or score by force.")
+    warnings.warn(f"{told}.", ServiceneeWarning, stacklevel=5)
 
 
 def _write(scores: pd.DataFrame, task: Task, portions: list[Portion], path: Path) -> None:

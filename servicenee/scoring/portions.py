@@ -29,6 +29,7 @@ class Task:
     models: tuple[NeedModel, ...]
     index_dates: tuple[str, ...] | None  # None: the extract date
     reasons: bool
+    force: bool = False  # whether a source without rows is only noted
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def score_part(part: Registers | str, task: Task) -> Portion:
     facts = {
         "content": content_sum(registers),
         "extract_date": f"{registers.extract_date:%Y-%m-%d}",
-        "n_rows": _rows_by_source(registers),
+        "n_rows": _rows_by_feed(registers),
+        "n_persons": len(registers.person_columns.ids),
         "notes": list(dict.fromkeys(notes)),
     }
     return Portion(tuple(scores for scores, _ in pairs), tuple(unscored for _, unscored in pairs), facts)
@@ -136,10 +138,10 @@ def _plain(value):
     return float(value) if np.isfinite(value) else None
 
 
-def _rows_by_source(registers: Registers) -> dict[str, int]:
-    n_rows = dict.fromkeys(registers.coverage_columns.source, 0)
-    for columns in (registers.event_columns, registers.stay_columns):
+def _rows_by_feed(registers: Registers) -> dict[str, int]:
+    n_rows: dict[str, int] = {}
+    for table, columns in (("events", registers.event_columns), ("stays", registers.stay_columns)):
         of_kind = np.bincount(columns.kind, minlength=len(columns.kinds))
         for source, n in zip(columns.kinds["source"], of_kind.tolist(), strict=True):
-            n_rows[source] += n
+            n_rows[f"{table} {source}"] = n_rows.get(f"{table} {source}", 0) + n
     return n_rows

@@ -31,9 +31,9 @@ from servicenee.tracking import load_model
 PERSONS_PER_TASK = 20_000
 MIN_PERSONS_PER_TASK = 10_000  # below, starting the tasks costs more than their work
 _TABLES = ("persons", "events", "stays")
-_WHOLE_NUMBERS = {"tinyint", "smallint", "int", "bigint"}
 _ORDER = "_order"
 _CONTENT = "_content"  # fingerprint of the registers of a task, in a row of its own
+_WHOLE_NUMBERS = {"tinyint", "smallint", "int", "bigint"}
 _NUMBERS = (*_WHOLE_NUMBERS, "float", "double", "decimal", "boolean")
 _LABELS = ", status tinyint, time_days double, value double, exposure_days double"
 

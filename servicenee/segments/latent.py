@@ -18,6 +18,7 @@ from servicenee.segments.mixture import (
     Design,
     Mixture,
     climb,
+    entropy_r2,
     lay_out,
     log_likelihoods,
     make_design,
@@ -424,7 +425,7 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
             "n_parameters": n_parameters,
             "bic": n_parameters * float(np.log(self.n_rows_)) - 2.0 * mixture.loglik,
             "smallest_share": float(mixture.shares[-1]),
-            "entropy_r2": _entropy_r2(posterior, design.weights),
+            "entropy_r2": entropy_r2(posterior, design.weights),
         }
 
     def _choose(self) -> int:
@@ -478,15 +479,6 @@ def fit_mixture(design: Design, overall: np.ndarray, n_segments: int, n_starts: 
     best = climb(design, overall, best, max_iter=_MAX_ROUNDS, tol=_TOL)
     order = np.lexsort((*np.round(best.means.T[::-1], _DECIMALS), -np.round(best.shares, _DECIMALS)))
     return Mixture(best.shares[order], best.means[order], best.loglik, best.objective, best.n_rounds)
-
-
-def _entropy_r2(posterior: np.ndarray, weights: np.ndarray) -> float:
-    """1: everybody is certain; 0: nobody is told apart."""
-    n_segments = len(posterior)
-    if n_segments == 1:
-        return 1.0
-    entropy = -(posterior * np.log(np.maximum(posterior, 1e-300))).sum(axis=0)
-    return float(1.0 - (weights * entropy).sum() / (weights.sum() * np.log(n_segments)))
 
 
 def _spread(design: Design, mixture: Mixture) -> float:

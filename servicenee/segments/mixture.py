@@ -295,3 +295,12 @@ def draw_start(design: Design, overall: np.ndarray, n_segments: int, rng: np.ran
     is_missing = seen[:, layout.observed[gaps]] == 0
     means[:, gaps] = np.where(is_missing, overall[gaps], means[:, gaps])
     return Mixture(np.full(n_segments, 1.0 / n_segments), means, -np.inf, -np.inf, 0)
+
+
+def entropy_r2(posterior: np.ndarray, weights: np.ndarray) -> float:
+    """Entropy R²: 1 when everybody is certain, 0 when nobody is told apart."""
+    n_segments = len(posterior)
+    if n_segments == 1:
+        return 1.0
+    entropy = -(posterior * np.log(np.maximum(posterior, 1e-300))).sum(axis=0)
+    return float(1.0 - (weights * entropy).sum() / (weights.sum() * np.log(n_segments)))

@@ -7,6 +7,8 @@ import pytest
 
 from servicenee import save_model, write_registers
 from servicenee.cli import main
+from servicenee.monitoring import Monitoring
+from servicenee.persistence import manifest_sha256
 from tests.monitoring.conftest import stopped
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -65,3 +67,46 @@ def test_a_model_in_the_shadow_is_compared_and_leaves_no_scores(folders, tmp_pat
     values = dict(line.split() for line in said.splitlines()[2:])
     assert (float(values["listed"]), float(values["agreement"]), float(values["mean_difference"])) == (50, 1, 0)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["scores.parquet", "scores.unscored.parquet"]
+
+
+def refused(arguments: list[str], capsys) -> str:
+    """What is said of a command that fails."""
+    assert main([*arguments, "--quiet"]) == 1
+    return capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_challenger_is_said_before_anything_is_scored(folders, fitted, tmp_path, capsys):
+    model, registers, _ = folders
+    scores = tmp_path / "scores.parquet"
+    command = ["predict", model, registers, str(scores)]
+    expired = str(save_model(fitted.renewed("2023-01-31"), tmp_path / "old"))
+    assert "is valid until 2023-01-31; the index date is 2024-01-01" in refused([*command, "--shadow", expired], capsys)
+    assert "holds no manifest.json" in refused([*command, "--shadow", str(tmp_path)], capsys)
+    two = ["--date", "2023-06-01", "2023-07-01"]
+    assert "--shadow compares on one index date; got 2" in refused([*command, "--shadow", model, *two], capsys)
+    one_hash = ["--sha256", manifest_sha256(model)]
+    told = refused([*command, "--shadow", expired, *one_hash], capsys)
+    assert "--sha256 must be given once for each of the 2 models" in told
+    told = refused([*command, "--shadow", expired, *one_hash, "--sha256", "0" * 64], capsys)
+    assert "differs from `expected_sha256`" in told
+    assert not list(tmp_path.glob("*scores*")), "nothing was begun"
+
+
+def test_force_reaches_the_challenger(folders, fitted, tmp_path, capsys):
+    model, registers, _ = folders
+    expired = str(save_model(fitted.renewed("2023-01-31"), tmp_path / "old"))
+    scores = str(tmp_path / "scores.parquet")
+    assert main(["predict", model, registers, scores, "--shadow", expired, "--force", "--quiet", *CALM]) == 0
+    assert "beside visit" in capsys.readouterr().out
+
+
+def test_the_line_is_in_the_log_even_if_the_store_cannot_be_reached(folders, tmp_path, monkeypatch):
+    model, registers, _ = folders
+    monkeypatch.setattr(Monitoring, "log", _unreachable)
+    log = tmp_path / "runs.jsonl"
+    assert main(["monitor", model, registers, *CALM, "--log", str(log), "--experiment", "any", "--quiet"]) == 1
+    assert json.loads(log.read_text("utf-8"))["status"] == "well"
+
+
+def _unreachable(monitoring, *, experiment: str) -> str:
+    raise OSError("the store cannot be reached")

@@ -54,7 +54,7 @@ def test_a_missing_table_is_not_taken_for_a_county_without_stays(model, kept, pa
         predict(model, tmp_path / "whole")
 
 
-def test_a_source_without_a_single_row_is_told(model, scored_county):
+def test_a_source_without_a_single_row_is_refused_unless_forced(model, scored_county):
     events = scored_county.events
     events = events[events["source"] != "primary_care"]
     others = {"coverage": scored_county.coverage, "extract_date": scored_county.extract_date}
@@ -62,8 +62,11 @@ def test_a_source_without_a_single_row_is_told(model, scored_county):
     features = model.features.without("diagnoses")  # whose codes would be missed
     model = NeedModel(model.population, features, NeedClassifier(random_state=0), model.outcome)
     model = model.fit(scored_county, ["2020-06-01", "2021-06-01"])
-    with pytest.warns(ServiceneeWarning, match=r"1 sources .* have no row in these registers: primary_care\."):
+    silence = r"1 sources .* have no row in these registers: events primary_care\."
+    with pytest.raises(ModelError, match=silence):
         predict(model, registers)
+    with pytest.warns(ServiceneeWarning, match=silence):
+        assert len(predict(model, registers, force=True))
 
 
 def test_a_source_that_was_not_delivered_is_refused(model, scored_county):
