@@ -49,6 +49,7 @@ def test_rows_can_be_scored_in_any_order(fitted, new_people):
     assert fitted.predict_proba(X.iloc[shuffled]).tobytes() == fitted.predict_proba(X)[shuffled].tobytes()
 
 
+@pytest.mark.slow
 def test_hash_seed_and_number_of_threads_do_not_change_a_bit_of_the_model_or_its_risks():
     outputs = []
     for hash_seed, n_threads in [("0", "1"), ("77", "2")]:
