@@ -232,10 +232,10 @@ def _tables(spark, given, named: Iterable[str]) -> dict:
         missing = [column for column in required if column not in tables[name].columns]
         if missing:
             raise ValueError(f"`input` must hold the table {name} with {', '.join(missing)}; see Registers.")
-    kinds = {tables[name].schema["person_id"].dataType.simpleString() for name in _TABLES if name in tables}
-    if not (kinds <= _WHOLE_NUMBERS or kinds == {"string"}):
-        found = ", ".join(sorted(kinds))
-        raise ValueError(f"`input` must hold person_id as text in all tables or as whole numbers in all; got {found}.")
+    kinds = {name: tables[name].schema["person_id"].dataType.simpleString() for name in _TABLES if name in tables}
+    if not (_WHOLE_NUMBERS.issuperset(kinds.values()) or set(kinds.values()) == {"string"}):
+        told = ", ".join(f"{kind} in {name}" for name, kind in kinds.items())
+        raise ValueError(f"`input` must hold person_id as whole numbers in all tables or as text in all; got {told}.")
     return tables
 
 
