@@ -133,6 +133,15 @@ def to_plain(value, *, what: str = "the model"):
     )
 
 
+def plain_number(value):
+    """JSON value of a figure; six significant digits, which is more than its interval allows."""
+    if value is None or isinstance(value, str):
+        return value
+    if not np.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() else float(f"{float(value):.6g}")
+
+
 def from_plain(plain):
     """The object that `to_plain` wrote.
 

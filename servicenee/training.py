@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import servicenee
+from servicenee.blueprint import plain_number
 from servicenee.evaluation import DemandEvaluation, Evaluation
 from servicenee.exceptions import ModelError
 from servicenee.index_dates import yearly_dates
@@ -224,15 +224,5 @@ def _facts(model: NeedModel) -> str:
 
 
 def _records(table: pd.DataFrame) -> list[dict]:
-    return [
-        {str(name): _number(value) for name, value in row.items()} for row in table.astype(object).to_dict("records")
-    ]
-
-
-def _number(value):
-    """JSON value; six significant digits, which is more than the intervals allow."""
-    if value is None or isinstance(value, str):
-        return value
-    if not np.isfinite(value):
-        return None
-    return int(value) if float(value).is_integer() else float(f"{float(value):.6g}")
+    rows = table.astype(object).to_dict("records")
+    return [{str(name): plain_number(value) for name, value in row.items()} for row in rows]

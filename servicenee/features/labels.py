@@ -1,6 +1,6 @@
 """Words for feature columns: a noun phrase with its window in every language, and the topic a reason belongs to."""
 
-from servicenee.texts import LANGUAGES, format_window, text
+from servicenee.texts import LANGUAGES, format_window, known_text, text
 from servicenee.windows import Window
 
 _TOPIC_OF_LIST = {
@@ -86,11 +86,3 @@ def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], langua
     if not codes or codes == "contacts":
         return of_source or group
     return text("features.label.coded", language, source=of_source or source, codes=group)
-
-
-def known_text(key: str, language: str) -> str:
-    """Text of the catalogue, or nothing where a county's own sources and columns have no words yet."""
-    try:
-        return text(key, language)
-    except KeyError:
-        return ""

@@ -7,10 +7,9 @@ import numpy as np
 from servicenee.cohort import Cohort, exact_age
 from servicenee.features.blocks import Block, Feature
 from servicenee.features.builders import Builder
-from servicenee.features.labels import known_text
 from servicenee.registers import Registers
 from servicenee.registers.tables import TextColumn
-from servicenee.texts import LANGUAGES
+from servicenee.texts import LANGUAGES, known_text
 
 # Levels that get a column; those that are left out are what the columns are compared with.
 _LEVELS = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from servicenee.texts import text
+from servicenee.texts import known_text, text
 
 _NAMED = ("analysis", "step", "persons", "side", "term", "feature")  # columns whose values are names
 
@@ -14,7 +14,7 @@ def readable(frame: pd.DataFrame, language: str, labels: Mapping[str, Mapping[st
     shown = frame.copy()
     for name in [name for name in _NAMED if name in shown]:
         shown[name] = [name_text(value, language, labels) for value in shown[name]]
-    return shown.rename(columns={name: _known(f"impact.column.{name}", name, language) for name in shown})
+    return shown.rename(columns={name: known_text(f"impact.column.{name}", language, name) for name in shown})
 
 
 def name_text(name: str, language: str, labels: Mapping[str, Mapping[str, str]]) -> str:
@@ -24,11 +24,4 @@ def name_text(name: str, language: str, labels: Mapping[str, Mapping[str, str]])
     base = name.removesuffix("_missing")
     if base != name and labels.get(base, {}).get(language):
         return text("impact.value.missing", language, name=labels[base][language])
-    return _known(f"impact.value.{name}", name, language)
-
-
-def _known(key: str, fallback: str, language: str) -> str:
-    try:
-        return text(key, language)
-    except KeyError:
-        return fallback
+    return known_text(f"impact.value.{name}", language, name)

@@ -7,7 +7,7 @@ from servicenee.impact.access import NOT_FOLLOWED
 from servicenee.impact.groups import UNKNOWN
 from servicenee.impact.indicators import NO_REQUESTS
 from servicenee.impact.residents import NOT_COVERED, TOO_FEW
-from servicenee.texts import format_number, text
+from servicenee.texts import format_number, known_text, text
 
 MISSING = "–"
 _NOTES = {
@@ -47,12 +47,12 @@ def month_text(label: str) -> str:
 
 def level_text(level: str, language: str) -> str:
     """Name of a level of service; one that a county added speaks for itself."""
-    return _known(f"impact.level.{level}", level, language)
+    return known_text(f"impact.level.{level}", language, str(level))
 
 
 def dimension_text(dimension: str, language: str) -> str:
     """Name of a column by which groups are compared."""
-    return _known(f"impact.dimension.{dimension}", dimension, language)
+    return known_text(f"impact.dimension.{dimension}", language, str(dimension))
 
 
 def group_text(dimension: str, group: str, language: str) -> str:
@@ -66,7 +66,7 @@ def group_text(dimension: str, group: str, language: str) -> str:
             group, ""
         ),
     }.get(dimension, "")
-    return _known(key, group, language)
+    return known_text(key, language, str(group))
 
 
 def note_text(note: str, language: str) -> str:
@@ -79,7 +79,7 @@ def row_text(indicator: str, language: str) -> str:
     family, _, name = indicator.partition(".")
     if family in ("level", "cost", "cost_per_served"):
         return word(f"row.{family}", language, level=level_text(name, language))
-    return _known(f"impact.row.{indicator}", indicator, language)
+    return known_text(f"impact.row.{indicator}", language, str(indicator))
 
 
 def number(value: float, language: str, decimals: int) -> str:
@@ -122,10 +122,3 @@ def decimals_of(row) -> int:
     """Decimals with which an indicator is shown."""
     given = getattr(row, "decimals", None)
     return 1 if given is None or pd.isna(given) else int(given)
-
-
-def _known(key: str, fallback: str, language: str) -> str:
-    try:
-        return text(key, language)
-    except KeyError:
-        return str(fallback)

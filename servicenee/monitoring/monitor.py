@@ -9,6 +9,7 @@ import pandas as pd
 
 from servicenee import __version__
 from servicenee._checks import check_dates
+from servicenee.blueprint import plain_number
 from servicenee.cohort import Cohort
 from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation.capacity import DEFAULT_CAPACITY, capacity_text, check_capacity
@@ -145,10 +146,10 @@ class Monitoring:
             "features_missing_changed": int(columns["missing_changed"].sum()),
             "sources": len(volumes),
             "sources_marked": {f"{row.table} {row.source}": row.mark for row in volumes.itertuples() if row.mark},
-            **{f"list_{name}": _number(value) for name, value in _first(self.tables["turnover"]).items()},
+            **{f"list_{name}": plain_number(value) for name, value in _first(self.tables["turnover"]).items()},
             **{f"known_{name}": value for name, value in _observed_items(self.tables["observed"]).items()},
             "findings": [
-                {name: _number(value) for name, value in row.items()} for row in self.findings.to_dict("records")
+                {name: plain_number(value) for name, value in row.items()} for row in self.findings.to_dict("records")
             ],
         }
 
@@ -344,7 +345,7 @@ def _plain_items(table: pd.DataFrame, key: str, parts: tuple[str, ...]) -> dict:
         for part in parts:
             name = row[key] if part == parts[0] else f"{row[key]}_{part}"
             if part == parts[0] or np.isfinite(row[part]):
-                found[name] = _number(row[part])
+                found[name] = plain_number(row[part])
     return found
 
 
@@ -357,12 +358,3 @@ def _observed_items(observed: pd.DataFrame) -> dict:
 
 def _first(table: pd.DataFrame) -> dict:
     return table.iloc[0].to_dict() if len(table) else {}
-
-
-def _number(value):
-    """JSON value; six significant digits."""
-    if value is None or isinstance(value, str):
-        return value
-    if not np.isfinite(value):
-        return None
-    return int(value) if float(value).is_integer() else float(f"{float(value):.6g}")

@@ -13,9 +13,9 @@ from servicenee.evaluation.capacity import capacity_text
 from servicenee.evaluation.wording import column, intervals, number, share, whole
 from servicenee.html import Html, figure, note, page, table, tiles
 from servicenee.monitoring.figures import MOST_COLUMNS, plot_columns, plot_intervals
-from servicenee.monitoring.wording import finding_texts, known, source_text, words
+from servicenee.monitoring.wording import finding_texts, source_text, words
 from servicenee.registers.quality_figures import plot_volumes
-from servicenee.texts import LANGUAGES, format_date, format_horizon
+from servicenee.texts import LANGUAGES, format_date, format_horizon, known_text
 
 SHARES = ("lowest_risk", "expected_ppv", "expected_sensitivity")
 # The verdict begins with its word, so that the colour of its edge only repeats it.
@@ -198,7 +198,7 @@ def _scores(run, drawn: dict, language: str) -> list[str]:
     word, show = words(language), share if _are_risks(run) else number
     quantiles = run.tables["quantiles"]
     shown = pd.DataFrame(
-        {word("head.score"): [known(f"monitoring.score.{name}", language, name) for name in quantiles["score"]]}
+        {word("head.score"): [known_text(f"monitoring.score.{name}", language, name) for name in quantiles["score"]]}
     )
     for name in quantiles.columns[1:]:
         head = word("head.mean") if name == "mean" else f"{name[1:]}{'' if language == 'en' else chr(0xA0)}%"
@@ -238,7 +238,7 @@ def _observed(run, language: str) -> list[str]:
         return [word("observed.none")]
     some = observed[observed["metric"].isin(METRICS)]
     some = some.assign(at=some["metric"].map(METRICS.index)).sort_values("at", kind="stable")
-    names = [known(f"evaluation.metric.{name}", language, name) for name in some["metric"]]
+    names = [known_text(f"evaluation.metric.{name}", language, name) for name in some["metric"]]
     shown = pd.DataFrame({word("head.measure"): names})
     shows: list[Callable] = [share if name in SHARE_METRICS else number for name in some["metric"]]
     rows = [some.iloc[[place]] for place in range(len(some))]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from servicenee.evaluation.wording import number, share, whole
-from servicenee.texts import format_date, text
+from servicenee.texts import format_date, known_text, text
 
 # How each finding writes its value and its limit (None: not at all), and what its subject is.
 _SHOWN: dict[str, tuple[Callable | None, Callable | None, str]] = {
@@ -63,15 +63,7 @@ def finding_texts(row: dict, labels: pd.Series, language: str) -> tuple[str, str
 def source_text(name: str, source: str, language: str) -> str:
     """What the reader calls a source of events or of stays."""
     key = "stay_source" if name == "stays" else "source"
-    return known(f"features.{key}.{source}", language, source)
-
-
-def known(key: str, language: str, otherwise: str) -> str:
-    """A text of the catalogue, or the name itself where there is none."""
-    try:
-        return text(key, language)
-    except KeyError:
-        return otherwise
+    return known_text(f"features.{key}.{source}", language, source)
 
 
 def _subject(subject: str, subject_is: str, labels: pd.Series, language: str) -> str:

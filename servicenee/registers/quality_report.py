@@ -16,7 +16,7 @@ from servicenee.registers.findings import ACCOUNT, effect_of
 from servicenee.registers.quality import code_systems, lag_curve, source_table, weekly_volumes
 from servicenee.registers.quality_figures import plot_lags, plot_volumes
 from servicenee.registers.signals import GAPS, NOT_ROWS, OUTAGE, check_registers
-from servicenee.texts import LANGUAGES, format_date, text
+from servicenee.texts import LANGUAGES, format_date, known_text, text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WEEKS_SHOWN = 52
@@ -296,16 +296,8 @@ def _word(name: str, language: str, **values: object) -> str:
     return text(f"quality.{name}", language, **values)
 
 
-def _known(key: str, language: str, otherwise: str) -> str:
-    """A text of the catalogue; what stands in the data where the catalogue has none, such as a source of one's own."""
-    try:
-        return text(key, language)
-    except KeyError:
-        return otherwise
-
-
 def _fault(fault: str, language: str) -> str:
-    return _known(_key(fault), language, fault)
+    return known_text(_key(fault), language, fault)
 
 
 def _key(fault: str) -> str:
@@ -314,7 +306,7 @@ def _key(fault: str) -> str:
 
 
 def _table_name(name: str, language: str) -> str:
-    return _known(f"quality.table.{name}", language, name)
+    return known_text(f"quality.table.{name}", language, name)
 
 
 def _source(name: str, source: str, language: str) -> str:
@@ -322,7 +314,7 @@ def _source(name: str, source: str, language: str) -> str:
     if source == "all columns":
         return _word("column.all", language)
     key = "stay_source" if name == "stays" else "source"
-    return _known(f"features.{key}.{source}", language, source)
+    return known_text(f"features.{key}.{source}", language, source)
 
 
 def _count(n: int, language: str) -> str:

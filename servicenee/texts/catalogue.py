@@ -56,6 +56,34 @@ def text(key: str, language: str, **values: object) -> str:
     return template.format(**values)
 
 
+def known_text(key: str, language: str, otherwise: str = "") -> str:
+    """Text of the catalogue, or what stands in the data where it has none, such as a source of a county's own.
+
+    Parameters
+    ----------
+    key : str
+        As in `text`; the text has no placeholders.
+    language : {"fi", "sv", "en"}
+        Language of the reader.
+    otherwise : str, default=""
+        What to give where the catalogue has no such key.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from servicenee.texts import known_text
+    >>> known_text("features.source.of_our_own", "fi", "of_our_own")
+    'of_our_own'
+    """
+    try:
+        return text(key, language)
+    except KeyError:
+        return otherwise
+
+
 @cache
 def _area(name: str) -> dict[str, dict[str, str]]:
     """Texts of one file by key and language; no texts when there is no such file."""
