@@ -24,6 +24,9 @@ LEADING_ZERO = r"^-?0\d"  # of a number that is a code: 0123 is not 123
 DECIMAL = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE = r"^(0|-?[1-9]\d{0,17})$"  # a leading zero makes text: 007 is not 7
 _WITH_FRACTION = r"^-?\d+\.\d*$"
+_FACTORS_OF_BYTE = np.where(
+    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), 1, np.nan
+)
 _LOST = "an id such as 123.0 has lost its identity"
 
 EXPECTED = {
@@ -241,6 +244,22 @@ def arrow_pieces(column: pa.ChunkedArray) -> tuple[list[np.ndarray], pa.Array]:
         indices = [part.cast(pa.int32()) for part in indices]
     codes = [(part.fill_null(-1) if part.null_count else part).to_numpy(zero_copy_only=False) for part in indices]
     return codes, levels
+
+
+def arrow_numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of numbers as float64, NaN where there is none; no copy of one chunk in which every number is there."""
+    parts = [_with_nan(chunk) for chunk in column.cast(pa.float64(), safe=False).chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
+
+
+def _with_nan(chunk: pa.Array) -> np.ndarray:
+    if not chunk.null_count:
+        return chunk.to_numpy()
+    # A byte of the bitmap picks the factors of eight rows, 1 or NaN: `fill_null` takes five times longer.
+    valid, numbers = chunk.buffers()
+    begin, end = chunk.offset, chunk.offset + len(chunk)
+    factors = _FACTORS_OF_BYTE.take(np.frombuffer(valid, np.uint8)[begin // 8 : (end + 7) // 8], axis=0).ravel()
+    return factors[begin % 8 : begin % 8 + len(chunk)] * np.frombuffer(numbers, np.float64)[begin:end]
 
 
 def holds_arrow(kind: pa.DataType, what: str) -> bool:

@@ -40,8 +40,8 @@ class TextCodes:
         for codes, size in zip(self.codes, self._sizes, strict=True):
             if size > 1:
                 packed *= self.dtype.type(size)
-                # A missing text, -1, passes below 0 and comes back with the 1 that follows.
-                np.add(packed, codes[block], out=packed, casting="unsafe")
+                # A missing text, -1, is the largest number of its kind, and the 1 that follows brings it round to 0.
+                packed += codes[block].astype(self.dtype)
                 packed += self.dtype.type(1)
         return packed
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 
-from servicenee.registers.arrow import arrow_pieces, holds_arrow, to_local_time
+from servicenee.registers.arrow import arrow_numbers, arrow_pieces, holds_arrow, to_local_time
 from servicenee.registers.findings import Findings
 from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT, ZONE
 from servicenee.registers.tables import TextColumn
@@ -216,7 +216,7 @@ def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     column = frame[name]
     arrow = as_arrow(column)
     if arrow is not None:
-        return arrow.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
+        return arrow_numbers(arrow)
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy().astype(np.float64, copy=False)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -40,16 +40,16 @@ for _ in range(given.repeats):
         runs.append(json.loads(done.stdout.strip().splitlines()[-1]))
 
 print(f"{given.size} {given.index} {given.level} {given.order}, median of {given.repeats}")
-print("| tool | read, CPU s | compute, CPU s | compute ÷ ours | read and compute ÷ ours | peak MB |")
-print("|---|---|---|---|---|---|")
+print("| tool | read, CPU s | compute, CPU s | of it system | compute ÷ ours | read and compute ÷ ours | peak MB |")
+print("|---|---|---|---|---|---|---|")
 middle = {
-    name: {key: statistics.median(run[key] for run in runs) for key in ("read", "compute", "peak_mb")}
+    name: {key: statistics.median(run[key] for run in runs) for key in ("read", "compute", "system", "peak_mb")}
     | {"all": statistics.median(run["read"] + run["compute"] for run in runs)}
     for name, runs in found.items()
 }
 for name, run in middle.items():
     ours = middle["servicenee"]
     print(
-        f"| {name} | {run['read']:.2f} | {run['compute']:.2f} | {run['compute'] / ours['compute']:.1f} | "
+        f"| {name} | {run['read']:.2f} | {run['compute']:.2f} | {run['system']:.2f} | {run['compute'] / ours['compute']:.1f} | "
         f"{run['all'] / ours['all']:.1f} | {run['peak_mb']:.0f} |"
     )
