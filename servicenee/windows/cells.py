@@ -29,7 +29,7 @@ class Pairs:
     @cached_property
     def value(self) -> np.ndarray:
         """Value of every pair's event, NaN where it has none."""
-        return self.value_of_event.take(self.position, mode="clip")  # positions lie within: clipping only saves a check
+        return taken(self.value_of_event, self.position)
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ class Cells:
         """Smallest or largest value per cell; NaN where there is none."""
         out = np.full(self._size, start)
         ufunc.at(out, self.cell, self.value)
-        out[out == start] = np.nan  # values are finite
+        np.putmask(out, out == start, np.nan)  # values are finite
         return out.reshape(self.shape)
 
 
 def taken(values: np.ndarray, at: np.ndarray | None) -> np.ndarray:
     """The values at these places; None: all."""
-    return values if at is None else values.take(at)
+    return values if at is None else values.take(at, mode="clip")  # places lie within: clipping only saves a check
 
 
 def _windows(base: np.ndarray, asked: list[Asked], combine: Callable) -> Iterator[np.ndarray]:

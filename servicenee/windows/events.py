@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from servicenee.registers.tables import MINUTES_PER_DAY, CoverageColumns, EventColumns
-from servicenee.windows.cells import Pairs
+from servicenee.windows.cells import Pairs, taken
 from servicenee.windows.layers import layers_of
 from servicenee.windows.measure import Measure, blank_uncovered
 from servicenee.windows.search import first_at_or_after, spread
@@ -85,8 +85,8 @@ def _seen_pairs(events: EventColumns, low: np.ndarray, high: np.ndarray, index_m
     """Pairs of the chunk whose event had been reported before the index date."""
     row, position = spread(low, high)
     index_minute = np.repeat(index_minute, high - low)
-    lag = index_minute - events.minute.take(position)
-    kind = events.kind.take(position).astype(np.intp)
+    lag = index_minute - taken(events.minute, position)
+    kind = taken(events.kind, position).astype(np.intp)
     seen = None
     if events.available is not None:
         seen = events.available[position] < index_minute

@@ -92,7 +92,7 @@ class Layer:
 
     def _cells(self, pairs: Pairs) -> Cells:
         shape = (self.n_groups, len(self.bounds) - 1, pairs.n_rows)
-        cell = (self.group_of_kind * (shape[1] * shape[2])).take(pairs.kind)
+        cell = taken(self.group_of_kind * (shape[1] * shape[2]), pairs.kind)
         at = self._kept(pairs, cell)
         row, lag = taken(pairs.row, at), taken(pairs.lag, at)
         segment = np.zeros(len(lag), dtype=np.uint8 if len(self.bounds) < 256 else np.uint16)
@@ -141,7 +141,7 @@ class _Codes:
     def count_distinct(self, cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
         """Every code counts once, in the most recent segment in which it occurs."""
         n_groups, _, n_rows = cells.shape
-        place = (self.number_of_kind * n_rows).take(cells.kind)
+        place = taken(self.number_of_kind * n_rows, cells.kind)
         place += cells.row
         for start in sorted({window.start for window in asked}):
             never = np.iinfo(cells.segment.dtype).max
