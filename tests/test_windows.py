@@ -202,7 +202,7 @@ _PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 WINDOWS = (Window(30), Window(91), Window(None), Window(91, 30), Window(91, 1), Window(None, 90))
 
 
-@settings(max_examples=25, deadline=None, phases=_PHASES)
+@settings(max_examples=25, phases=_PHASES)
 @given(extracts(), st.sampled_from(["drop", "keep"]), st.sampled_from([1, 3, 150_000]))
 def test_every_statistic_equals_the_oracle(events, duplicates, pairs_per_chunk):
     persons = pd.DataFrame({"person_id": [0, 1, 2, 3], "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})

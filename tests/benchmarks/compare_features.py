@@ -50,6 +50,6 @@ middle = {
 for name, run in middle.items():
     ours = middle["servicenee"]
     print(
-        f"| {name} | {run['read']:.2f} | {run['compute']:.2f} | {run['system']:.2f} | {run['compute'] / ours['compute']:.1f} | "
-        f"{run['all'] / ours['all']:.1f} | {run['peak_mb']:.0f} |"
+        f"| {name} | {run['read']:.2f} | {run['compute']:.2f} | {run['system']:.2f} | "
+        f"{run['compute'] / ours['compute']:.1f} | {run['all'] / ours['all']:.1f} | {run['peak_mb']:.0f} |"
     )

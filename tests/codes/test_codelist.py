@@ -80,7 +80,7 @@ def held(codes):
     return codes.matches(["x"] * len(CODES), CODES).any(axis=0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(LISTS, LISTS, LISTS, LISTS)
 def test_unions_and_differences_hold_the_codes_that_sets_would(first, second, third, fourth):
     a, b, c, d = (

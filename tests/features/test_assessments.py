@@ -172,7 +172,7 @@ _rows = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(_rows)
 def test_values_and_changes_equal_the_obvious_way(rows):
     start = pd.Timestamp("2022-09-01")

@@ -202,7 +202,7 @@ RECORD = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(RECORD, max_size=7), st.sampled_from([60, 400, 730]), st.sampled_from([0, 20]))
 def test_it_agrees_with_the_rule_written_out(drawn, lookback, skip):
     index = pd.Timestamp("2024-01-01")

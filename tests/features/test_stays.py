@@ -141,7 +141,7 @@ _stays = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(_stays)
 def test_every_stay_statistic_equals_a_walk_through_the_days(stays):
     cohort = _cohort(stays)

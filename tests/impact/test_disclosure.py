@@ -30,7 +30,7 @@ KINDS = {
 }
 FATES = ("in_time", "late", "closed", "open")
 TOTAL = "all areas"
-few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def random_county(seed: int) -> list[list[tuple[str, str]]]:

@@ -136,7 +136,7 @@ def test_another_ending_is_refused(kind, ending, listing, tmp_path):
         getattr(listing(), kind)(tmp_path / "list.txt")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sizes=st.lists(st.sampled_from([1, 2, 4, 5, 9, 30]), min_size=1, max_size=5),
     capacity=st.integers(1, 7),

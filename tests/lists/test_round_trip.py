@@ -241,7 +241,7 @@ def test_a_csv_that_cannot_be_read_is_named_without_a_word_of_it(content, tmp_pa
 TEXTS = st.text(st.sampled_from("ab ä;,\t\"'=+-@\r\n\u2028"), min_size=1, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(said=TEXTS)
 def test_any_text_survives_the_csv(said):
     """Commas, semicolons, quotes, line breaks, what looks like a formula, and apostrophes of one's own."""

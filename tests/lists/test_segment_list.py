@@ -20,7 +20,7 @@ def test_the_highest_risks_of_each_area_are_listed_in_order(listing):
     assert rows["person_id"].tolist() == ["p0000", "p0002", "p0004", "p0001", "p0003", "p0005"]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     risk=st.lists(st.sampled_from([0.0, 0.1, 0.1 + 1e-14, 0.5, 1.0, np.nan]), min_size=12, max_size=12),
     capacity=st.integers(1, 7),

@@ -65,7 +65,7 @@ CANDIDATES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     people=CANDIDATES,
     capacity=st.one_of(st.integers(1, 6), st.floats(0.05, 0.6), st.just({"Halsua": 0, "Kokkola": 2, "Veteli": 5})),
@@ -95,7 +95,7 @@ def test_capacity_is_never_exceeded_and_nobody_excluded_is_chosen(people, capaci
     assert listed["week"].between(1, weeks).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(people=CANDIDATES, shuffle=st.randoms(use_true_random=False))
 def test_ties_and_draws_do_not_depend_on_the_order_of_the_rows(people, shuffle):
     risk, units, on_last, _ = (list(column) for column in zip(*people, strict=True))

@@ -75,7 +75,7 @@ def test_a_column_that_was_rare_is_noticed_when_it_becomes_common():
     assert column_drift([spread], X, n_then=500)["shifted"].tolist() == [False]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     values=st.lists(st.one_of(st.just(np.nan), st.integers(0, 12), st.floats(-1e6, 1e6, width=32)), max_size=60),
     repeats=st.integers(1, 3),

@@ -369,7 +369,7 @@ def _table(rows) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=_ROWS, shuffled=st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter_and_every_row_is_kept_or_counted(rows, shuffled):
     made = registers(None, _table(rows), tolerance=1.0)
@@ -391,7 +391,7 @@ def test_the_order_of_rows_does_not_matter_and_every_row_is_kept_or_counted(rows
     assert account["unchanged"] + account["repaired"] == len(made.events)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=_ROWS)
 def test_with_duplicates_kept_every_usable_row_is_there(rows):
     made = registers(None, _table(rows), tolerance=1.0, duplicates="keep")
@@ -411,7 +411,7 @@ _STAYS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=_STAYS, shuffled=st.randoms(use_true_random=False))
 def test_stays_are_kept_or_counted_in_any_order(rows, shuffled):
     def made(listed):

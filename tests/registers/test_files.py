@@ -400,7 +400,7 @@ _DAMAGE = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(format=st.sampled_from(["parquet", "csv"]), file=st.integers(0, 4), damage=_DAMAGE)
 def test_a_damaged_delivery_is_read_or_refused_and_nothing_else(delivered, tmp_path_factory, format, file, damage):
     files = dict(delivered[format])

@@ -55,7 +55,6 @@ _JUNK = st.sampled_from(
 _CELLS = st.lists(st.tuples(st.integers(0, N_ROWS - 1), st.integers(0, 6), _JUNK), max_size=4)
 _SETTINGS = settings(
     max_examples=int(os.environ.get("FUZZING_EXAMPLES", "15")),  # more of them by hand
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

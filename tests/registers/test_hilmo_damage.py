@@ -56,8 +56,8 @@ def rows_of(registers: Registers) -> Counter:
     return Counter(rows.itertuples(index=False, name=None))
 
 
-FEW = settings(max_examples=6, deadline=None)
-MANY = settings(max_examples=int(os.environ.get("FUZZING_EXAMPLES", "60")), deadline=None)  # more of them by hand
+FEW = settings(max_examples=6)
+MANY = settings(max_examples=int(os.environ.get("FUZZING_EXAMPLES", "60")))  # more of them by hand
 
 
 @given(data=st.data())

@@ -85,7 +85,7 @@ def test_everybody_gets_a_segment_a_probability_and_a_flag(five, planted):
 
 
 @given(seed=st.integers(0, 2**31 - 1))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_row_order_does_not_matter(planted, seed):
     X = planted[0].head(600)
     options = {"n_segments": 3, "n_starts": 3, "random_state": 0}

@@ -104,7 +104,7 @@ def test_a_weighted_block_is_not_drowned():
     rows=st.lists(st.lists(st.sampled_from([0.0, 1.0, np.nan]), min_size=5, max_size=5), min_size=8, max_size=40),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_climbing_on_never_loses_likelihood(rows, seed):
     X = np.array(rows)
     columns = learn_blocks(X, None)

@@ -69,7 +69,7 @@ def test_small_counts_and_what_would_give_them_away_are_hidden(in_s1, in_s2, sho
         lambda cells: all(a + b >= 5 for a, b in cells)
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_small_count_can_be_read_or_computed_from_a_profile(counts):
     segments = pd.Series(np.repeat([f"S{k}" for k in range(1, len(counts) + 1)], [a + b for a, b in counts]))
     X = pd.DataFrame({"x": np.concatenate([[1.0] * a + [0.0] * b for a, b in counts])})

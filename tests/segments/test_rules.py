@@ -93,7 +93,7 @@ def test_a_shipped_scheme_is_whole(scheme):
 
 
 @given(table=st.lists(st.tuples(*[st.one_of(st.none(), st.integers(0, 6)) for _ in NAMES]), min_size=1, max_size=30))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_everybody_is_in_exactly_one_segment_whatever_is_missing(table):
     X = pd.DataFrame(table, columns=list(NAMES.values()), dtype=float)
     X[["in_stay_home_care", "in_stay_round_the_clock"]] = X[["in_stay_home_care", "in_stay_round_the_clock"]].clip(0, 1)
