@@ -1,5 +1,12 @@
 """Shared fixtures: small tables written by hand, and one synthetic county for the whole session."""
 
+# ruff: noqa: E402
+import os
+
+# One thread for each test worker and for what it starts: more only wait for each other. Read when numpy is loaded.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -30,3 +30,9 @@ def test_it_runs_top_to_bottom(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
     assert all(cell["execution_count"] for cell in notebook.cells if cell["cell_type"] == "code" and cell["source"])
+
+
+def test_the_one_of_real_people_invents_nobody():
+    text = NOTEBOOKS[-1].read_text(encoding="utf-8")
+    assert NOTEBOOKS[-1].stem == "08_real_people"
+    assert "make_registers" not in text
