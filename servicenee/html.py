@@ -151,8 +151,7 @@ def table(
     True
     """
     numeric = [
-        pd.api.types.is_numeric_dtype(frame.iloc[:, i]) or frame.columns[i] in numbers
-        for i in range(frame.shape[1])
+        pd.api.types.is_numeric_dtype(frame.iloc[:, i]) or frame.columns[i] in numbers for i in range(frame.shape[1])
     ]
     heads = "".join(
         f'<th scope="col"{_class(is_number)}>{escape(str(name))}</th>'
@@ -165,8 +164,7 @@ def table(
     rows = "\n".join(_row(cells, numeric) for cells in zip(*columns, strict=True))
     title = f"<caption>{escape(caption)}</caption>\n" if caption else ""
     return Html(
-        f'<div class="wide"><table>\n{title}<thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody>\n</table></div>"
+        f'<div class="wide"><table>\n{title}<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>'
     )
 
 
@@ -300,8 +298,7 @@ def _row(cells: Sequence[str], numeric: Sequence[bool]) -> str:
     first, *others = cells
     head = f'<th scope="row"{_class(numeric[0])}>{escape(first)}</th>'
     rest = "".join(
-        f"<td{_class(is_number)}>{escape(cell)}</td>"
-        for cell, is_number in zip(others, numeric[1:], strict=True)
+        f"<td{_class(is_number)}>{escape(cell)}</td>" for cell, is_number in zip(others, numeric[1:], strict=True)
     )
     return f"<tr>{head}{rest}</tr>"
 

@@ -93,9 +93,13 @@ def train(
     Examples
     --------
     >>> from servicenee import make_registers
-    >>> from servicenee.training import train
+    >>> from servicenee.training import card, measures, train
     >>> trained = train("home_care_start_12m", make_registers(1_500, random_state=0))
     >>> trained.evaluation_date
+    '2022-10-01'
+    >>> card(trained, "A synthetic county.").splitlines()[0]
+    '# home_care_start_12m, version 2024-01-01'
+    >>> measures(trained, "A synthetic county.")["evaluation"]["index_date"]
     '2022-10-01'
     """
     names = _run(find_definition(definition))
@@ -124,11 +128,7 @@ def card(trained: Trained, about: str) -> str:
 
     Examples
     --------
-    >>> from servicenee import make_registers
-    >>> from servicenee.training import card, train
-    >>> trained = train("home_care_start_12m", make_registers(1_500, random_state=0))
-    >>> card(trained, "A synthetic county.").splitlines()[0]
-    '# home_care_start_12m, version 2024-01-01'
+    See `train`.
     """
     model, words = trained.model, dict(trained.words)
     definition = None if model.outcome is None else model.outcome.definition
@@ -151,11 +151,7 @@ def measures(trained: Trained, about: str) -> dict:
 
     Examples
     --------
-    >>> from servicenee import make_registers
-    >>> from servicenee.training import measures, train
-    >>> trained = train("home_care_start_12m", make_registers(1_500, random_state=0))
-    >>> measures(trained, "A synthetic county.")["evaluation"]["index_date"]
-    '2022-10-01'
+    See `train`.
     """
     tables = trained.evaluation.tables
     return {

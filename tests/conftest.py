@@ -2,6 +2,9 @@
 
 # ruff: noqa: E402
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 # One thread for each test worker and for what it starts: more only wait for each other. Read when numpy is loaded.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -64,6 +67,28 @@ def seen_on(registers: Registers, *dates: str) -> Cohort:
     ids = registers.persons["person_id"]
     frame = pd.DataFrame({"person_id": np.repeat(ids.to_numpy(), len(dates)), "index_date": list(dates) * len(ids)})
     return Cohort.from_frame(registers, frame)
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Working directory of a small demo that a shell ran, in a folder with spaces and letters beyond ASCII, and what
+    it said. Its files are in the folder `demo`."""
+    folder = tmp_path_factory.mktemp("oma demo, sisältö äå", numbered=False)
+    arguments = [
+        sys.executable,
+        "-m",
+        "servicenee",
+        "demo",
+        "--persons",
+        "1500",
+        "--output",
+        "demo",
+        "--language",
+        "en",
+    ]
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return folder, done
 
 
 @pytest.fixture

@@ -138,9 +138,7 @@ def contrast(first, second):
 
 def test_text_colours_can_be_read_on_white_and_on_the_pale_ground():
     colours = dict(re.findall(r"--(\w+): (#\w+);", full_page()))
-    full = {
-        name: "#" + "".join(2 * c for c in one[1:]) if len(one) == 4 else one for name, one in colours.items()
-    }
+    full = {name: "#" + "".join(2 * c for c in one[1:]) if len(one) == 4 else one for name, one in colours.items()}
     for name in ("ink", "quiet", "accent"):
         assert contrast(full[name], "#ffffff") >= 4.5
         assert contrast(full[name], full["pale"]) >= 4.5

@@ -4,7 +4,6 @@ import base64
 import io
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -17,13 +16,9 @@ MAY_HOLD_PERSONS = ("registers", "protected")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
-    """Working directory of a demo run by a shell, and what it said."""
-    folder = tmp_path_factory.mktemp("privacy")
-    arguments = [sys.executable, "-m", "servicenee", "demo", "--persons", "1500", "--output", "demo"]
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return folder, done
+def run(demo_run) -> tuple[Path, subprocess.CompletedProcess]:
+    """Working directory of a demo, and what it said."""
+    return demo_run
 
 
 @pytest.fixture(scope="module")

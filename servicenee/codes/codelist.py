@@ -10,9 +10,7 @@ import pandas as pd
 from servicenee.codes.spelling import normalise_code
 
 _ORIGIN = ("source", "version", "valid_from", "valid_to")
-_Pair = tuple[
-    str, str
-]  # code system and prefix; "=" before a prefix: this one code, "!" before it: not these
+_Pair = tuple[str, str]  # code system and prefix; "=" before a prefix: this one code, "!" before it: not these
 
 
 class Codelist:
@@ -52,9 +50,7 @@ class Codelist:
         name: str,
         labels: Mapping[str, Mapping[str, str]] | None = None,
     ):
-        self.groups = {
-            group: tuple(_parse(prefix) for prefix in prefixes) for group, prefixes in groups.items()
-        }
+        self.groups = {group: tuple(_parse(prefix) for prefix in prefixes) for group, prefixes in groups.items()}
         self.name = name
         self.labels = {group: dict(texts) for group, texts in (labels or {}).items()}
         self._origin: dict[tuple[str, _Pair], tuple[str, ...]] = {}
@@ -103,9 +99,7 @@ class Codelist:
         """
         unknown = [group for group in groups if group not in self.groups]
         if unknown:
-            raise ValueError(
-                f"`groups` must be groups of {self.name} ({', '.join(self.groups)}); got {unknown}."
-            )
+            raise ValueError(f"`groups` must be groups of {self.name} ({', '.join(self.groups)}); got {unknown}.")
         return self._with({group: self.groups[group] for group in groups}, self.name)
 
     def frame(self) -> pd.DataFrame:
@@ -132,9 +126,7 @@ class Codelist:
         groups = dict(self.groups)
         for group, prefixes in other.groups.items():
             groups[group] = _union(groups[group], prefixes) if group in groups else prefixes
-        return self._with(
-            groups, self.name if self.name == other.name else f"{self.name}+{other.name}", other
-        )
+        return self._with(groups, self.name if self.name == other.name else f"{self.name}+{other.name}", other)
 
     def __sub__(self, other: "Codelist") -> "Codelist":
         if not isinstance(other, Codelist):
@@ -143,14 +135,10 @@ class Codelist:
         for prefixes in other.groups.values():
             taken = _union(taken, prefixes)
         left = {group: _without(prefixes, taken) for group, prefixes in self.groups.items()}
-        left = {
-            group: prefixes for group, prefixes in left.items() if any(not _is_out(pair) for pair in prefixes)
-        }
+        left = {group: prefixes for group, prefixes in left.items() if any(not _is_out(pair) for pair in prefixes)}
         return self._with(left, f"{self.name}-{other.name}")
 
-    def _with(
-        self, groups: dict[str, tuple[_Pair, ...]], name: str, other: "Codelist | None" = None
-    ) -> "Codelist":
+    def _with(self, groups: dict[str, tuple[_Pair, ...]], name: str, other: "Codelist | None" = None) -> "Codelist":
         """A list of these groups with the labels and origins known here, or else in `other`."""
         made = Codelist({}, name=name)
         made.groups = groups
@@ -252,9 +240,7 @@ def codelist_of_rows(rows: pd.DataFrame, name: str) -> Codelist:
 def _parse(prefix: str) -> _Pair:
     system, colon, code = prefix.partition(":")
     if not colon or not system:
-        raise ValueError(
-            f"a code prefix must be written 'SYSTEM:prefix', such as 'ICD-10:E11'; got {prefix!r}."
-        )
+        raise ValueError(f"a code prefix must be written 'SYSTEM:prefix', such as 'ICD-10:E11'; got {prefix!r}.")
     code = code.strip()
     marks = code[: len(code) - len(code.lstrip("!="))]
     if marks not in ("", "=", "!", "!="):
@@ -269,9 +255,7 @@ def _is_out(pair: _Pair) -> bool:
 def _fits(pair: _Pair, code_system: str, code: str) -> bool:
     system, prefix = pair
     prefix = prefix.removeprefix("!")
-    return system == code_system and (
-        code == prefix[1:] if prefix.startswith("=") else code.startswith(prefix)
-    )
+    return system == code_system and (code == prefix[1:] if prefix.startswith("=") else code.startswith(prefix))
 
 
 def _matches(prefixes: tuple[_Pair, ...], pairs: list[_Pair]) -> list[bool]:
@@ -291,9 +275,7 @@ def _matches(prefixes: tuple[_Pair, ...], pairs: list[_Pair]) -> list[bool]:
 def _decided(prefixes: tuple[_Pair, ...], system: str, code: str) -> bool:
     """Whether the longest prefix that fits holds the code; one exact code is longer than any prefix."""
     fitting = [
-        (len(pair[1].lstrip("!=")), "=" in pair[1], not _is_out(pair))
-        for pair in prefixes
-        if _fits(pair, system, code)
+        (len(pair[1].lstrip("!=")), "=" in pair[1], not _is_out(pair)) for pair in prefixes if _fits(pair, system, code)
     ]
     return max(fitting)[2] if fitting else False
 

@@ -65,9 +65,7 @@ def load_score(name: str) -> ScoreTable:
     (6.0, 'metacanc')
     """
     if name not in shipped_scores():
-        raise ValueError(
-            f"`name` must name a shipped score table ({', '.join(shipped_scores())}); got {name!r}."
-        )
+        raise ValueError(f"`name` must name a shipped score table ({', '.join(shipped_scores())}); got {name!r}.")
     with (files("servicenee.codes") / _FOLDER / f"{name}.csv").open(encoding="utf-8") as stream:
         rows = pd.read_csv(stream, dtype=str, keep_default_na=False)
     categories = rows.drop_duplicates("group")
@@ -81,6 +79,4 @@ def load_score(name: str) -> ScoreTable:
         if column.startswith("weight_")
     }
     superseded = zip(categories["group"], categories["superseded_by"], strict=True)
-    return ScoreTable(
-        codelist_of_rows(rows, name), weights, {mild: severe for mild, severe in superseded if severe}
-    )
+    return ScoreTable(codelist_of_rows(rows, name), weights, {mild: severe for mild, severe in superseded if severe})

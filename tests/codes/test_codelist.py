@@ -28,9 +28,7 @@ def test_codes_have_one_spelling(system, written, read):
 
 def test_prefixes_match_within_their_code_system_only():
     diabetes = Codelist({"diabetes": ["ICD-10:E1"]}, name="diabetes")
-    assert diabetes.matches(["ICD-10", "ICD-10", "ATC"], ["E119", "F00", "E11"]).tolist() == [
-        [True, False, False]
-    ]
+    assert diabetes.matches(["ICD-10", "ICD-10", "ATC"], ["E119", "F00", "E11"]).tolist() == [[True, False, False]]
 
 
 @pytest.mark.parametrize("name", shipped_codelists())
@@ -84,8 +82,7 @@ def held(codes):
 @given(LISTS, LISTS, LISTS, LISTS)
 def test_unions_and_differences_hold_the_codes_that_sets_would(first, second, third, fourth):
     a, b, c, d = (
-        codelist(prefixes, name)
-        for prefixes, name in zip((first, second, third, fourth), "abcd", strict=True)
+        codelist(prefixes, name) for prefixes, name in zip((first, second, third, fourth), "abcd", strict=True)
     )
     assert (held(a | b) == (held(a) | held(b))).all()
     assert (held(a - b) == (held(a) & ~held(b))).all()
@@ -105,9 +102,7 @@ def test_a_union_keeps_names_labels_and_sources():
 
 
 def test_a_list_without_some_codes_survives_being_saved():
-    cancer = Codelist({"cancer": ["ICD-10:C"]}, name="cancer") - Codelist(
-        {"skin": ["ICD-10:C44"]}, name="skin"
-    )
+    cancer = Codelist({"cancer": ["ICD-10:C"]}, name="cancer") - Codelist({"skin": ["ICD-10:C44"]}, name="skin")
     again = from_plain(to_plain(cancer))
     assert again == cancer
     assert again.matches(["ICD-10"] * 2, ["C443", "C509"]).tolist() == [[False, True]]

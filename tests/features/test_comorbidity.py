@@ -15,9 +15,7 @@ INDEX_DATE = "2024-01-01"
 
 def registers_of(codes: dict[str, list[str]], *, source="inpatient", time="2023-06-01", **more) -> Registers:
     """One person per entry, with all codes on one day."""
-    persons = pd.DataFrame(
-        {"person_id": list(codes), "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"}
-    )
+    persons = pd.DataFrame({"person_id": list(codes), "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
     rows = [(person, code) for person, listed in codes.items() for code in listed]
     events = pd.DataFrame(rows, columns=["person_id", "code"]).assign(
         time=pd.Timestamp(time), source=source, code_system="ICD-10"
@@ -69,9 +67,7 @@ def test_300_of_300_golden_persons_agree(column, builder, golden):
 )
 def test_every_published_code_alone_gives_the_weight_of_its_categories(name, builder):
     table = load_score(name)
-    [weights] = [
-        weights for key, weights in table.weights.items() if len(table.weights) == 1 or key == builder.weights
-    ]
+    [weights] = [weights for key, weights in table.weights.items() if len(table.weights) == 1 or key == builder.weights]
     codes = table.codelist.frame()["prefix"].unique()
     registers = registers_of({code: [code] for code in codes})
     held = table.codelist.matches(["ICD-10"] * len(codes), codes)
@@ -128,9 +124,7 @@ def test_age_points_come_on_request_and_on_the_birthday(birth_date, points):
 
 def test_an_unknown_age_makes_the_score_with_age_points_missing():
     registers = registers_of({"a": ["I50.0"]})
-    registers = Registers(
-        registers.persons.assign(birth_date=pd.NaT), registers.events, extract_date="2024-06-01"
-    )
+    registers = Registers(registers.persons.assign(birth_date=pd.NaT), registers.events, extract_date="2024-06-01")
     assert np.isnan(scores(Charlson(age_points=True), registers)["a"])
 
 
@@ -155,9 +149,7 @@ def test_registers_without_any_diagnosis_have_no_score():
 
 
 def test_frailty_is_missing_without_an_admission_and_zero_with_one():
-    persons = pd.DataFrame(
-        {"person_id": list("abcd"), "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"}
-    )
+    persons = pd.DataFrame({"person_id": list("abcd"), "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
     events = pd.DataFrame(
         {
             "person_id": ["a", "b", "d"],
@@ -187,27 +179,21 @@ def test_deficits_count_once_and_polypharmacy_is_one_of_them():
         ("a", "2022-06-01", "primary_care", "ICPC-2", "K77"),
         ("a", "2022-06-01", "primary_care", "ICPC-2", "K78"),
     ]
-    rows += [
-        ("a", "2023-12-01", "medication", "ATC", code) for code in "C03CA01 C07AB02 A02BC02 N02BE01".split()
-    ]
+    rows += [("a", "2023-12-01", "medication", "ATC", code) for code in "C03CA01 C07AB02 A02BC02 N02BE01".split()]
     rows += [
         ("a", "2023-12-01", "medication", "ATC", "D07AC01"),
         ("a", "2023-01-01", "medication", "ATC", "B01AC06"),
     ]
     rows += [("b", "2023-12-01", "medication", "ATC", f"C03CA0{n}") for n in range(1, 6)]
     events = pd.DataFrame(rows, columns=["person_id", "time", "source", "code_system", "code"])
-    registers = Registers(
-        persons, events.assign(time=pd.to_datetime(events["time"])), extract_date="2024-06-01"
-    )
+    registers = Registers(persons, events.assign(time=pd.to_datetime(events["time"])), extract_date="2024-06-01")
     assert scores(DeficitCount(as_share=False), registers).tolist() == [2, 1]
     assert scores(DeficitCount(), registers).tolist() == [round(2 / 36, 4), round(1 / 36, 4)]
     assert scores(DeficitCount(medicine_source=None), registers).tolist() == [round(2 / 35, 4), 0]
     assert len(load_score("deficits").codelist.groups) == 35
 
 
-@pytest.mark.parametrize(
-    "builder", [Charlson(age_points=True), Elixhauser(), HospitalFrailty(), DeficitCount()]
-)
+@pytest.mark.parametrize("builder", [Charlson(age_points=True), Elixhauser(), HospitalFrailty(), DeficitCount()])
 def test_scores_see_no_future(builder, county, seen):
     check_leakage(builder, seen(county, "2022-01-01", "2023-01-01")[:600])
 

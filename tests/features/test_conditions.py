@@ -189,9 +189,7 @@ def test_a_reader_can_tell_established_from_probable(county):
     assert set(table["topic"]) == {"diagnoses"}
 
 
-@pytest.mark.parametrize(
-    "builder", [Conditions(evidence=ALL, lookback_days=(365, None)), ConditionCount(skip_days=30)]
-)
+@pytest.mark.parametrize("builder", [Conditions(evidence=ALL, lookback_days=(365, None)), ConditionCount(skip_days=30)])
 def test_conditions_see_no_future(builder, county, seen):
     check_leakage(builder, seen(county, "2022-01-01", "2023-01-01")[:400])
 

@@ -74,9 +74,7 @@ def test_anticholinergic_burden_by_list(codes, boustani, acbcalc, kiesel):
 def test_every_listed_substance_alone_gives_its_score(name):
     table = load_score("anticholinergic")
     codes = table.codelist.frame().set_index("group")["prefix"]
-    persons = pd.DataFrame(
-        {"person_id": codes.index, "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"}
-    )
+    persons = pd.DataFrame({"person_id": codes.index, "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
     events = pd.DataFrame(
         {
             "person_id": codes.index,
@@ -87,18 +85,14 @@ def test_every_listed_substance_alone_gives_its_score(name):
         }
     )
     registers = Registers(persons, events, extract_date="2024-06-01")
-    cohort = Cohort.from_frame(
-        registers, pd.DataFrame({"person_id": codes.index, "index_date": "2024-01-01"})
-    )
+    cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": codes.index, "index_date": "2024-01-01"}))
     found = Medicines("anticholinergic", anticholinergic=name).fit_transform(cohort).iloc[:, 0]
     expected = [table.weights[name].get(substance, 0) for substance in codes.index]
     assert found.droplevel("index_date").loc[codes.index].tolist() == expected
 
 
 def test_groups_count_substances_in_each():
-    found = row_of(
-        Medicines((), by="medicine_groups"), bought("N05AH04", "N05AX08", "N05BA01", "N05A", "E0000UV")
-    )
+    found = row_of(Medicines((), by="medicine_groups"), bought("N05AH04", "N05AX08", "N05BA01", "N05A", "E0000UV"))
     assert found["substances_antipsychotics_90d"] == 2
     assert found["substances_sedatives_90d"] == 1
     assert found["substances_dementia_medicines_90d"] == 0

@@ -189,9 +189,7 @@ def test_some_move_in_and_some_move_out_and_leave_no_trace_while_away(county):
     assert 0.02 < moved_in.mean() < 0.06
     assert 0.01 < moved_out.mean() < 0.06
     assert not (moved_out & persons["death_date"].notna()).any()
-    seen = county.events[
-        county.events["source"] != "entitlement"
-    ]  # the national register knows earlier decisions
+    seen = county.events[county.events["source"] != "entitlement"]  # the national register knows earlier decisions
     times = seen.groupby("person_id")["time"].agg(["min", "max"]).reindex(persons.index)
     assert (times["min"] >= persons["registered_from"])[times["min"].notna()].all()
     assert (times["max"] < persons["registered_to"])[moved_out & times["max"].notna()].all()
@@ -202,9 +200,7 @@ def test_ids_look_like_pseudonyms_and_carry_no_information(county):
     assert persons["person_id"].str.fullmatch("p[0-9a-f]{8}").all()
     assert persons["person_id"].is_unique
     order = np.arange(len(persons))  # persons come in ascending order of id
-    risk = true_risks(
-        persons[["person_id"]].assign(index_date=pd.Timestamp("2020-01-01")), "death", random_state=0
-    )
+    risk = true_risks(persons[["person_id"]].assign(index_date=pd.Timestamp("2020-01-01")), "death", random_state=0)
     for carried in (
         risk.to_numpy(),
         persons["birth_date"].astype("int64"),

@@ -38,9 +38,7 @@ def test_every_catalogue_file_has_exactly_the_four_columns():
 
 def test_keys_are_unique_and_start_with_the_name_of_their_file():
     assert len(KEYS) == len(set(KEYS))
-    assert [
-        key for file, key in [(file, row["key"]) for file, row in ROWS] if not key.startswith(f"{file}.")
-    ] == []
+    assert [key for file, key in [(file, row["key"]) for file, row in ROWS] if not key.startswith(f"{file}.")] == []
 
 
 @pytest.mark.parametrize("row", [row for _, row in ROWS], ids=KEYS)
