@@ -235,15 +235,14 @@ def _oracle(events: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray:
     for row in frame.itertuples():
         date = pd.Timestamp(row.index_date)
         own = events[events["person_id"] == row.person_id]
-        column = []
-        for statistic in STATISTICS.values():
-            for source in "ab":
-                for window in WINDOWS:
-                    y = own[(own["source"] == source) & (own["time"] < date - window.skip_days * DAY)]
-                    if window.lookback_days is not None:
-                        y = y[y["time"] >= date - window.lookback_days * DAY]
-                    column.append(statistic(y, y[y["value"].notna()], date))
-        columns.append(column)
+        seen = []
+        for source in "ab":
+            for window in WINDOWS:
+                y = own[(own["source"] == source) & (own["time"] < date - window.skip_days * DAY)]
+                if window.lookback_days is not None:
+                    y = y[y["time"] >= date - window.lookback_days * DAY]
+                seen.append((y, y[y["value"].notna()]))
+        columns.append([statistic(y, v, date) for statistic in STATISTICS.values() for y, v in seen])
     return np.array(columns, dtype=float).T
 
 
