@@ -194,3 +194,11 @@ def test_time_zones_and_two_times_of_one_day_are_refused(county):
     twice = pd.DataFrame({"person_id": person, "index_date": ["2022-01-01T08:00", "2022-01-01T10:00"]})
     with pytest.raises(ValueError, match="repeated"):
         Cohort.from_frame(county, twice)
+
+
+def test_a_notebook_shows_who_was_left_at_every_step(county):
+    cohort = Population(80).at(county, "2022-01-01")
+    shown = cohort._repr_html_()
+    assert repr(cohort) in shown
+    for step in cohort.attrition["step"]:
+        assert step in shown

@@ -14,7 +14,7 @@ from servicenee.evaluation.demand_measures import (
     amount_metrics,
     judged_amounts,
 )
-from servicenee.evaluation.demand_report import demand_card, demand_report, plot_coverage, plot_expected
+from servicenee.evaluation.demand_report import amounts_html, demand_card, demand_report, plot_coverage, plot_expected
 from servicenee.evaluation.facts import ModelFacts
 from servicenee.evaluation.subgroups import group_variables
 
@@ -139,6 +139,9 @@ class DemandEvaluation:
             f"DemandEvaluation({n:.0f} rows, deviance explained {self.metric('deviance_explained'):.3f}, "
             f"observed:expected {self.metric('observed_expected'):.3f})"
         )
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self!r}</b></p>{amounts_html(self.tables['metrics'], 'en')}"
 
 
 def evaluate_demand(labels, scores, *, by=None, n_bootstrap: int = 200, random_state=0) -> DemandEvaluation:

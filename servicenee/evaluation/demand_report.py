@@ -126,7 +126,7 @@ def demand_report(evaluation, *, title: str | None, language: str) -> str:
         sections.append((say("section.subgroups"), _groups(tables["groups"], language)))
     if "sums" in tables:
         sections.append((say("section.sums"), _sums(tables["sums"], language)))
-    sections.append((say("section.metrics"), [_metrics(tables["metrics"], language)]))
+    sections.append((say("section.metrics"), [amounts_html(tables["metrics"], language)]))
     method = text("evaluation.method.amounts", language, n=evaluation.n_bootstrap, seed=evaluation.random_state)
     sections.append((say("section.method"), [method]))
     return page(
@@ -257,7 +257,7 @@ def _sums(sums: pd.DataFrame, language: str) -> list[str]:
     return [table(pd.DataFrame(shown), language=language, numbers=list(shown)[2:5]), say("read.sums")]
 
 
-def _metrics(metrics: pd.DataFrame, language: str) -> str:
+def amounts_html(metrics: pd.DataFrame, language: str) -> str:
     say = words(language)
     as_share = metrics["metric"].isin(AS_SHARE)
     rows = [

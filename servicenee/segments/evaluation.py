@@ -22,7 +22,7 @@ from servicenee.segments.figures import plot_areas, plot_profile, plot_sizes, pl
 from servicenee.segments.latent import LatentClassSegmenter
 from servicenee.segments.names import NAME_COLUMNS, name_segments, scheme_names
 from servicenee.segments.profile import segment_profile
-from servicenee.segments.report import PARTS, segment_report
+from servicenee.segments.report import PARTS, segment_report, sizes_html
 from servicenee.segments.rules import RuleSegmenter
 from servicenee.segments.schemes import scheme_features
 from servicenee.segments.separation import explained_deviance, outcome_by_segment
@@ -138,6 +138,9 @@ class SegmentEvaluation:
 
     def __repr__(self) -> str:
         return f"SegmentEvaluation({len(self.tables['names'])} segments, {self.index_date})"
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self!r}</b></p>{sizes_html(self.tables['profile'], self.names('en'), 'en')}"
 
 
 def profile_features() -> FeatureSet:

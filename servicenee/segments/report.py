@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_choice
-from servicenee.html import figure, note, page, table, value_text
+from servicenee.html import Html, figure, note, page, table, value_text
 from servicenee.segments.figures import plot_areas, plot_profile, plot_sizes, plot_stability, plot_transitions
 from servicenee.segments.names import feature_label
 from servicenee.segments.profile import is_numbered
@@ -116,7 +116,8 @@ def _titles(segments: pd.Series, names: Mapping[str, str]) -> list[str]:
     return [f"{key} {names.get(key, '')}".strip() if is_numbered(key) else names.get(key, key) for key in segments]
 
 
-def _sizes(profile: pd.DataFrame, names, language: str) -> list[str]:
+def sizes_html(profile: pd.DataFrame, names: Mapping[str, str], language: str) -> Html:
+    """How many persons each segment has, as a table."""
     sizes = profile[profile["statistic"] == "size"]
     shown = pd.DataFrame(
         {
@@ -129,14 +130,13 @@ def _sizes(profile: pd.DataFrame, names, language: str) -> list[str]:
     if not sizes["segment"].map(is_numbered).all():  # the code of a scheme's segment is no word for a reader
         shown = shown.drop(columns="segment")
     heads = {name: _word(f"head.{name}", language) for name in shown.columns}
-    shown = shown.rename(columns=heads)
+    return table(shown.rename(columns=heads), language=language, numbers=[heads["n"], heads["share"]])
+
+
+def _sizes(profile: pd.DataFrame, names, language: str) -> list[str]:
     drawn = figure(plot_sizes(profile, names, language=language), _word("alt.sizes", language))
-    return [
-        note(_word("note", language)),
-        drawn,
-        table(shown, language=language, numbers=[heads["n"], heads["share"]]),
-        _word("read.sizes", language),
-    ]
+    shown = sizes_html(profile, names, language)
+    return [note(_word("note", language)), drawn, shown, _word("read.sizes", language)]
 
 
 def _profile(profile: pd.DataFrame, names, labels, language: str) -> list[str]:

@@ -23,6 +23,13 @@ def evaluation():
     return evaluate_demand(pd.Series(VISITS, index=INDEX), SCORES, by={"sex": sex}, n_bootstrap=40)
 
 
+def test_a_notebook_shows_every_measure_and_how_to_read_it(evaluation):
+    shown = evaluation._repr_html_()
+    assert repr(evaluation) in shown
+    assert shown.count("<tr>") == 1 + len(evaluation.tables["metrics"])
+    assert "Observed : expected" in shown
+
+
 def test_deviance_and_error_are_those_of_scikit_learn(evaluation):
     assert evaluation.metric("deviance") == pytest.approx(mean_poisson_deviance(VISITS, MEAN))
     assert evaluation.metric("deviance_explained") == pytest.approx(d2_tweedie_score(VISITS, MEAN, power=1))

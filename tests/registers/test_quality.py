@@ -313,3 +313,12 @@ def test_every_fault_of_the_fixture_has_its_words(language):
         faults = {row["finding"] for row in csv.DictReader(lines)} - {""}
     for fault in faults:
         assert text(_key(fault), language)
+
+
+def test_a_notebook_shows_coverage_and_what_was_found(person):
+    clean, faulty = person(["2023-01-01"]), person(["2023-01-01", "2023-01-01"])
+    assert "No findings" in clean._repr_html_()
+    shown = faulty._repr_html_()
+    assert repr(faulty) in shown
+    assert "exact duplicate" in shown
+    assert "reporting_lag_days" in shown

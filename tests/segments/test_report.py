@@ -63,6 +63,13 @@ def test_figures_are_there_for_every_table(evaluation):
     assert list(evaluation.figures) == ["sizes", "profile", "transitions", "areas"]
 
 
+def test_a_notebook_shows_names_and_sizes(evaluation):
+    shown = evaluation._repr_html_()
+    assert repr(evaluation) in shown
+    assert "Proposal: case management" in shown
+    assert shown.count("<tr>") == 1 + len(evaluation.tables["names"])
+
+
 def test_an_unknown_table_is_refused(tmp_path):
     profile = segment_profile(pd.Series(["S1"] * 9), pd.DataFrame({"x": [1.0] * 9}))
     with pytest.raises(ValueError, match="`tables` must hold profile and names"):
