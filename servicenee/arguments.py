@@ -5,16 +5,28 @@ import argparse
 from servicenee import __version__
 
 _ABOUT = "Register extracts in; calibrated service-need risks and lists out."
-COMMANDS = {
-    "demo": "a synthetic county from registers to a list and a page, in under a minute",
-    "check": "the quality of registers: faults, weeks without rows, coverage, delays, codes",
-    "prepare": "registers in parts that are read fast and one at a time; once per extract",
-    "train": "fit a defined model, evaluate it, register it, write its card",
-    "predict": "score everybody in a model's population, or in those of several",
-    "lists": "a list for a care coordinator from scores, and what came back of the last one",
-    "impact": "the county's indicators as a page and a workbook: access, service mix, cost, equity",
-    "monitor": "whether a model is still true: feeds, drift, what to expect of the list, outcomes known by now",
+REFITS = ("baselines", "without_past_use", "learning_curve", "areas")
+COMMANDS = {  # one line each in the help of all, where 64 letters fit
+    "demo": "the whole line on an invented county, to see what comes out",
+    "check": "the quality of registers, before anything else is done",
+    "prepare": "registers of any size in parts that are read fast",
+    "train": "fit, evaluate and register a model; write its card",
+    "predict": "risks, amounts or segments of everybody in the population",
+    "lists": "a list to act on, and what came back of the last one",
+    "impact": "did it help: access, service mix, cost, equity",
+    "monitor": "is the model still true; before every scoring",
 }
+_DETAILS = {
+    "demo": "Makes registers, a model, MLflow runs, scores, an Excel list and a page that shows them all.",
+    "check": "Tells faults, weeks without rows, coverage, delays, codes. Ends with 1 if a feed seems to have stopped.",
+    "prepare": "Needed once per extract of a whole county; small registers are read as they are.",
+    "train": "Trains on yearly index dates, judges on a later one and logs to MLflow.",
+    "predict": "Writes a Parquet file, and beside it who cannot be scored and why. Goes on where it was interrupted.",
+    "lists": "Writes Excel, HTML or CSV with reasons, and reads decisions back. The list is a proposal: people decide.",
+    "impact": "Writes one page and one workbook of indicators with intervals, targets and gaps between groups.",
+    "monitor": "Looks at feeds, drift, what to expect of the list, what came true. Ends with 1 if scoring has to wait.",
+}
+_ENDS = "It ends with 0 when done, 1 if something is wrong with the input (one line says what), 2 for wrong arguments."
 _EXAMPLES = {
     "demo": "servicenee demo --output servicenee-demo --language en",
     "check": "servicenee check registers --output quality.html",
@@ -33,10 +45,13 @@ _REGISTERS = "folder of registers (Parquet or CSV)"
 def parser() -> argparse.ArgumentParser:
     """Parser of the whole command line; its `command` is a name of `COMMANDS`."""
     made = argparse.ArgumentParser(
-        prog="servicenee", description=_ABOUT, epilog="Every command explains itself: servicenee COMMAND --help"
+        prog="servicenee",
+        description=_ABOUT,
+        epilog=f"Every command explains itself: servicenee COMMAND --help\n{_ENDS}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"servicenee {__version__}")
-    commands = made.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    commands = made.add_subparsers(dest="command", title="commands, in the order of use", metavar="COMMAND")
     demo = _command(commands, "demo")
     demo.add_argument("--output", default="servicenee-demo", help="folder for everything (default: %(default)s)")
     demo.add_argument("--persons", type=int, default=20_000, help="size of the county (default: %(default)s)")
@@ -56,12 +71,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--mlruns", help="folder of the MLflow store (default: what is configured, else mlruns)")
     train.add_argument("--experiment", help="MLflow experiment (default: the name of the definition)")
     train.add_argument("--capacity", type=_capacity, help="persons the service can act on: 200, or 0.05 for 5 %%")
-    train.add_argument(
-        "--refits",
-        nargs="+",
-        default=(),
-        help="models to compare with: baselines, without_past_use, learning_curve, areas",
-    )
+    train.add_argument("--refits", nargs="+", default=(), choices=REFITS, help="models to compare with")
     train.add_argument("--output", help="folder for card.md and metrics.json (default: that of the definition)")
     train.add_argument("--about", default="", help="one sentence on the registers, for the card")
     _add_predict_arguments(_command(commands, "predict"))
@@ -150,7 +160,7 @@ def _command(commands, name: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name,
         help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
+        description=f"{about[0].upper()}{about[1:]}.\n{_DETAILS[name]}",
         epilog=f"example:\n  {_EXAMPLES[name]}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -172,4 +182,9 @@ def _add_language(command: argparse.ArgumentParser) -> None:
 
 
 def _capacity(value: str) -> int | float:
-    return float(value) if "." in value else int(value)
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of persons such as 200, or 0.05 for 5 %; got {value!r}"
+        ) from None

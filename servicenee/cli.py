@@ -105,11 +105,14 @@ def _reader_of(folder: Path):
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from servicenee.evaluation.capacity import check_capacity
     from servicenee.registers import read_registers
     from servicenee.tracking import configure, log_model
     from servicenee.training import find_definition, train, write_facts
 
     folder = find_definition(arguments.definition)
+    if arguments.capacity is not None:  # refused now, not after the fit
+        check_capacity(arguments.capacity)
     LOG.info("reading %s", arguments.registers)
     registers = read_registers(arguments.registers)
     trained = train(folder, registers, capacity=arguments.capacity, refits=arguments.refits)
@@ -230,6 +233,8 @@ def _lists(arguments: argparse.Namespace) -> None:
         told = [f"  row {row.row}, {row.column}: {row.finding} {row.remedy}" for row in decisions.findings.itertuples()]
         _say(f"{len(decisions.table):,} of {decisions.n_rows:,} rows filled in: {path}", *told)
     scores = _table(arguments.scores)
+    if "person_id" not in scores.index.names:
+        raise ValueError(f"{arguments.scores} must hold scores as `servicenee predict` writes them; it has no persons.")
     listing = segment_list(
         scores,
         # Of the scored alone: a fifth of the events or so, and of the memory.
@@ -313,6 +318,8 @@ def _table(path: str, kind: str = "Parquet"):
 
     try:
         return pd.read_csv(path) if kind == "CSV" else pd.read_parquet(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} is not there. Check the path.") from None
     except ValueError:
         raise ValueError(f"{path} cannot be read as {kind}. Write the file again.") from None
 

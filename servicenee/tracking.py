@@ -208,6 +208,11 @@ def load_model(path_or_uri: str | Path, expected_sha256: str | None = None) -> N
     if not address.startswith("models:/"):
         return read_model(path_or_uri, expected_sha256)
     with _quiet() as mlflow, tempfile.TemporaryDirectory() as scratch:
+        if _is_default_store(mlflow) and not (Path(STORE) / DATABASE).is_file():
+            raise ModelError(
+                f"{address} cannot be loaded: there is no MLflow store in {Path(STORE).resolve()}. Go to the folder "
+                "where it was registered, or name the store (MLFLOW_TRACKING_URI or servicenee.tracking.configure)."
+            )
         _use_default_store(mlflow)
         try:
             local = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=scratch)
@@ -324,9 +329,13 @@ def _quiet() -> Iterator[ModuleType]:
             stray.rmdir()
 
 
+def _is_default_store(mlflow: ModuleType) -> bool:
+    return not mlflow.is_tracking_uri_set() and not mlflow.get_tracking_uri().startswith("databricks")
+
+
 def _use_default_store(mlflow: ModuleType) -> None:
     """The embedded store, unless somebody has chosen another."""
-    if not mlflow.is_tracking_uri_set() and not mlflow.get_tracking_uri().startswith("databricks"):
+    if _is_default_store(mlflow):
         configure()
 
 

@@ -18,10 +18,13 @@ from servicenee import (
     NeedModel,
     Population,
     RuleSegmenter,
+    arguments,
     cli,
     make_registers,
     read_registers,
+    refitting,
     save_model,
+    tracking,
     write_hilmo,
 )
 from servicenee.cli import main
@@ -47,6 +50,8 @@ def test_help_is_a_table_of_contents():
     shown = help_of()
     assert [name for name in COMMANDS if re.search(rf"^    {name} ", shown, re.MULTILINE)] == list(COMMANDS)
     assert "servicenee COMMAND --help" in shown
+    assert len(re.findall(r"^    \w.+", shown, re.MULTILINE)) == len(COMMANDS), "one line each"
+    assert "ends with 0 when done" in shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -67,8 +72,14 @@ def test_without_a_command_the_help_is_shown_and_the_code_is_2(capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["demo", "--persons", "many"], ["forecast"], ["lists", "model", "registers", "scores", "list.xlsx"]],
-    ids=["not a number", "no such command", "no purpose"],
+    [
+        ["demo", "--persons", "many"],
+        ["forecast"],
+        ["lists", "model", "registers", "scores", "list.xlsx"],
+        ["train", "home_care_start_12m", "registers", "--capacity", "5%"],
+        ["train", "home_care_start_12m", "registers", "--refits", "everything"],
+    ],
+    ids=["not a number", "no such command", "no purpose", "no number of persons", "no such refit"],
 )
 def test_wrong_arguments_end_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -86,8 +97,13 @@ def test_wrong_arguments_end_with_2(arguments, capsys):
             "is neither a folder with a definition.py nor one of the shipped models (",
         ),
         (["demo", "--persons", "10"], "`n_persons` must be a whole number of at least 1500; got 10."),
+        (
+            ["train", "home_care_start_12m", "no-registers", "--capacity", "0"],
+            "`capacity` must be a whole number from 1",
+        ),
+        (["lists", "m", "r", "no.parquet", "l.xlsx", "--purpose", "client_work"], "no.parquet is not there."),
     ],
-    ids=["predict", "train", "demo"],
+    ids=["predict", "train", "demo", "capacity", "scores"],
 )
 def test_an_error_is_one_line_and_the_code_1(arguments, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -117,6 +133,40 @@ def test_a_file_that_is_no_table_is_named(tmp_path, capsys):
     scores.write_text("person_id\n310140-123A\n")
     assert main(["lists", "model", "registers", str(scores), "list.xlsx", "--purpose", "client_work", "--quiet"]) == 1
     assert capsys.readouterr().err == f"servicenee lists: {scores} cannot be read as Parquet. Write the file again.\n"
+
+
+def test_a_table_that_holds_no_scores_is_refused(demo, tmp_path, capsys):
+    events, listing = str(demo / "registers" / "events.parquet"), str(tmp_path / "list.xlsx")
+    arguments = [str(demo / "model"), str(demo / "registers"), events, listing, "--purpose", "client_work", "--quiet"]
+    assert main(["lists", *arguments]) == 1
+    assert capsys.readouterr().err == (
+        f"servicenee lists: {events} must hold scores as `servicenee predict` writes them; it has no persons.\n"
+    )
+
+
+def test_looking_for_a_model_makes_no_store(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tracking, "_is_default_store", lambda mlflow: True)  # whatever other tests have chosen
+    assert main(["predict", "models:/none@champion", "no-registers", "out.parquet", "--quiet"]) == 1
+    assert f"there is no MLflow store in {tmp_path / 'mlruns'}. Go to" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refits_are_those_of_the_library():
+    assert arguments.REFITS == refitting.REFITS
+
+
+def test_no_extract_is_replaced_by_its_own_parts(demo, capsys):
+    registers = str(demo / "registers")
+    assert main(["prepare", registers, registers, "--quiet"]) == 1
+    assert "`path` must be another folder than the registers" in capsys.readouterr().err
+    assert (demo / "registers" / "persons.parquet").is_file()
+
+
+def test_no_process_is_no_number_of_processes(demo, tmp_path, capsys):
+    paths = [str(demo / "model"), str(demo / "registers"), str(tmp_path / "scores.parquet")]
+    assert main(["predict", *paths, "--jobs", "0", "--quiet"]) == 1
+    assert "`n_jobs` must be at least 1, or -1" in capsys.readouterr().err
 
 
 # --- demo ------------------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def write_registers(
     Raises
     ------
     ValueError
-        If `path` holds other files.
+        If `path` holds other files, or is the folder that is to be read.
     RegisterError
         If a folder cannot be read, as in `read_registers`.
 
@@ -102,6 +102,10 @@ def write_registers(
         check_count("partitions", partitions)
     target = Path(path).resolve()
     _refuse_foreign(target)
+    if from_folder and Path(registers).resolve() == target:
+        raise ValueError(
+            f"`path` must be another folder than the registers, which stay as they are; got {str(path)!r}."
+        )
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -303,7 +307,7 @@ def _prepare(root: Path, folder: Path, partitions: int | None, extract_date) -> 
     if partitions is None:
         partitions = max(1, -(-count_persons(roots) // PERSONS_PER_PART))
     scratch, found, refused = folder / "scratch", [], []
-    LOG.info("dealing the rows out to %d parts", partitions)
+    LOG.info("dealing the rows out; parts: %d", partitions)
     parts = split_folder(roots, scratch, partitions, manifest)
     for number, part in enumerate(parts):
         try:

@@ -106,6 +106,8 @@ def predict(
     """
     if output is not None and Path(output).suffix != ".parquet":
         raise ValueError(f"`output` must be a file ending in .parquet; got {str(output)!r}.")
+    if n_jobs == 0:
+        raise ValueError("`n_jobs` must be at least 1, or -1 for one per processor; got 0.")
     dates = None if index_date is None else tuple(str(date) for date in check_dates("index_date", index_date))
     task = Task(_models(model, force), dates, reasons, force)
     if dates is not None:
