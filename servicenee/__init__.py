@@ -87,6 +87,9 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [*_ROOM_OF]
+__doc__ += "".join(
+    f"\n{room.removeprefix('servicenee.')}\n    {', '.join(names)}\n" for room, names in _ROOMS.items()
+)  # so that help() tells the names in the order of the line, too: dir() sorts them
 
 
 def __getattr__(name: str):

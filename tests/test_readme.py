@@ -3,14 +3,18 @@
 import doctest
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import servicenee as sn
 from servicenee.cli import main
+from servicenee.tracking import configure
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,6 +41,38 @@ def test_every_servicenee_command_of_the_readme_exists(capsys):
             main([command, "--help"])
         assert stopped.value.code == 0
         assert "example" in capsys.readouterr().out.lower()
+
+
+def test_the_commands_of_every_night_run(demo_run, tmp_path, monkeypatch):
+    """As they stand, in a folder that has the registers and knows the MLflow store of the demo."""
+    block = README.split("## Every night")[1].split("```bash\n")[1].split("```")[0]
+    commands = [shlex.split(line, comments=True) for line in block.strip().splitlines()]
+    assert [command[:2] for command in commands] == [["servicenee", name] for name in ("prepare", "monitor", "predict")]
+    shutil.copytree(demo_run[0] / "demo" / "registers", tmp_path / "registers")
+    monkeypatch.chdir(tmp_path)
+    configure(demo_run[0] / "demo" / "mlruns")
+    assert [main([*command[1:], "--quiet"]) for command in commands] == [0, 0, 0]
+    assert {path.name for path in tmp_path.rglob("*") if path.suffix in (".html", ".parquet")} >= {
+        "monitor.html",
+        "scores.parquet",
+    }
+
+
+def test_what_the_demo_ends_with_is_what_the_readme_shows(demo_run):
+    shown = README.split("```text\n")[1].split("```")[0].strip().splitlines()
+    said = demo_run[1].stdout.strip().splitlines()
+    pattern = [re.escape(line).replace("…", ".*").replace("servicenee\\-demo", "demo") for line in shown]
+    assert [bool(re.fullmatch(*pair)) for pair in zip(pattern, said, strict=True)] == [True] * len(shown)
+
+
+def test_every_dependency_is_in_the_table_with_its_reason():
+    table = README.split("<!-- dependencies: checked by tests/test_readme.py -->\n")[1].split("<!-- end of dep")[0]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    installed = {re.match(r"[\w-]+", one).group() for one in project["dependencies"]}
+    installed |= {re.match(r"[\w-]+", one).group() for name in ("impact", "spark") for one in optional[name]}
+    named = {name for line in table.splitlines()[2:] for name in re.findall(r"[a-z][\w-]+", line.split("|")[1])}
+    assert named - {"impact", "spark"} == installed
 
 
 PREDICTS = {
