@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from servicenee.texts import format_number, text
+from servicenee.texts import format_number, format_percent, text
 
 # Blue, vermillion and green of Okabe and Ito: told apart by colour-blind readers, and by their markers and lines.
 BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#595959"
@@ -56,8 +56,7 @@ def numbers(axis, language: str, *, decimals: int = 0) -> None:
 
 # matplotlib calls a formatter with the value and the position of the tick.
 def _percent_text(value: float, position: int | None, *, language: str, decimals: int) -> str:
-    gap = "" if language == "en" else "\u00a0"
-    return f"{format_number(100 * value, language, decimals=decimals)}{gap}%"
+    return format_percent(value, language, decimals=decimals)
 
 
 def _number_text(value: float, position: int | None, *, language: str, decimals: int) -> str:

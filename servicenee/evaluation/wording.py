@@ -7,7 +7,7 @@ import pandas as pd
 
 from servicenee.evaluation.notes import TEXT_KEYS
 from servicenee.html import value_text
-from servicenee.texts import format_date, text
+from servicenee.texts import format_date, format_percent, text
 
 # A browser may break a line after an en dash; the word joiner keeps an interval in one piece.
 BETWEEN = "\u00a0–\u2060\u00a0"
@@ -72,11 +72,8 @@ def verdict_key(evaluation) -> str:
 
 
 def share(value: float, language: str, digits: int = 1) -> str:
-    """A share as per cent: 12,3 % in Finnish and Swedish, 12.3% in English."""
-    if not np.isfinite(value):
-        return "–"
-    gap = "" if language == "en" else "\u00a0"
-    return f"{value_text(100 * value, language=language, digits=digits)}{gap}%"
+    """A share as per cent."""
+    return format_percent(value, language, decimals=digits)
 
 
 def number(value: float, language: str, digits: int = 2) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from servicenee.evaluation.figures import BLUE, GREY, VERMILLION
 from servicenee.impact.comparison import Comparison
 from servicenee.impact.wording import label_text, level_text, period_text, word
-from servicenee.texts import format_number
+from servicenee.texts import format_number, format_percent
 
 GREEN, YELLOW, SKY, PURPLE = "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 _LEVEL_COLORS = {
@@ -116,7 +116,7 @@ def plot_waiting(curve: pd.DataFrame, *, language: str = "en"):
             axis.text(
                 limit + 0.25,
                 height / 2,
-                f"{format_number(height, language, decimals=0)} %",
+                format_percent(height / 100, language, decimals=0),
                 color="white",
                 fontweight="bold",
             )

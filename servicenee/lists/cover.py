@@ -8,7 +8,7 @@ import pandas as pd
 from servicenee.disclosure import MIN_CELL, is_small, suppress
 from servicenee.lists.choices import INPUTS
 from servicenee.lists.rows import group_name
-from servicenee.texts import format_date, format_number, text
+from servicenee.texts import format_date, format_number, format_percent, text
 
 if TYPE_CHECKING:
     from servicenee.lists.document import SegmentList
@@ -204,7 +204,7 @@ def _returned(listing: "SegmentList") -> list[str]:
     if is_small(returned["coping"]) or is_small(returned["rows"]):
         share = text("common.suppressed", language, limit=MIN_CELL)
     else:
-        share = _percent(returned["coping"] / returned["rows"], language, decimals=0)
+        share = format_percent(returned["coping"] / returned["rows"], language, decimals=0)
     return [*said, text("lists.returned.coping", language, share=share)]
 
 
@@ -274,9 +274,4 @@ def _figure(name: str, value: object, language: str) -> str:
         return value
     if name not in _RATES or pd.isna(value):
         return format_number(value, language, decimals=0)
-    return _percent(value, language, decimals=1)
-
-
-def _percent(share: float, language: str, *, decimals: int) -> str:
-    percent = format_number(100 * share, language, decimals=decimals)
-    return f"{percent}%" if language == "en" else f"{percent}\u00a0%"
+    return format_percent(value, language)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.evaluation.drawing import BLUE, GREY, VERMILLION, blank, numbers, percent, plain
-from servicenee.texts import format_number, text
+from servicenee.texts import format_number, format_percent, text
 
 MOST_COLUMNS = 12
 _LONGEST_LABEL = 58
@@ -107,5 +107,4 @@ def _end(value: float, is_risk: bool, language: str) -> str:
         return ""
     if not is_risk:
         return format_number(value, language)
-    gap = "" if language == "en" else "\u00a0"
-    return f"{format_number(100 * value, language, decimals=1)}{gap}%"
+    return format_percent(value, language)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.disclosure import MIN_CELL
-from servicenee.texts import format_number, text
+from servicenee.texts import format_number, format_percent, text
 
 _BLUE, _RED, _GREY, _GRID = "#0072B2", "#D55E00", "#c9ced6", "#e3e6ea"
 _DASHES = ("-", "--", "-.", ":")
@@ -113,7 +113,7 @@ def _whole(value: float, position: int | None, *, language: str) -> str:
 
 
 def _percent(value: float, position: int | None, *, language: str) -> str:
-    return f"{format_number(100 * value, language, decimals=0)}{'' if language == 'en' else chr(0xA0)}%"
+    return format_percent(value, language, decimals=0)
 
 
 def _plain(axis) -> None:

@@ -16,7 +16,7 @@ from servicenee.registers.findings import ACCOUNT, effect_of
 from servicenee.registers.quality import code_systems, lag_curve, source_table, weekly_volumes
 from servicenee.registers.quality_figures import plot_lags, plot_volumes
 from servicenee.registers.signals import GAPS, NOT_ROWS, OUTAGE, check_registers
-from servicenee.texts import LANGUAGES, format_date, known_text, text
+from servicenee.texts import LANGUAGES, format_date, format_percent, known_text, text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WEEKS_SHOWN = 52
@@ -171,7 +171,9 @@ def _findings(facts: _Facts, language: str) -> pd.DataFrame:
         hidden = one.fault not in NOT_ROWS and is_small(one.n)
         effect = _word(f"effect.{effect_of(one.action).replace(' ', '_')}", language)
         count = _count(one.n, language) if one.fault not in NOT_ROWS else value_text(one.n, language=language)
-        share, first = (MISSING, MISSING) if hidden else (_share(one.share, language, digits=2), one.first_rows)
+        share, first = (
+            (MISSING, MISSING) if hidden else (format_percent(one.share, language, decimals=2), one.first_rows)
+        )
         where = _source(one.table, one.column, language)
         rows.append((_fault(one.fault, language), _table_name(one.table, language), where, count, share, effect, first))
     names = ("fault", "where", "column", "n", "share", "effect", "first")
@@ -278,14 +280,16 @@ def _lags(facts: _Facts, language: str) -> pd.DataFrame:
     share = curve.pivot(index="source", columns="days", values="share")
     shown = pd.DataFrame({_word("head.source", language): [_source("events", name, language) for name in share.index]})
     for days in share.columns:
-        shown[_word("head.arrived", language, days=days)] = [_share(value, language) for value in share[days]]
+        shown[_word("head.arrived", language, days=days)] = [format_percent(value, language) for value in share[days]]
     return shown
 
 
 def _codes(facts: _Facts, language: str) -> pd.DataFrame:
     rows = []
     for one in facts.codes.itertuples():
-        shares = [MISSING if is_small(one.n) else _share(share, language) for share in (one.recognised, one.empty)]
+        shares = [
+            MISSING if is_small(one.n) else format_percent(share, language) for share in (one.recognised, one.empty)
+        ]
         codes = value_text(one.n_codes, language=language)
         rows.append((one.code_system or MISSING, _count(one.n, language), codes, *shares))
     names = ("system", "rows", "codes", "recognised", "empty")
@@ -319,12 +323,6 @@ def _source(name: str, source: str, language: str) -> str:
 
 def _count(n: int, language: str) -> str:
     return f"<{MIN_CELL}" if is_small(n) else value_text(int(n), language=language)
-
-
-def _share(share: float, language: str, *, digits: int = 1) -> str:
-    if pd.isna(share):
-        return MISSING
-    return f"{value_text(100 * float(share), language=language, digits=digits)}{'' if language == 'en' else chr(0xA0)}%"
 
 
 def _aligned(frame: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ from servicenee.html import Html, figure, note, page, table, value_text
 from servicenee.segments.figures import plot_areas, plot_profile, plot_sizes, plot_stability, plot_transitions
 from servicenee.segments.names import feature_label
 from servicenee.segments.profile import is_numbered
-from servicenee.texts import LANGUAGES, text
+from servicenee.texts import LANGUAGES, format_percent, text
 
 PARTS = ("profile", "names", "stability", "separation", "transitions", "drift", "actions", "care_gaps", "areas")
 # The county fills these in.
@@ -104,8 +104,7 @@ def _shown(frame: pd.DataFrame, columns: tuple[str, ...], language: str, **optio
 
 
 def _percent(values: pd.Series, language: str) -> list[str]:
-    gap = "" if language == "en" else "\u00a0"
-    return ["–" if np.isnan(v) else f"{value_text(100 * v, language=language, digits=1)}{gap}%" for v in values]
+    return [format_percent(value, language) for value in values]
 
 
 def _counts(values: pd.Series, language: str) -> list[str]:

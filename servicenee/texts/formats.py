@@ -80,6 +80,34 @@ def format_number(value: float, language: str, *, decimals: int | None = None) -
     return MINUS + written if negative else written
 
 
+def format_percent(share: float, language: str, *, decimals: int = 1) -> str:
+    """Share as per cent in the reader's way: 12,3 % in Finnish and Swedish (no-break space), 12.3% in English.
+
+    Parameters
+    ----------
+    share : float
+        0.123 for 12.3 %. NaN and infinity give a dash.
+    language : {"fi", "sv", "en"}
+        Language of the reader.
+    decimals : int, default=1
+        Decimals shown.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from servicenee.texts import format_percent
+    >>> format_percent(0.123, "en"), format_percent(float("nan"), "fi")
+    ('12.3%', '–')
+    """
+    number = format_number(100 * float(share), language, decimals=decimals)
+    if number == MISSING:
+        return MISSING
+    return f"{number}%" if language == "en" else f"{number}{NO_BREAK_SPACE}%"
+
+
 def format_window(lookback_days: float | None, language: str, *, skip_days: int = 0) -> str:
     """Lookback window in words, e.g. "last 12 months".
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from servicenee.texts import format_date, format_horizon, format_number, format_window
+from servicenee.texts import format_date, format_horizon, format_number, format_percent, format_window
 
 NBSP = "\u00a0"
 
@@ -95,3 +95,10 @@ def test_a_window_is_said_in_words(lookback_days, skip_days, language, expected)
 )
 def test_a_horizon_is_said_in_words(horizon_days, gap_days, language, expected):
     assert format_horizon(horizon_days, language, gap_days=gap_days) == expected
+
+
+@pytest.mark.parametrize(("language", "shown"), [("fi", "12,3\u00a0%"), ("sv", "12,3\u00a0%"), ("en", "12.3%")])
+def test_a_share_is_written_as_per_cent(language, shown):
+    assert format_percent(0.1234, language) == shown
+    assert format_percent(0.1234, language, decimals=0) == shown.replace(",3", "").replace(".3", "")
+    assert format_percent(float("nan"), language) == "–"
