@@ -215,3 +215,10 @@ def test_scores_see_no_future(builder, county, seen):
 def test_parameters_out_of_range_are_refused(builder, message, golden):
     with pytest.raises(ValueError, match=message):
         scores(builder, golden)
+
+
+@pytest.mark.parametrize(("left", "score"), [("2023-01-31", np.nan), ("2023-02-01", 0.0)])
+def test_who_left_hospital_on_the_first_day_of_the_window_had_left_before_it(person, seen, left, score):
+    cohort = seen(person(stays=[("2022-12-01", left, "inpatient_unplanned")]), "2024-01-31")
+    found = HospitalFrailty(source="inpatient", lookback_days=365).fit_transform(cohort)
+    np.testing.assert_equal(found.iloc[0, 0], np.float32(score))

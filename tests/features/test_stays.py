@@ -65,6 +65,12 @@ def test_in_a_stay_on_31_january(person, seen, start, end, inside):
     assert InStay("home_care").fit_transform(cohort).iloc[0].to_dict() == {"in_stay_home_care": inside}
 
 
+@pytest.mark.parametrize(("end", "inside"), [("2024-01-20", 0), ("2024-01-21", 1), ("2024-01-22", 1)])
+def test_in_a_stay_ten_days_before_31_january(person, seen, end, inside):
+    cohort = seen(person(stays=[("2024-01-01", end, "home_care")]), "2024-01-31")
+    assert InStay("home_care", skip_days=10).fit_transform(cohort).iloc[0, 0] == inside
+
+
 def test_an_end_not_yet_reported_is_no_discharge(person, seen):
     coverage = pd.DataFrame({"source": ["inpatient"], "reporting_lag_days": [10]})
     registers = person(stays=[("2024-01-01", "2024-01-11", HOSPITAL)], coverage=coverage)
