@@ -71,6 +71,13 @@ def test_in_a_stay_ten_days_before_31_january(person, seen, end, inside):
     assert InStay("home_care", skip_days=10).fit_transform(cohort).iloc[0, 0] == inside
 
 
+@pytest.mark.parametrize(("end", "days"), [("2024-01-20", 11), ("2024-01-21", np.nan)])
+def test_a_discharge_on_the_last_day_is_after_a_window_that_leaves_out_ten(person, seen, end, days):
+    cohort = seen(person(stays=[("2024-01-01", end, HOSPITAL)]), "2024-01-31")
+    found = DaysSinceDischarge(HOSPITAL, skip_days=10).fit_transform(cohort)
+    np.testing.assert_equal(found.iloc[0, 0], np.float32(days))
+
+
 def test_an_end_not_yet_reported_is_no_discharge(person, seen):
     coverage = pd.DataFrame({"source": ["inpatient"], "reporting_lag_days": [10]})
     registers = person(stays=[("2024-01-01", "2024-01-11", HOSPITAL)], coverage=coverage)
