@@ -92,6 +92,24 @@ def test_a_source_that_begins_after_the_window_opens_says_nothing(person, seen):
     assert labels[["status", "time_days"]].to_numpy().tolist() == [[3, 0]]
 
 
+@pytest.mark.parametrize(
+    ("reported_to", "death", "status"),
+    [
+        ("2022-06-01", "2022-05-31", 1),
+        ("2022-06-01", "2022-06-01", 3),
+        ("2022-06-01", "2022-06-02", 3),
+        ("2022-12-31", None, 3),
+        ("2023-01-01", None, 1),
+    ],
+    ids=["death before", "death on the day", "death after", "a day short", "the whole window"],
+)
+def test_an_amount_is_known_if_all_of_it_has_been_reported(person, seen, reported_to, death, status):
+    coverage = pd.DataFrame({"source": ["emergency"], "to": pd.to_datetime([reported_to])})
+    registers = person(["2022-02-01"], coverage=coverage, death_date=death)
+    labels = Outcome("emergency_visit", kind="counts").label(seen(registers, INDEX))
+    assert labels["status"].tolist() == [status]
+
+
 def test_counts_and_exposure_end_with_follow_up(person, seen):
     registers = person(
         ["2021-12-31", "2022-01-01", "2022-02-01", "2022-06-01", "2023-01-01"], registered_to="2022-05-01"
