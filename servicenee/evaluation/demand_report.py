@@ -13,6 +13,7 @@ from servicenee.evaluation.wording import (
     note_text,
     number,
     share,
+    subtitle,
     whole,
     with_intervals,
     words,
@@ -133,7 +134,7 @@ def demand_report(evaluation, *, title: str | None, language: str) -> str:
         title or _title(evaluation, language),
         sections,
         language=language,
-        subtitle=_subtitle(evaluation, language),
+        subtitle=subtitle(evaluation, language),
         footer=say("footer"),
     )
 
@@ -150,17 +151,6 @@ def _title(evaluation, language: str) -> str:
         return text("evaluation.title.amount", language)
     outcome = evaluation.model.outcome.get(language) or evaluation.model.name
     return text("evaluation.title.model", language, outcome=outcome[:1].upper() + outcome[1:])
-
-
-def _subtitle(evaluation, language: str) -> str:
-    parts = []
-    if evaluation.index_dates:
-        first, last = (format_date(date, language) for date in evaluation.index_dates)
-        parts.append(text("evaluation.subtitle.dates", language, first=first, last=last))
-    if evaluation.model is not None:
-        facts = evaluation.model
-        parts.append(text("evaluation.subtitle.model", language, name=facts.name, version=facts.version))
-    return " · ".join(parts) or text("evaluation.subtitle.undated", language)
 
 
 def _summary(evaluation, language: str) -> list[str]:

@@ -21,9 +21,9 @@ from servicenee.evaluation.sections import (
     size_blocks,
     turnover_blocks,
 )
-from servicenee.evaluation.wording import estimand_text, number, share, verdict_key, whole, words
+from servicenee.evaluation.wording import estimand_text, number, share, subtitle, verdict_key, whole, words
 from servicenee.html import note, page, tiles, value_text
-from servicenee.texts import format_date, text
+from servicenee.texts import text
 
 
 def report(evaluation, *, title: str | None, language: str) -> str:
@@ -46,7 +46,7 @@ def report(evaluation, *, title: str | None, language: str) -> str:
         title or _title(evaluation, language),
         sections,
         language=language,
-        subtitle=_subtitle(evaluation, language),
+        subtitle=subtitle(evaluation, language, horizon_days=evaluation.horizon_days),
         footer=word("footer"),
     )
 
@@ -150,18 +150,6 @@ def _comparison_sentence(evaluation, language: str) -> list[str]:
     lower, upper = row["difference_lower"], row["difference_upper"]
     key = "evaluation.say.age_sex" + ("" if lower > 0 or upper < 0 else ".unsure")
     return [text(key, language, **shown)]
-
-
-def _subtitle(evaluation, language: str) -> str:
-    if not evaluation.index_dates:
-        return text("evaluation.subtitle.undated", language)
-    first, last = (format_date(date, language) for date in evaluation.index_dates)
-    horizon = whole(evaluation.horizon_days, language)
-    line = text("evaluation.subtitle", language, first=first, last=last, horizon=horizon)
-    if evaluation.model is None:
-        return line
-    model = text("evaluation.subtitle.model", language, name=evaluation.model.name, version=evaluation.model.version)
-    return f"{line} · {model}"
 
 
 def _method(evaluation, language: str) -> list[str]:

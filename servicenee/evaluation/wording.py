@@ -62,6 +62,21 @@ def short_group_text(by: str, group: str, language: str) -> str:
     return group_text(by, group, language) if speaks else full_group_text(by, group, language)
 
 
+def subtitle(evaluation, language: str, *, horizon_days: int | None = None) -> str:
+    """What was judged when: index dates, the outcome's window, the model; as far as they are known."""
+    parts = []
+    if evaluation.index_dates:
+        first, last = (format_date(date, language) for date in evaluation.index_dates)
+        key = "evaluation.subtitle.date" if first == last else "evaluation.subtitle.dates"
+        parts.append(text(key, language, first=first, last=last))
+        if horizon_days is not None:
+            parts.append(text("evaluation.subtitle.horizon", language, n=whole(horizon_days, language)))
+    if evaluation.model is not None:
+        facts = evaluation.model
+        parts.append(text("evaluation.subtitle.model", language, name=facts.name, version=facts.version))
+    return " · ".join(parts) or text("evaluation.subtitle.undated", language)
+
+
 def verdict_key(evaluation) -> str:
     """Whether the risks are at the right level, by the bands of METHODS: key of the sentence that says so."""
     ratio, slope = evaluation.metric("observed_expected"), evaluation.metric("calibration_slope")

@@ -4,6 +4,7 @@ import base64
 import pickle
 import re
 import warnings
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from servicenee.evaluation import evaluate, known_outcomes
+from servicenee.evaluation.wording import subtitle
 from servicenee.exceptions import ServiceneeWarning
 from servicenee.texts import text as catalogue_text
 
@@ -261,3 +263,16 @@ def test_the_model_card_fills_in_figures_and_prompts_for_the_rest(evaluation):
 def test_an_unknown_measure_is_refused(evaluation):
     with pytest.raises(ValueError, match=r"`name` must be one of auc, .*; got 'accuracy'"):
         evaluation.metric("accuracy")
+
+
+@pytest.mark.parametrize(
+    ("dates", "horizon_days", "told"),
+    [
+        ((), None, "No index dates"),
+        (("2022-01-01", "2022-01-01"), 365, "Index date 1 January 2022 · outcome within 365 days"),
+        (("2021-01-01", "2022-01-01"), None, "Index dates 1 January 2021 to 1 January 2022"),
+    ],
+)
+def test_the_subtitle_tells_one_date_or_the_first_and_the_last(dates, horizon_days, told):
+    judged = SimpleNamespace(index_dates=dates, model=None)
+    assert subtitle(judged, "en", horizon_days=horizon_days) == told

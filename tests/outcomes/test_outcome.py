@@ -110,6 +110,12 @@ def test_an_amount_is_known_if_all_of_it_has_been_reported(person, seen, reporte
     assert labels["status"].tolist() == [status]
 
 
+def test_exposure_ends_with_death(person, seen):
+    registers = person(["2022-02-01"], death_date="2022-05-01")
+    labels = Outcome("emergency_visit", kind="counts").label(seen(registers, INDEX))
+    assert labels[["value", "exposure_days"]].to_numpy().tolist() == [[1, 120]]
+
+
 def test_counts_and_exposure_end_with_follow_up(person, seen):
     registers = person(
         ["2021-12-31", "2022-01-01", "2022-02-01", "2022-06-01", "2023-01-01"], registered_to="2022-05-01"
