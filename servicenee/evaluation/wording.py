@@ -67,8 +67,10 @@ def subtitle(evaluation, language: str, *, horizon_days: int | None = None) -> s
     parts = []
     if evaluation.index_dates:
         first, last = (format_date(date, language) for date in evaluation.index_dates)
-        key = "evaluation.subtitle.date" if first == last else "evaluation.subtitle.dates"
-        parts.append(text(key, language, first=first, last=last))
+        if first == last:
+            parts.append(text("evaluation.subtitle.date", language, date=first))
+        else:
+            parts.append(text("evaluation.subtitle.dates", language, first=first, last=last))
         if horizon_days is not None:
             parts.append(text("evaluation.subtitle.horizon", language, n=whole(horizon_days, language)))
     if evaluation.model is not None:

@@ -34,6 +34,11 @@ def test_auto_climbs_with_the_number_of_events(n_rows, kind):
     assert fit_calibrator("auto", 2 * logits, y, np.ones(n_rows), folds).kind == kind
 
 
+def test_few_without_the_event_say_as_little_as_few_with_it():
+    logits, y, folds = outcomes(300)
+    assert fit_calibrator("auto", -2 * logits, 1 - y, np.ones(300), folds).kind == "intercept"
+
+
 def test_auto_takes_isotonic_steps_only_where_a_line_cannot_follow():
     logits, y, folds = outcomes(20_000)
     bent = np.where(logits > -1.5, 5 * (logits + 1.5), 0.2 * (logits + 1.5)) - 1.5
@@ -59,6 +64,22 @@ def test_a_final_model_with_more_events_is_trusted_more():
     logits, y, folds = outcomes(5_000)
     slopes = [fit_calibrator("logistic", 1.3 * logits, y, np.ones(len(y)), folds, share).slope for share in (1.0, 0.5)]
     assert slopes[0] < slopes[1] < 1
+
+
+def test_where_classes_separate_the_prior_holds_the_slope():
+    """At the mode the pull of the data, the sum of (y - risk) * logit, is that of a normal prior, slope - 1."""
+    logits = np.repeat([-1.0, 1.0], 10)
+    y = (logits > 0).astype(int)
+    calibrator = fit_calibrator("logistic", logits, y, np.ones(20), np.arange(20) % 5)
+    pull = (y - calibrate(calibrator, logits)) @ logits
+    assert pull == pytest.approx(calibrator.slope - 1, rel=1e-6)
+    assert calibrator.slope > 1
+
+
+def test_a_slope_moved_towards_one_leaves_the_sum_of_the_risks_right():
+    logits, y, folds = outcomes(5_000)
+    calibrator = fit_calibrator("logistic", 1.3 * logits, y, np.ones(len(y)), folds, 0.5)
+    assert calibrate(calibrator, 1.3 * logits).mean() == pytest.approx(y.mean(), rel=1e-8)
 
 
 def test_no_steps_reach_zero_or_one_and_none_is_a_single_person():
