@@ -11,10 +11,13 @@ from sklearn.svm import LinearSVC
 from servicenee.evaluation import calibration_slope, log_loss, observed_expected
 from servicenee.need import NeedClassifier
 from servicenee.need.boosted import boosted_predictor, fit_boosted
-from servicenee.need.calibration import calibrate, fit_calibrator
+from servicenee.need.calibration import calibrate, fit_calibrator, recalibrated
 from servicenee.need.columns import Rows, learn_columns, used
-from servicenee.need.families import LOGISTIC
+from servicenee.need.families import LOGISTIC, log_losses
 from servicenee.need.linear import fit_linear, linear_predictor
+
+
+BOTH = ("logistic", "isotonic")
 
 
 def outcomes(n, seed=0):
@@ -43,6 +46,30 @@ def test_auto_takes_isotonic_steps_only_where_a_line_cannot_follow():
     logits, y, folds = outcomes(20_000)
     bent = np.where(logits > -1.5, 5 * (logits + 1.5), 0.2 * (logits + 1.5)) - 1.5
     assert fit_calibrator("auto", bent, y, np.ones(len(y)), folds).kind == "isotonic"
+
+
+def test_steps_that_win_by_less_than_a_standard_error_are_left_out():
+    logits, y, folds = outcomes(10_000)
+    bent = np.where(logits > -1.5, 2.5 * (logits + 1.5), logits + 1.5) - 1.5
+    gains = np.zeros(len(y))
+    for fold in range(5):
+        out, rest = folds == fold, folds != fold
+        fitted = [fit_calibrator(kind, bent[rest], y[rest], np.ones(rest.sum()), folds[rest]) for kind in BOTH]
+        line, steps = (log_losses(y[out], calibrate(calibrator, bent[out])) for calibrator in fitted)
+        gains[out] = line - steps
+    assert 0 < gains.mean() < gains.std() / np.sqrt(len(gains))
+    assert fit_calibrator("auto", bent, y, np.ones(len(y)), folds).kind == "logistic"
+
+
+@pytest.mark.parametrize("kind", ["intercept", "logistic", "isotonic"])
+def test_a_new_place_moves_the_log_odds_of_every_risk(kind):
+    logits, y, folds = outcomes(2_000)
+    here = fit_calibrator(kind, 0.8 * logits + 1, y, np.ones(len(y)), folds)
+    there = recalibrated(here, -0.4, 1.3)
+    at = here.logits if kind == "isotonic" else np.linspace(-3, 3, 7)
+    expected = expit(-0.4 + 1.3 * logit(calibrate(here, at)))
+    np.testing.assert_allclose(calibrate(there, at), expected, rtol=1e-12)
+    assert there.slope == pytest.approx(1.3 * here.slope), "which scales the reasons"
 
 
 @pytest.mark.parametrize("kind", ["intercept", "logistic", "isotonic"])
