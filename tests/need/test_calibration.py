@@ -16,7 +16,6 @@ from servicenee.need.columns import Rows, learn_columns, used
 from servicenee.need.families import LOGISTIC, log_losses
 from servicenee.need.linear import fit_linear, linear_predictor
 
-
 BOTH = ("logistic", "isotonic")
 
 
