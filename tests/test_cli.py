@@ -30,6 +30,7 @@ from servicenee import (
 from servicenee.cli import main
 from servicenee.lists import read_access_log, read_record
 from servicenee.segments import scheme_features
+from tests.test_privacy import held_in, ids_of
 
 COMMANDS = ("demo", "check", "prepare", "train", "predict", "lists", "impact", "monitor")
 
@@ -231,6 +232,7 @@ def test_check_tells_the_quality_on_the_terminal_and_as_a_page(demo, tmp_path, c
     told = capsys.readouterr().out
     assert told.startswith("Quality of the registers: Extract of 1 January 2024\nRegisters(1,500 persons, ")
     assert f"open {page}" in told
+    assert held_in(tmp_path, ids_of(demo / "registers")) == {}
     assert "Rows by week" in page.read_text("utf-8")
 
 
@@ -341,6 +343,7 @@ def test_segments_stand_on_the_list_once_their_model_is_named(demo, tmp_path, ca
 def test_impact_writes_a_page_and_a_workbook(demo, tmp_path, capsys):
     assert main(["impact", str(demo / "registers"), "--output", str(tmp_path), "--language", "sv", "--quiet"]) == 0
     assert "Effektindikatorer" in (tmp_path / "impact.html").read_text("utf-8")
+    assert held_in(tmp_path, ids_of(demo / "registers")) == {}, "no person in the workbook either"
     assert "Vård inom 7 dygn" in pd.read_excel(tmp_path / "impact.xlsx", header=None).iloc[4, 0]
     assert str(tmp_path / "impact.xlsx") in capsys.readouterr().out
 
@@ -358,8 +361,9 @@ def trained(demo, tmp_path_factory) -> tuple[Path, str, str]:
     return definition, out.getvalue(), err.getvalue()
 
 
-def test_train_registers_the_model_and_writes_card_and_measures(trained):
+def test_train_registers_the_model_and_writes_card_and_measures(trained, demo):
     definition, out, _ = trained
+    assert held_in(definition, ids_of(demo / "registers")) == {}
     assert re.search(r"models:/home_care_start_12m/\d+", out)
     card = (definition / "card.md").read_text("utf-8")
     assert "A made-up county." in card

@@ -21,10 +21,13 @@ def run(demo_run) -> tuple[Path, subprocess.CompletedProcess]:
     return demo_run
 
 
+def ids_of(registers: Path) -> list[bytes]:
+    return [str(person).encode() for person in read_registers(registers).persons["person_id"]]
+
+
 @pytest.fixture(scope="module")
 def persons(run) -> list[bytes]:
-    ids = read_registers(run[0] / "demo" / "registers").persons["person_id"]
-    return [str(person).encode() for person in ids]
+    return ids_of(run[0] / "demo" / "registers")
 
 
 def contents(file: Path):

@@ -15,6 +15,7 @@ import pytest
 import servicenee as sn
 from servicenee.cli import main
 from servicenee.tracking import configure
+from tests.test_privacy import held_in, ids_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,6 +57,8 @@ def test_the_commands_of_every_night_run(demo_run, tmp_path, monkeypatch):
         "monitor.html",
         "scores.parquet",
     }
+    holding = held_in(tmp_path, ids_of(tmp_path / "registers"))
+    assert {name.split("/")[0] for name in holding} == {"registers", "parts", "protected"}
 
 
 def test_what_the_demo_ends_with_is_what_the_readme_shows(demo_run):
