@@ -149,6 +149,16 @@ def test_a_unit_without_capacity_gets_no_list_whatever_the_cut():
     assert by_county.set_index("group")["listed"].to_dict() == {"Kokkola": 2, "Veteli": 0}
 
 
+@pytest.mark.parametrize("capacity", range(20, 41))
+def test_whoever_is_held_out_below_the_last_place_is_not_counted_as_held_out(capacity):
+    """Wherever the cut falls: also where the next person below it happens to be drawn out."""
+    risk = np.linspace(0.9, 0.1, 200)
+    chosen, _ = choose(candidates(risk), terms(capacity=capacity, holdout=0.3, random_state=5))
+    listed, held = (chosen.loc[chosen["role"] == role, "risk"] for role in (LISTED, HELD_OUT))
+    assert len(listed) == capacity
+    assert held.min() > listed.min()
+
+
 def test_held_out_persons_use_no_place_stand_above_the_cut_and_stay_the_same_with_the_seed():
     risk = np.linspace(0.9, 0.1, 400)
     first, groups = choose(candidates(risk), terms(capacity=100, holdout=0.2, random_state=5))
