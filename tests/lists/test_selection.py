@@ -159,6 +159,13 @@ def test_whoever_is_held_out_below_the_last_place_is_not_counted_as_held_out(cap
     assert held.min() > listed.min()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_where_there_is_room_for_all_everybody_is_listed_or_held_out(seed):
+    chosen, _ = choose(candidates([0.5, 0.4, 0.3]), terms(capacity=20, holdout=0.5, random_state=seed))
+    assert sorted(chosen["risk"]) == [0.3, 0.4, 0.5]
+    assert set(chosen["role"]) <= {LISTED, HELD_OUT}
+
+
 def test_held_out_persons_use_no_place_stand_above_the_cut_and_stay_the_same_with_the_seed():
     risk = np.linspace(0.9, 0.1, 400)
     first, groups = choose(candidates(risk), terms(capacity=100, holdout=0.2, random_state=5))
