@@ -159,6 +159,17 @@ def test_whoever_is_held_out_below_the_last_place_is_not_counted_as_held_out(cap
     assert held.min() > listed.min()
 
 
+@pytest.mark.parametrize("new", ["mixed", "first"])
+@pytest.mark.parametrize("seed", range(12))
+def test_the_listed_are_those_who_would_be_listed_if_nobody_had_been_held_out(seed, new):
+    on_last = np.flatnonzero(np.random.default_rng(seed).random(40) < 0.4)
+    people = candidates(np.linspace(0.9, 0.1, 40), on_last=on_last)
+    drawing = {"holdout": 0.4, "random_state": seed, "new": new}
+    held = chosen(people, HELD_OUT, capacity=40, **drawing)
+    alone = people[~people["position"].isin(held)]
+    assert sorted(chosen(people, capacity=8, **drawing)) == sorted(chosen(alone, capacity=8, new=new))
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_where_there_is_room_for_all_everybody_is_listed_or_held_out(seed):
     chosen, _ = choose(candidates([0.5, 0.4, 0.3]), terms(capacity=20, holdout=0.5, random_state=seed))
