@@ -159,6 +159,10 @@ def test_whoever_is_held_out_below_the_last_place_is_not_counted_as_held_out(cap
     assert held.min() > listed.min()
 
 
+def test_what_the_order_of_additions_leaves_behind_decides_no_place():
+    assert chosen(candidates([0.1, 0.1 + 1e-14, 0.1]), capacity=2) == [0, 1]
+
+
 @pytest.mark.parametrize("new", ["mixed", "first"])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_listed_are_those_who_would_be_listed_if_nobody_had_been_held_out(seed, new):
