@@ -159,6 +159,13 @@ def test_whoever_is_held_out_below_the_last_place_is_not_counted_as_held_out(cap
     assert held.min() > listed.min()
 
 
+def test_the_sample_for_review_does_not_stand_in_order_of_risk():
+    people = candidates(np.linspace(0.1, 0.9, 60))
+    sample = chosen(people, REVIEW, n_review=8, random_state=0)
+    assert len(sample) == 8
+    assert sample == sorted(sample), "in order of person: the riskiest would stand first otherwise"
+
+
 def test_what_the_order_of_additions_leaves_behind_decides_no_place():
     assert chosen(candidates([0.1, 0.1 + 1e-14, 0.1]), capacity=2) == [0, 1]
 
