@@ -193,6 +193,7 @@ def test_scores_of_another_model_or_version_are_refused(listing, make_model):
         (lambda scores: scores.drop(columns="rank"), r"missing \['rank'\]"),
         (lambda scores: pd.concat([scores, scores]), "got 60 repeated rows"),
         (lambda scores: scores.assign(risk=1.5), "60 of 60 values are not"),
+        (lambda scores: scores.assign(risk=-0.1), "`scores.risk` must be probabilities between 0 and 1"),
         (
             lambda scores: scores.rename(index={"p0000": "nobody"}, level="person_id"),
             "1 of 60 are not in the persons table",
@@ -202,7 +203,7 @@ def test_scores_of_another_model_or_version_are_refused(listing, make_model):
             "`scores` must hold one index date; got 2",
         ),
     ],
-    ids=["no index", "no rank", "repeated", "no probability", "unknown person", "two dates"],
+    ids=["no index", "no rank", "repeated", "no probability", "below zero", "unknown person", "two dates"],
 )
 def test_unusable_scores_are_refused_without_naming_anyone(spoil, message, listing, make_county, make_scores):
     registers = make_county()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servicenee.lists.select import HELD_OUT, LISTED, REVIEW, choose
+from servicenee.lists.select import HELD_OUT, LISTED, MIN_GROUP, REVIEW, choose
 from servicenee.lists.terms import Terms, check_terms, places_of
 
 UNITS = ("Halsua", "Kokkola", "Veteli")
@@ -164,6 +164,16 @@ def test_the_sample_for_review_does_not_stand_in_order_of_risk():
     sample = chosen(people, REVIEW, n_review=8, random_state=0)
     assert len(sample) == 8
     assert sample == sorted(sample), "in order of person: the riskiest would stand first otherwise"
+
+
+@pytest.mark.parametrize(("n", "own"), [(MIN_GROUP - 1, False), (MIN_GROUP, True)])
+def test_a_unit_is_its_own_yardstick_from_the_smallest_size_on(n, own):
+    units = np.repeat(["Halsua", "Veteli"], [n, 3 * MIN_GROUP])
+    made, groups = choose(candidates(np.linspace(0.9, 0.1, len(units)), units), terms())
+    of_unit = made[made["group"] == "Halsua"]
+    rate = groups.set_index("group").loc["Halsua", "base_rate"] if own else 0.5
+    assert (of_unit["own_base"] == own).all()
+    np.testing.assert_allclose(of_unit["base_rate"], rate)
 
 
 def test_what_the_order_of_additions_leaves_behind_decides_no_place():
