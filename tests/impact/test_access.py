@@ -142,6 +142,16 @@ def test_death_and_moving_away_end_the_wait():
     assert care_guarantee(open_requests, extract_date=EXTRACT)["open_share"].iloc[0] == 1.0
 
 
+def test_followed_to_the_limit_is_who_was_followed_through_its_last_day():
+    """Of the day of the extract nothing is known: a request of seven days before has been followed for six."""
+    requested = pd.to_datetime(["2025-01-24"] * 30 + ["2025-01-25"] * 20)
+    asked = pd.DataFrame({"person_id": range(50), "requested": requested, "met": pd.NaT})
+    table = care_guarantee(asked, limit_days=7, extract_date="2025-02-01")
+    assert table["followed_share"].tolist() == [0.6]
+    with pytest.raises(ValueError, match="only 39% were made more than the limit before"):
+        care_guarantee(asked.iloc[17:], limit_days=7, extract_date="2025-02-01")
+
+
 @pytest.mark.parametrize(
     ("requested", "born", "days"),
     [
