@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from servicenee.evaluation import known_outcomes
 from servicenee.exceptions import RegisterError, ServiceneeWarning
 from servicenee.impact import care_guarantee, waiting_times
-from servicenee.impact.access import NOT_FOLLOWED, TOO_FEW
+from servicenee.impact.access import NOT_FOLLOWED, TOO_FEW, share_interval
 from servicenee.impact.incidence import cumulative_incidence, share_error
 
 DATA = Path(__file__).parents[1] / "data"
@@ -140,6 +140,13 @@ def test_death_and_moving_away_end_the_wait():
     table = care_guarantee(open_requests, extract_date=EXTRACT, persons=persons)
     assert table["closed_unmet_share"].iloc[0] == 1.0
     assert care_guarantee(open_requests, extract_date=EXTRACT)["open_share"].iloc[0] == 1.0
+
+
+def test_the_interval_of_a_share_is_wald_s_on_the_log_odds():
+    """30 of 50: log odds 0.4055, standard error sqrt(1/30 + 1/20) = 0.2887, so 0.4600 to 0.7254. None of 50: exact."""
+    lower, upper = share_interval(np.array([0.6, 0.0]), np.sqrt([0.6 * 0.4 / 50, 0.0]), np.array([50, 50]))
+    np.testing.assert_allclose([lower[0], upper[0]], [0.46000, 0.72537], atol=1e-5)
+    np.testing.assert_allclose([lower[1], upper[1]], [0, 1 - 0.025 ** (1 / 50)], atol=1e-9)
 
 
 def test_followed_to_the_limit_is_who_was_followed_through_its_last_day():
