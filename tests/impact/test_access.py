@@ -149,6 +149,12 @@ def test_the_interval_of_a_share_is_wald_s_on_the_log_odds():
     np.testing.assert_allclose([lower[1], upper[1]], [0, 1 - 0.025 ** (1 / 50)], atol=1e-9)
 
 
+def test_the_median_is_the_first_day_by_which_half_had_been_met():
+    days, status = np.repeat([4, 9], 5), np.ones(10, dtype=np.int8)
+    incidence = cumulative_incidence(days, status, np.zeros(10, dtype=np.int64), n_groups=1, n_days=20)
+    assert [incidence.quantile(share).tolist() for share in (0.5, 0.51, 1.0)] == [[4], [9], [9]]
+
+
 def test_followed_to_the_limit_is_who_was_followed_through_its_last_day():
     """Of the day of the extract nothing is known: a request of seven days before has been followed for six."""
     requested = pd.to_datetime(["2025-01-24"] * 30 + ["2025-01-25"] * 20)
