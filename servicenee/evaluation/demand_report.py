@@ -248,6 +248,7 @@ def _sums(sums: pd.DataFrame, language: str) -> list[str]:
 
 
 def amounts_html(metrics: pd.DataFrame, language: str) -> str:
+    """The measures as a table with a line on how to read each."""
     say = words(language)
     as_share = metrics["metric"].isin(AS_SHARE)
     rows = [
