@@ -193,9 +193,11 @@ def test_the_listed_are_those_who_would_be_listed_if_nobody_had_been_held_out(se
 
 @pytest.mark.parametrize("seed", range(8))
 def test_where_there_is_room_for_all_everybody_is_listed_or_held_out(seed):
-    chosen, _ = choose(candidates([0.5, 0.4, 0.3]), terms(capacity=20, holdout=0.5, random_state=seed))
-    assert sorted(chosen["risk"]) == [0.3, 0.4, 0.5]
-    assert set(chosen["role"]) <= {LISTED, HELD_OUT}
+    people, drawing = candidates([0.5, 0.4, 0.3]), {"holdout": 0.5, "random_state": seed}
+    listed = chosen(people, capacity=20, **drawing)
+    for capacity in (20, max(1, len(listed))):  # more places than persons, and just enough
+        held = chosen(people, HELD_OUT, capacity=capacity, **drawing)
+        assert sorted(chosen(people, capacity=capacity, **drawing) + held) == [0, 1, 2]
 
 
 def test_held_out_persons_use_no_place_stand_above_the_cut_and_stay_the_same_with_the_seed():
