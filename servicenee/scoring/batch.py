@@ -5,6 +5,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -60,8 +61,9 @@ def predict(
     reasons : bool, default=False
         Whether to add the column `reasons`. For a list this is not needed: it asks for those of the listed persons.
     n_jobs : int, optional
-        Processes that share the parts, as in joblib: -1 for one per processor; by default one. Registers in memory
-        are one part.
+        Processes that share the parts, as in joblib: -1 for one per processor; by default one. Never more than there
+        are parts, and registers in memory are one part. A process takes a second or two to start, in which this one
+        scores about 40,000 persons: it pays from 100,000 persons on, and slows down a small county.
     force : bool, default=False
         Whether to score although a model's validity date is over, or a source that it needs has no row at all.
 
@@ -79,7 +81,7 @@ def predict(
         source has no row though at least ten a year were to be expected of so many persons.
     ValueError
         If parts of the registers cannot be scored; the others are finished and kept beside `output`. Or if another
-        job is writing `output` (on Windows this is not noticed: do not start two jobs for one file there).
+        job is writing `output`.
     RegisterError
         If parts are missing, there twice or of different extracts, or registers in one piece cannot be read.
 
@@ -107,11 +109,12 @@ def predict(
     if output is not None and Path(output).suffix != ".parquet":
         raise ValueError(f"`output` must be a file ending in .parquet; got {str(output)!r}.")
     dates = None if index_date is None else tuple(str(date) for date in check_dates("index_date", index_date))
-    task = Task(_models(model, force), dates, reasons, force)
+    parts = _parts(registers)
+    with _starting(n_jobs, len(parts)) as n_jobs:  # other processes import while this one reads the models
+        task = Task(_models(model, force), dates, reasons, force)
     if dates is not None:
         for one in task.models:
             one.check_valid(list(dates))
-    parts = _parts(registers)
     if output is None:
         return _scores(task, list(_portions(parts, task, n_jobs, None)))
     output = Path(output).resolve()
@@ -149,6 +152,22 @@ def _parts(registers) -> list[tuple[str, Registers | Path]]:
     parts = part_folders(root)
     refuse_incomplete(parts)
     return [(part.name, part) for part in parts] or [("registers", root)]
+
+
+@contextmanager
+def _starting(n_jobs: int | None, n_parts: int) -> Iterator[int]:
+    """How many processes share the parts; if several, they start meanwhile and are there at the end."""
+    n_jobs = min(joblib.effective_n_jobs(n_jobs), max(n_parts, 1))
+    jobs = (joblib.delayed(_imported)() for _ in range(n_jobs if n_jobs > 1 else 0))
+    started = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    try:
+        yield n_jobs
+    finally:
+        list(started)  # left unread, it would complain of what was not used
+
+
+def _imported() -> None:
+    """Nothing: whoever is to call this has imported what scoring takes."""
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------
@@ -244,8 +263,8 @@ def _scores(task: Task, portions: list[Portion]) -> pd.DataFrame:
             frame.insert(place, name, np.full(len(frame), text, dtype=object))
         frames.append(frame)
     scores = frames[0] if len(frames) == 1 else pd.concat(frames)
-    estimands = {model.estimator_.estimand for model in task.models if not model.is_segmenter}
-    if len(estimands) == 1 and not any(model.is_segmenter for model in task.models):
+    estimands = {model.estimator_.estimand for model in task.models}
+    if len(estimands) == 1:
         scores.attrs["estimand"] = estimands.pop()
     return scores
 

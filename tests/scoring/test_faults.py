@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from servicenee import NeedClassifier, NeedModel, Registers, predict, read_regis
 from servicenee._checks import check_count
 from servicenee.cli import main
 from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning, plain_reason
+from servicenee.scoring import workplace as workplace_module
 from servicenee.scoring.workplace import workplace
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -141,6 +143,27 @@ def test_two_jobs_do_not_write_one_file(model, kept, tmp_path):
     assert not output.exists()
     predict(model, kept.whole, output=output)
     assert output.exists()
+
+
+def test_two_jobs_do_not_write_one_file_on_windows_either(model, kept, tmp_path, monkeypatch):
+    """With a stand-in for the locks of Windows: they refuse with another error, and no open file is removed."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def locking(descriptor, mode, n_bytes):
+        assert (mode, n_bytes, os.lseek(descriptor, 0, os.SEEK_CUR)) == ("not waiting", 1, 1 << 30)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(13, "Permission denied") from None
+
+    stand_in = SimpleNamespace(locking=locking, LK_NBLCK="not waiting")
+    monkeypatch.setattr(workplace_module, "fcntl", None)
+    monkeypatch.setattr(workplace_module, "msvcrt", stand_in, raising=False)
+    output = tmp_path / "scores.parquet"
+    with workplace(output), pytest.raises(ValueError, match=rf"by another job \(process {os.getpid()} on "):
+        predict(model, kept.whole, output=output)
+    predict(model, kept.whole, output=output)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["scores.parquet", "scores.unscored.parquet"]
 
 
 def test_the_lock_of_a_dead_job_does_not_stand_in_the_way(model, kept, tmp_path):
