@@ -5,6 +5,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -187,7 +188,7 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
     done, failures, start = {}, {}, time.monotonic()
     # One part alone stays here: registers in memory would be copied to another process for nothing.
     n_jobs = n_jobs if len(waiting) > 1 else 1
-    for name, result in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+    for name, result in _results(joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)):
         if isinstance(result, Exception):
             failures[name] = result
         else:
@@ -199,6 +200,17 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         raise _failed(failures, len(parts), finished is not None)
     for name, _ in parts:
         yield done[name] if done.get(name) is not None else read_portion(kept[name])
+
+
+def _results(computed: Iterator) -> Iterator:
+    """The same, with an error that helps whoever finds in the morning that memory ran out."""
+    try:
+        yield from computed
+    except BrokenExecutor:
+        raise ValueError(
+            "a process was ended from outside, as the system does when memory runs out. Run it again with fewer "
+            "processes (`n_jobs`), or with smaller parts; what is kept beside `output` is not computed twice."
+        ) from None
 
 
 def _place(finished: Path, name: str, part: Registers | Path) -> Path | None:

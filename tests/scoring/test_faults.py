@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pandas as pd
@@ -134,6 +136,31 @@ def test_a_model_older_than_its_validity_date_scores_nobody(model, kept, tmp_pat
     with pytest.raises(ModelError, match="is valid until 2023-12-31; the index date is 2024-01-01"):
         predict(model.renewed("2023-12-31"), kept.parts, output=tmp_path / "scores.parquet")
     assert not (tmp_path / "scores.parquet").exists()
+
+
+WORKER_KILLED = """
+import os, signal, sys
+from servicenee import Population, load_model, predict
+class Deadly(Population):
+    def at(self, registers, index_dates):
+        os.kill(os.getpid(), signal.SIGKILL)
+model = load_model(sys.argv[1])
+model.population = Deadly(70)
+try:
+    predict(model, sys.argv[2], output=sys.argv[3], n_jobs=2)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="processes are killed as on Unix")
+def test_a_process_that_the_system_ended_is_told_and_leaves_no_output(kept, tmp_path):
+    output = tmp_path / "scores.parquet"
+    arguments = [sys.executable, "-W", "ignore", "-c", WORKER_KILLED, str(kept.model), str(kept.parts), str(output)]
+    run = subprocess.run(arguments, check=False, capture_output=True, text=True)
+    assert run.stdout.startswith("a process was ended from outside, as the system does when memory runs out."), run
+    assert not output.exists()
 
 
 def test_two_jobs_do_not_write_one_file(model, kept, tmp_path):
