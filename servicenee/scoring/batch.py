@@ -113,15 +113,15 @@ def predict(
     parts = _parts(registers)
     with _starting(n_jobs, len(parts)) as n_jobs:  # other processes import while this one reads the models
         task = Task(_models(model, force), dates, reasons, force)
-    if dates is not None:
-        for one in task.models:
-            one.check_valid(list(dates))
+        if dates is not None:
+            for one in task.models:
+                one.check_valid(list(dates))
+        key = None if output is None else key_of(task)
     if output is None:
         return _scores(task, list(_portions(parts, task, n_jobs, None)))
     output = Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
     with workplace(output) as folder:
-        key = key_of(task)
         finished = None if key is None else folder / key
         empty(folder, keep=finished)
         if finished is None:
@@ -184,15 +184,11 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         name, part = waiting[0]
         yield _score(part, task, kept[name]) or read_portion(kept[name])
         return
-    jobs = (joblib.delayed(_attempt)(name, part, task, kept[name]) for name, part in waiting)
     done, failures, start = {}, {}, time.monotonic()
     # One part alone stays here: registers in memory would be copied to another process for nothing.
-    n_jobs = n_jobs if len(waiting) > 1 else 1
-    for name, result in _results(joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)):
-        if isinstance(result, Exception):
-            failures[name] = result
-        else:
-            done[name] = result
+    for results in _results(waiting, task, kept, n_jobs if len(waiting) > 1 else 1):
+        for name, result in results:
+            (failures if isinstance(result, Exception) else done)[name] = result
         n_done = len(done) + len(failures)
         left = (time.monotonic() - start) / n_done * (len(waiting) - n_done)
         LOG.info("part %d of %d scored; about %.0f s left", len(parts) - len(waiting) + n_done, len(parts), left)
@@ -202,15 +198,28 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         yield done[name] if done.get(name) is not None else read_portion(kept[name])
 
 
-def _results(computed: Iterator) -> Iterator:
-    """The same, with an error that helps whoever finds in the morning that memory ran out."""
+def _results(waiting, task: Task, kept, n_jobs: int) -> Iterator[list[tuple[str, Portion | Exception | None]]]:
+    """What `_attempt` gives for some parts at a time, in the order in which they are ready."""
+    jobs = (joblib.delayed(_attempts)(lot, task, kept) for lot in _lots(waiting, n_jobs))
     try:
-        yield from computed
+        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
     except BrokenExecutor:
         raise ValueError(
             "a process was ended from outside, as the system does when memory runs out. Run it again with fewer "
             "processes (`n_jobs`), or with smaller parts; what is kept beside `output` is not computed twice."
         ) from None
+
+
+def _lots(waiting: list, n_jobs: int) -> Iterator[list]:
+    """Several parts at first, so that the models travel seldom; one at last, so that no process waits for long."""
+    while waiting:
+        n = max(1, len(waiting) // (3 * n_jobs)) if n_jobs > 1 else 1
+        yield waiting[:n]
+        waiting = waiting[n:]
+
+
+def _attempts(lot, task: Task, kept) -> list[tuple[str, Portion | Exception | None]]:
+    return [_attempt(name, part, task, kept[name]) for name, part in lot]
 
 
 def _place(finished: Path, name: str, part: Registers | Path) -> Path | None:
