@@ -359,7 +359,10 @@ def test_segments_are_monitored_by_their_shares(four_sources, tmp_path):
     model.fit(four_sources, "2021-12-01")
     run = monitor(model, four_sources)
     assert run.tables["segments"]["measure"].tolist() == ["share", "share", "loglik"]
-    assert "Are the segments as they were" in run.to_html(tmp_path / "monitor.html", language="en").read_text("utf-8")
+    page = run.to_html(tmp_path / "monitor.html", language="en").read_text("utf-8")
+    assert "Are the segments as they were" in page
+    assert "compute risks" not in page, "a segment is no risk"
+    assert "The model uses neither events nor stays." in page
 
 
 # --- what is written -------------------------------------------------------------------------------------------------
