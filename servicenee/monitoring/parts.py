@@ -107,6 +107,8 @@ def together(parts: Iterable[Seen]) -> Seen:
 
 def known_rows(model: NeedModel, known: Known, registers: Registers) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Labels with their strata, and scores, of the rows whose outcomes are known; `registers` may be any part."""
+    if not len(known.labels):
+        raise ValueError("`known` must have persons in the population on its dates; nobody is left.")
     refuse_unobserved(known.labels, model.outcome, registers)
     return numbered_strata(known.labels, known.alike.to_numpy()), known.scores
 

@@ -63,8 +63,8 @@ def predict(
         Whether to add the column `reasons`. For a list this is not needed: it asks for those of the listed persons.
     n_jobs : int, optional
         Processes that share the parts, as in joblib: -1 for one per processor; by default one. Never more than there
-        are parts, and registers in memory are one part. A process takes a second or two to start, in which this one
-        scores about 40,000 persons: it pays from 100,000 persons on, and slows down a small county.
+        are parts, and registers in memory are one part. To import what scoring takes, a process needs as long as it
+        needs to score some 50,000 persons: several pay from some 200,000 persons on, and slow down a small county.
     force : bool, default=False
         Whether to score although a model's validity date is over, or a source that it needs has no row at all.
 

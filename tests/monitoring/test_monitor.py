@@ -151,10 +151,13 @@ def test_half_the_persons_are_told(fitted, four_sources):
 
 def test_nobody_in_the_population_stops_the_work(fitted, four_sources):
     persons = four_sources.persons.assign(birth_date=pd.Timestamp("1990-01-01"))
-    run = monitor(fitted, rebuilt(four_sources, persons=persons), known=[])
+    young = rebuilt(four_sources, persons=persons)
+    run = monitor(fitted, young)
     assert run.status == "stop"
     assert "nobody" in found(run)
     assert "NaN" not in run.to_json()
+    with pytest.raises(ValueError, match="`known` must have persons in the population on its dates"):
+        monitor(fitted, young, known=["2022-12-20"])
 
 
 # --- risks and outcomes ----------------------------------------------------------------------------------------------
