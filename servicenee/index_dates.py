@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.cohort import Population
-from servicenee.outcomes import Outcome, reported_days
+from servicenee.outcomes import CENSORED, NO_EVENT, Outcome, reported_days
 from servicenee.registers import Registers
 
 
@@ -20,6 +20,19 @@ def latest_index_date(outcome: Outcome, registers: Registers) -> np.datetime64:
     """
     _, reported = reported_days(registers, outcome.definition)
     return np.datetime64(int(reported - outcome.gap_days - outcome.horizon_days), "D")
+
+
+def refuse_unobserved(labels: pd.DataFrame, outcome: Outcome, registers: Registers) -> None:
+    """Raise ValueError if the labels, index (person_id, index_date), are of a date whose window has not ended."""
+    status, dates = labels["status"].to_numpy(), labels.index.get_level_values("index_date")
+    for date in dates.unique().sort_values():
+        of_date = status[dates == date]
+        # Follow-up that ends for everybody at once is the end of the data, not people who leave.
+        if not (of_date == NO_EVENT).any() and (of_date == CENSORED).mean() > 0.5:
+            raise ValueError(
+                f"`index_dates` must have outcome windows that the registers cover; the window of {date:%Y-%m-%d} has "
+                f"not ended. Use dates up to {latest_index_date(outcome, registers)}."
+            )
 
 
 def yearly_dates(population: Population, outcome: Outcome, registers: Registers) -> tuple[list[str], str]:

@@ -17,10 +17,10 @@ from servicenee.evaluation import DemandEvaluation, Evaluation, with_strata
 from servicenee.evaluation.refits import Rows
 from servicenee.exceptions import LeakageError, ModelError, ServiceneeWarning
 from servicenee.features import Builder
-from servicenee.index_dates import latest_index_date
+from servicenee.index_dates import refuse_unobserved
 from servicenee.need import NeedClassifier
 from servicenee.need.ranks import rank_risks
-from servicenee.outcomes import CENSORED, NO_EVENT, Outcome
+from servicenee.outcomes import Outcome
 from servicenee.reference import (
     Reference,
     Training,
@@ -179,7 +179,7 @@ class NeedModel:
         self._check_fitted()
         if self.is_segmenter:
             return evaluate_segmenter(self, registers, index_dates, refits=refits)
-        self._check_later(index_dates)
+        self.check_later(index_dates)
         later = self._rows(registers, index_dates)
         training = partial(self._rows, registers, self.training_.index_dates)
         return evaluate_model(self, later, training, by=by, capacity=capacity, refits=refits)
@@ -235,6 +235,19 @@ class NeedModel:
                 f"model {self.name!r}, version {self.version}, is valid until {self.valid_until}; the index date is "
                 f"{last}. Train it again, or look at it with monitor(..., force=True) and then renew it: "
                 "model.renewed(date)."
+            )
+
+    def check_later(self, index_dates) -> None:
+        """Refuse index dates before the end of the last outcome window of training, or of recalibration."""
+        self._check_fitted()
+        dates = check_dates("index_dates", index_dates)
+        window = np.timedelta64(self.outcome.gap_days + self.outcome.horizon_days, "D")
+        end = np.datetime64(self.training_.last_date) + window
+        if dates[0] < end:
+            last = "recalibration" if self.training_.recalibrated_on else "training"
+            raise LeakageError(
+                f"`index_dates` must not lie before {end}, when the last outcome window of {last} ends; got "
+                f"{dates[0]}. Evaluate on later dates, or train on earlier ones."
             )
 
     def predict(self, registers: Registers, index_date=None) -> pd.DataFrame:
@@ -297,7 +310,7 @@ class NeedModel:
             return pd.DataFrame({name: np.empty(0, kind) for name, kind in kinds.items()}, index=cohort.index)
         table = self.estimator_.scores(self.transform(cohort))
         if self.is_segmenter:
-            return table
+            return table.astype({"segment": object})
         table = table.astype(np.float64)
         return table.where(np.isfinite(table))
 
@@ -411,17 +424,6 @@ class NeedModel:
         if not self.is_fitted:
             raise NotFittedError(f"model {self.name!r} has not learned anything yet. Call fit(registers, index_dates).")
 
-    def _check_later(self, index_dates) -> None:
-        dates = check_dates("index_dates", index_dates)
-        window = np.timedelta64(self.outcome.gap_days + self.outcome.horizon_days, "D")
-        end = np.datetime64(self.training_.last_date) + window
-        if dates[0] < end:
-            last = "recalibration" if self.training_.recalibrated_on else "training"
-            raise LeakageError(
-                f"`index_dates` must not lie before {end}, when the last outcome window of {last} ends; got "
-                f"{dates[0]}. Evaluate on later dates, or train on earlier ones."
-            )
-
     def _rows(self, registers: Registers, index_dates) -> tuple[Cohort, Rows]:
         cohort = self.population.at(registers, index_dates)
         labels = self._label(cohort)
@@ -435,16 +437,7 @@ class NeedModel:
                 "population.at(registers, index_dates).attrition."
             )
         labels = self.outcome.label(cohort)
-        status = labels["status"].to_numpy()
-        for day in np.unique(cohort.index_day):
-            of_day = status[cohort.index_day == day]
-            # Follow-up that ends for everybody at once is the end of the data, not people who leave.
-            if not (of_day == NO_EVENT).any() and (of_day == CENSORED).mean() > 0.5:
-                last = latest_index_date(self.outcome, cohort.registers)
-                raise ValueError(
-                    f"`index_dates` must have outcome windows that the registers cover; the window of "
-                    f"{np.datetime64(int(day), 'D')} has not ended. Use dates up to {last}."
-                )
+        refuse_unobserved(labels, self.outcome, cohort.registers)
         return with_strata(labels, cohort)
 
     def __repr__(self) -> str:

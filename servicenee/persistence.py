@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import skops.io
 from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 
@@ -111,6 +110,8 @@ def save_model(model: NeedModel, path: str | Path) -> Path:
     ...     load_model(save_model(model, f"{folder}/model")).predict(registers).equals(model.predict(registers))
     True
     """
+    import skops.io  # a second of imports that the processes of `predict` do without
+
     if not isinstance(model, NeedModel) or not model.is_fitted:
         raise ModelError("only a fitted NeedModel can be saved. Call fit(registers, index_dates) first.")
     _refuse_training_rows(model)
@@ -165,6 +166,8 @@ def read_model(path: str | Path, expected_sha256: str | None = None) -> NeedMode
     ...         print(str(error).removeprefix(folder))
      holds no manifest.json: it is no saved model, or its writing was interrupted.
     """
+    import skops.io
+
     path = Path(path)
     manifest = _read_manifest(path, expected_sha256)
     _check_files(path, manifest)
@@ -262,6 +265,8 @@ def _check_versions(saved: dict[str, str], file: Path) -> None:
 
 def _check_types(file: Path) -> list[str]:
     """Types outside numpy and the plain containers that the estimator is made of; refuses those not on our list."""
+    import skops.io
+
     schema = _schema(file)
     try:
         functions = [node for node in _nodes(schema) if node["__loader__"] in _CODE]

@@ -5,7 +5,7 @@ intervals of at least five persons each, or none, and a code stands here only if
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
@@ -30,6 +30,7 @@ _TENTHS = np.arange(0.1, 0.95, 0.1)
 _ROWS_FOR_CUTS = 50_000
 _DIGITS = 3  # of a cut: the value of nobody in particular
 _ROWS_AT_ONCE = 2_000_000
+_MIDDLE = np.int64(1) << 31  # so that any 32-bit number becomes one of at least 0
 # Slope of the outcomes on the log odds of the rows learned from. Were theirs spread so much further than those of new
 # rows, the stability index of normal log odds in tenths would be 0.05 with nothing changed; 0.1 is the least reported.
 _STEEPEST = 1.2
@@ -140,6 +141,25 @@ class Reference:
     tails: dict[str, float]
 
 
+@dataclass(frozen=True)
+class DatedRows:
+    """How many rows of a source are of which day, and could be seen from which day; in order of both.
+
+    Attributes
+    ----------
+    day, seen, n : ndarray of shape (n_pairs,)
+        Days since 1970-01-01, and rows with this pair of them.
+    """
+
+    day: np.ndarray
+    seen: np.ndarray
+    n: np.ndarray
+
+    def before(self, days: np.ndarray) -> np.ndarray:
+        """Rows that are of an earlier day than each of these."""
+        return np.r_[0, np.cumsum(self.n)][np.searchsorted(self.day, days)]
+
+
 def training_facts(
     X: pd.DataFrame, labels: pd.DataFrame | None, persons: np.ndarray, extract_date: pd.Timestamp
 ) -> Training:
@@ -180,13 +200,14 @@ def take_reference(X: pd.DataFrame, scores: pd.DataFrame, registers: Registers, 
     last = np.asarray(dates == dates.max())
     X, scores = X[last], scores[last]
     day = int(dates.max().to_datetime64().astype("datetime64[D]").astype(int))
+    rows = rows_of_sources(registers, sources)
     return Reference(
         n_rows=len(X),
         columns=tuple(_spread(name, X[name]) for name in X),
         scores=tuple(_spread(name, scores[name]) for name in scores if _is_number(scores[name])),
         codes=tuple(_known_codes(registers, sources)),
-        rates=rows_per_person(registers, sources, day),
-        tails=_tails(registers, sources),
+        rates=rows_per_person(rows, persons_at(registers, day), day),
+        tails=_tails(rows, registers.extract_day),
     )
 
 
@@ -259,31 +280,46 @@ def counts_between(cuts: tuple[float, ...], values: np.ndarray) -> np.ndarray:
     return np.bincount(np.searchsorted(np.asarray(cuts), known, side="left"), minlength=len(cuts) + 1)
 
 
-def rows_of_sources(registers: Registers, sources: tuple[str, ...]):
-    """Table, source, kind, day and day of being available of the rows of every source, source by source."""
-    events, stays = registers.event_columns, registers.stay_columns
+def rows_of_sources(registers: Registers, sources: tuple[str, ...]) -> dict[str, DatedRows]:
+    """Rows of every source by their days, under table and source such as "events emergency"; none of one without."""
+    events, stays, found = registers.event_columns, registers.stay_columns, {}
     for table, columns in (("events", events), ("stays", stays)):
         of_kind = columns.kinds["source"].to_numpy(dtype=object)
         for source in sources:
             rows = np.flatnonzero((of_kind == source)[columns.kind])
             if not len(rows):
                 continue
-            kind = columns.kind[rows]
             if table == "stays":
-                yield table, source, kind, columns.start_day[rows], columns.available_day[rows]
+                day, seen = columns.start_day[rows], columns.available_day[rows]
             else:
                 day = columns.minute[rows] // MINUTES_PER_DAY
-                lag = columns.lag_days[kind]
+                lag = columns.lag_days[columns.kind[rows]]
                 seen = day + lag if columns.available is None else columns.available[rows] // MINUTES_PER_DAY
-                yield table, source, kind, day, seen
+            found[f"{table} {source}"] = dated_rows(day, seen)
+    return found
 
 
-def rows_per_person(registers: Registers, sources: tuple[str, ...], day: int) -> dict[str, float]:
+def dated_rows(day: np.ndarray, seen: np.ndarray) -> DatedRows:
+    """Rows of these days, counted by pairs."""
+    pairs, n = np.unique((day.astype(np.int64) << 32) + (seen + _MIDDLE), return_counts=True)
+    return DatedRows(pairs >> 32, (pairs & (2 * _MIDDLE - 1)) - _MIDDLE, n)
+
+
+def added_rows(parts: Iterable[DatedRows]) -> DatedRows:
+    """Rows of a source from several parts of the registers."""
+    day, seen, n = (np.concatenate(columns) for columns in zip(*((p.day, p.seen, p.n) for p in parts), strict=True))
+    order = np.lexsort((seen, day))
+    day, seen, n = day[order], seen[order], n[order]
+    first = np.flatnonzero(np.r_[True, (day[1:] != day[:-1]) | (seen[1:] != seen[:-1])])
+    return DatedRows(day[first], seen[first], np.add.reduceat(n, first))
+
+
+def rows_per_person(rows: Mapping[str, DatedRows], n_persons: int, day: int) -> dict[str, float]:
     """Rows of the year before a day that could be seen then, for every person registered on it, by table and source."""
-    n_persons, rates = max(persons_at(registers, day), 1), {}
-    for table, source, _, of_row, seen in rows_of_sources(registers, sources):
-        n = int(((of_row >= day - DAYS) & (of_row < day) & (seen < day)).sum())
-        rates[f"{table} {source}"] = 0.0 if is_small(n) else n / n_persons
+    rates = {}
+    for name, one in rows.items():
+        n = int(one.n[(one.day >= day - DAYS) & (one.day < day) & (one.seen < day)].sum())
+        rates[name] = 0.0 if is_small(n) else n / max(n_persons, 1)
     return rates
 
 
@@ -327,24 +363,23 @@ def persons_by_kind(registers: Registers) -> np.ndarray:
     return n_persons
 
 
-def rows_in_tail(day: np.ndarray, extract_day: int) -> tuple[int, float]:
+def rows_in_tail(rows: DatedRows, extract_day: int) -> tuple[int, float]:
     """Rows of the last two weeks before the extract, late ones missing, and how many two weeks of the year before had.
 
     The second is NaN where the year had few rows.
     """
     ends = extract_day - np.r_[0, np.arange(TAIL_DAYS, DAYS, 7)]
-    ordered = np.sort(day)
-    counts = np.searchsorted(ordered, ends) - np.searchsorted(ordered, ends - TAIL_DAYS)
+    counts = rows.before(ends) - rows.before(ends - TAIL_DAYS)
     usual = float(np.median(counts[1:]))
     return int(counts[0]), usual if usual >= LEAST_USUAL else np.nan
 
 
-def _tails(registers: Registers, sources: tuple[str, ...]) -> dict[str, float]:
+def _tails(rows: Mapping[str, DatedRows], extract_day: int) -> dict[str, float]:
     found = {}
-    for table, source, _, day, _ in rows_of_sources(registers, sources):
-        n, usual = rows_in_tail(day, registers.extract_day)
+    for name, one in rows.items():
+        n, usual = rows_in_tail(one, extract_day)
         if np.isfinite(usual) and not is_small(n):
-            found[f"{table} {source}"] = round(n / usual, 6)
+            found[name] = round(n / usual, 6)
     return found
 
 

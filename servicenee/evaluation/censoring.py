@@ -140,12 +140,21 @@ def with_strata(labels: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     """
     if not is_labels(labels) or len(labels) != len(cohort):
         raise ValueError(f"`labels` must be those of the cohort, {len(cohort)} rows; got {len(labels)} rows.")
+    return numbered_strata(labels, followed_alike(cohort))
+
+
+def followed_alike(cohort: Cohort) -> np.ndarray:
+    """Age band, area and index date of every row, as numbers; of a part of the registers, those of the whole."""
     persons = cohort.registers.person_columns
     age = completed_years(persons.birth_day[cohort.person], cohort.index_day)
     band = np.where(np.isnan(age), -1, np.searchsorted(_AGE_BANDS, np.nan_to_num(age), side="right"))
     area = persons.extra.get("area")
     place = area.codes[cohort.person] if isinstance(area, TextColumn) else np.zeros(len(cohort), dtype=np.int64)
-    alike = np.stack([band, place, cohort.index_day], axis=1)
+    return np.stack([band, place, cohort.index_day], axis=1)
+
+
+def numbered_strata(labels: pd.DataFrame, alike: np.ndarray) -> pd.DataFrame:
+    """`with_strata` of rows whose age band, area and index date are known already."""
     return labels.assign(**{STRATUM: np.unique(alike, axis=0, return_inverse=True)[1].ravel()})
 
 

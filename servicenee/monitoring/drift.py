@@ -1,6 +1,7 @@
 """Columns of today's X, or scores, and how they were spread in training come in; which of them have moved goes out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,15 +26,43 @@ COLUMNS = (
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def column_drift(spreads: Sequence[Spread], X: pd.DataFrame, *, n_then: int) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Counted:
+    """Columns counted in the intervals of training: of all persons, or of some of them.
+
+    Attributes
+    ----------
+    n_rows : int
+        Persons, those without a value included.
+    counts : dict of str to ndarray of shape (n_intervals,)
+        Values in each interval, by column.
+    """
+
+    n_rows: int
+    counts: dict[str, np.ndarray]
+
+
+def count_columns(spreads: Sequence[Spread], X: pd.DataFrame) -> Counted:
+    """Count the columns of X, one row per person, in the intervals of training."""
+    values = ((spread, X[spread.name].to_numpy(dtype=np.float64)) for spread in spreads)
+    return Counted(len(X), {spread.name: counts_between(spread.cuts, column) for spread, column in values})
+
+
+def added_columns(parts: Sequence[Counted]) -> Counted:
+    """Columns of several groups of persons together."""
+    counts = {name: np.sum([part.counts[name] for part in parts], axis=0) for name in parts[0].counts}
+    return Counted(sum(part.n_rows for part in parts), counts)
+
+
+def column_drift(spreads: Sequence[Spread], now: Counted, *, n_then: int) -> pd.DataFrame:
     """Compare every column with how it was spread in training.
 
     Parameters
     ----------
     spreads : sequence of Spread
         What the model remembers of each column.
-    X : DataFrame of shape (n_rows, n_columns)
-        The same columns today, one row per person.
+    now : Counted
+        The same columns today.
     n_then : int
         Persons in training.
 
@@ -61,14 +90,14 @@ def column_drift(spreads: Sequence[Spread], X: pd.DataFrame, *, n_then: int) -> 
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from servicenee.monitoring.drift import column_drift
+    >>> from servicenee.monitoring.drift import column_drift, count_columns
     >>> from servicenee.reference import Spread
     >>> then = Spread("age", 0.0, (75.0, 85.0), (0.3, 0.5, 0.2))
     >>> ages = pd.DataFrame({"age": np.repeat([70.0, 80.0, 90.0], [300, 500, 200])})
-    >>> column_drift([then], ages, n_then=1_000)["shifted"].tolist()
+    >>> column_drift([then], count_columns([then], ages), n_then=1_000)["shifted"].tolist()
     [False]
     """
-    rows = [_compared(spread, X[spread.name].to_numpy(dtype=np.float64), n_then, len(spreads)) for spread in spreads]
+    rows = [_compared(spread, now.counts[spread.name], now.n_rows, n_then, len(spreads)) for spread in spreads]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -100,18 +129,17 @@ def score_intervals(scores: pd.DataFrame, main: Sequence[Spread]) -> pd.DataFram
     return tables[0]
 
 
-def _compared(spread: Spread, values: np.ndarray, n_then: int, n_columns: int) -> tuple:
-    missing_now = float(np.isnan(values).mean()) if len(values) else np.nan
-    missing_limit = _missing_limit(spread.missing, len(values), n_then, n_columns)
+def _compared(spread: Spread, counts: np.ndarray, n_rows: int, n_then: int, n_columns: int) -> tuple:
+    n, then = int(counts.sum()), np.asarray(spread.shares)
+    missing_now = (n_rows - n) / n_rows if n_rows else np.nan
+    missing_limit = _missing_limit(spread.missing, n_rows, n_then, n_columns)
     changed = bool(np.isfinite(missing_limit) and abs(missing_now - spread.missing) > missing_limit)
-    counts, then = counts_between(spread.cuts, values), np.asarray(spread.shares)
-    n = int(counts.sum())
     known_then = round(n_then * (1 - (spread.missing or 0.0)))
     psi = psi_limit = higher = np.nan
     if n and known_then and len(then) > 1 and then.sum() > 0:
         psi = stability_index(then, counts, known_then)
         # A limit that every column shares cannot tell how few rows of this one have no value.
-        n_now = len(values) if is_small(len(values) - n) else n
+        n_now = n_rows if is_small(n_rows - n) else n
         by_chance = chi2.isf(limit("error") / n_columns, len(then) - 1) * (1 / known_then + 1 / n_now)
         psi_limit = max(limit("psi"), float(by_chance))
         higher = float((counts / n) @ (np.cumsum(then) - then / 2))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from servicenee.evaluation import expected_auc, turnover_table
+from servicenee.evaluation import evaluate, evaluate_demand, expected_auc, turnover_table
 from servicenee.evaluation.capacity import count_interval, places
 from servicenee.evaluation.horizons import horizon_columns
 from servicenee.index_dates import latest_index_date
@@ -135,10 +135,11 @@ def known_dates(model: NeedModel, registers: Registers, index_date: pd.Timestamp
     return [str(latest)] if latest >= np.datetime64(model.training_.last_date) + window else []
 
 
-def observed_metrics(model: NeedModel, registers: Registers, dates: list[str], capacity: int | float) -> pd.DataFrame:
+def observed_metrics(labels: pd.DataFrame, scores: pd.DataFrame, capacity: int | float) -> pd.DataFrame:
     """The measures of `NeedModel.evaluate` on dates whose outcomes are known, with their interval."""
-    judged = model.evaluate(registers, dates, capacity=capacity)
-    return judged.tables["metrics"].assign(index_dates=", ".join(dates))
+    if "expected" in scores:
+        return evaluate_demand(labels, scores).tables["metrics"]
+    return evaluate(labels, scores, capacity=capacity).tables["metrics"]
 
 
 def n_listed(capacity: int | float, n_rows: int) -> int:

@@ -1,6 +1,7 @@
 """Registers and the sources that a model needs come in; which feeds have stopped or changed, and new codes, go out."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,19 @@ from servicenee.reference import (
     DAYS,
     LEAST_USUAL,
     TAIL_DAYS,
+    DatedRows,
     KnownCodes,
     Reference,
+    added_rows,
     persons_at,
     rows_in_tail,
     rows_of_sources,
     rows_per_person,
     silent_feeds,
 )
-from servicenee.registers import Registers, weekly_volumes
-from servicenee.registers.tables import FAR_PAST
+from servicenee.registers import Registers
+from servicenee.registers.quality import volumes_by_week
+from servicenee.registers.tables import FAR_PAST, CoverageColumns
 
 VOLUMES = (
     *("table", "source", "window_days", "n", "usual", "limit", "silent_days"),
@@ -34,31 +38,85 @@ _WEEKS, _SEASON = np.arange(1, 54), (51, 52, 53)
 _SIGMAS = 3.0
 _RATE_SIGMAS = 5.0
 _CODES_SHOWN = 5
+_CODE = ["source", "code_system", "code"]
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """What the sources that a model needs have delivered until a day, counted: of the registers, or of a part of them.
+
+    Attributes
+    ----------
+    index_day, extract_day : int
+        Days since 1970-01-01.
+    coverage : CoverageColumns
+        Of all sources.
+    n_persons : int
+        Registered on the index day.
+    rows : dict of str to DatedRows
+        By table and source such as "events emergency".
+    """
+
+    index_day: int
+    extract_day: int
+    coverage: CoverageColumns
+    n_persons: int
+    rows: dict[str, DatedRows]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of the year before a day, counted: of the registers, or of a part of them.
+
+    Attributes
+    ----------
+    counts : DataFrame
+        source, code_system, code, n (rows), n_persons, new (whether training did not know it).
+    news : DataFrame
+        source, code_system, n_persons (with one of the new codes or with several).
+    """
+
+    counts: pd.DataFrame
+    news: pd.DataFrame
 
 
 @dataclass(frozen=True)
 class _Feed:
-    """Days of the rows of a source, in ascending order, and the day from which each could be seen."""
+    """Rows of a source, and which days they cover."""
 
-    day: np.ndarray
-    seen: np.ndarray
+    rows: DatedRows
     first_day: int
     end_day: int
     lag_days: int
 
 
-def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Reference, index_day: int) -> pd.DataFrame:
+def count_feeds(registers: Registers, sources: tuple[str, ...], index_day: int) -> Feeds:
+    """What the sources that a model needs have delivered until a day, since 1970-01-01."""
+    return Feeds(
+        index_day,
+        registers.extract_day,
+        registers.coverage_columns,
+        persons_at(registers, index_day),
+        rows_of_sources(registers, sources),
+    )
+
+
+def added_feeds(parts: Sequence[Feeds]) -> Feeds:
+    """What has been delivered in all parts of the registers."""
+    names = sorted({name for part in parts for name in part.rows})
+    rows = {name: added_rows([part.rows[name] for part in parts if name in part.rows]) for name in names}
+    return replace(parts[0], n_persons=sum(part.n_persons for part in parts), rows=rows)
+
+
+def feed_volumes(feeds: Feeds, reference: Reference) -> pd.DataFrame:
     """Rows of every source in the weeks before the index date against those of earlier weeks, and against training.
 
     Parameters
     ----------
-    registers : Registers
-    sources : tuple of str
-        Sources that the model needs.
+    feeds : Feeds
+        What has been delivered.
     reference : Reference
-        What it remembers of training.
-    index_day : int
-        Days since 1970-01-01.
+        What the model remembers of training.
 
     Returns
     -------
@@ -81,54 +139,80 @@ def feed_volumes(registers: Registers, sources: tuple[str, ...], reference: Refe
     Examples
     --------
     >>> from servicenee import make_registers
-    >>> from servicenee.monitoring.feeds import feed_volumes
+    >>> from servicenee.monitoring.feeds import count_feeds, feed_volumes
     >>> from servicenee.reference import Reference
     >>> registers = make_registers(300, random_state=0)
-    >>> table = feed_volumes(registers, ("primary_care",), Reference(0, (), (), (), {}, {}), registers.extract_day)
-    >>> table["mark"].tolist()
+    >>> feeds = count_feeds(registers, ("primary_care",), registers.extract_day)
+    >>> feed_volumes(feeds, Reference(0, (), (), (), {}, {}))["mark"].tolist()
     ['']
     """
-    rates = rows_per_person(registers, sources, index_day)
-    found = {
-        f"{table} {source}": _feed(registers, table, source, day, seen)
-        for table, source, _, day, seen in rows_of_sources(registers, sources)
-    }
-    persons = persons_at(registers, index_day)
-    silent = silent_feeds(reference, {name: len(feed.day) for name, feed in found.items()}, persons)
-    rows, is_today = [], index_day > registers.extract_day - TAIL_DAYS
-    for name in sorted({*found, *reference.rates}):
-        then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), found.get(name)
+    index_day, persons = feeds.index_day, feeds.n_persons
+    rates = rows_per_person(feeds.rows, persons, index_day)
+    silent = silent_feeds(reference, {name: int(rows.n.sum()) for name, rows in feeds.rows.items()}, persons)
+    rows, is_today = [], index_day > feeds.extract_day - TAIL_DAYS
+    for name in sorted({*feeds.rows, *reference.rates}):
+        then, now, feed = reference.rates.get(name, np.nan), rates.get(name, 0.0), _feed(feeds, name)
         row = {**_volume(feed, index_day, then * persons / DAYS), "rate_then": then, "rate_now": now}
         if row["mark"] in ("", FEW):
             row["mark"] = STOPPED if name in silent else _level(then, now, persons) or row["mark"]
         if feed is not None and is_today and row["mark"] not in (STOPPED, ENDED):
-            row |= _silent_tail(registers, feed.day, reference.tails.get(name, np.nan))
+            row |= _silent_tail(feed.rows, feeds.extract_day, reference.tails.get(name, np.nan))
         table, _, source = name.partition(" ")
         rows.append({"table": table, "source": source} | row)
     return pd.DataFrame(rows, columns=list(VOLUMES))
 
 
-def source_weeks(registers: Registers, sources: tuple[str, ...], index_day: int) -> pd.DataFrame:
+def source_weeks(feeds: Feeds) -> pd.DataFrame:
     """`weekly_volumes` of the last year before the index date, of the sources that a model needs."""
-    volumes = weekly_volumes(registers)
-    index_date = pd.Timestamp(np.datetime64(index_day, "D"))
+    # Sources of events first, each table by name.
+    counted = [(*name.split(" ", 1), *_by_day(feeds.rows[name])) for name in sorted(feeds.rows)]
+    volumes = volumes_by_week(counted, feeds.coverage, feeds.extract_day)
+    index_date = pd.Timestamp(np.datetime64(feeds.index_day, "D"))
     near = (volumes["week"] < index_date) & (volumes["week"] >= index_date - pd.Timedelta(weeks=WEEKS_SHOWN))
-    weeks = volumes[near & volumes["source"].isin(sources)].reset_index(drop=True)
+    weeks = volumes[near].reset_index(drop=True)
     return weeks.assign(n=weeks["n"].astype(np.float64).mask(is_small(weeks["n"].to_numpy(dtype=np.int64))))
 
 
-def new_codes(registers: Registers, sources: tuple[str, ...], reference: Reference, index_day: int) -> pd.DataFrame:
+def count_codes(registers: Registers, sources: tuple[str, ...], reference: Reference, index_day: int) -> Codes:
+    """Codes of the sources that a model needs, in the year before a day, since 1970-01-01."""
+    events, known = registers.event_columns, {(one.source, one.code_system): one.codes for one in reference.codes}
+    kinds = events.kinds[_CODE]
+    of_sources = kinds[kinds["source"].isin(sources)]
+    counts = of_sources.drop_duplicates().sort_values(_CODE, ignore_index=True)
+    keys = zip(counts["source"], counts["code_system"], counts["code"], strict=True)
+    counts["new"] = np.array([code not in known.get((source, system), ()) for source, system, code in keys], dtype=bool)
+    # The units of one code are kinds of their own.
+    code_of_kind = np.full(len(kinds), -1)
+    code_of_kind[of_sources.index] = pd.MultiIndex.from_frame(counts[_CODE]).get_indexer(
+        pd.MultiIndex.from_frame(of_sources)
+    )
+    recent, person = _recent_events(registers, index_day)
+    code = code_of_kind[events.kind[recent]]
+    code, person = code[code >= 0], person[code >= 0]
+    counts["n"] = np.bincount(code, minlength=len(counts))
+    counts["n_persons"] = _persons_with(code, person, len(counts))
+    system, news = counts.groupby(_CODE[:2], sort=True).ngroup().to_numpy(), counts[_CODE[:2]].drop_duplicates()
+    new = counts["new"].to_numpy()[code]
+    news = news.assign(n_persons=_persons_with(system[code[new]], person[new], len(news)))
+    return Codes(counts[counts["n"] > 0], news)
+
+
+def added_codes(parts: Sequence[Codes]) -> Codes:
+    """Codes of all parts of the registers; nobody is in two of them."""
+    counts = pd.concat([part.counts for part in parts]).groupby([*_CODE, "new"], as_index=False, sort=True).sum()
+    news = pd.concat([part.news for part in parts]).groupby(_CODE[:2], as_index=False, sort=True).sum()
+    return Codes(counts, news)
+
+
+def new_codes(codes: Codes, reference: Reference) -> pd.DataFrame:
     """Share of the last year's rows whose codes fewer than five persons had in training, or nobody.
 
     Parameters
     ----------
-    registers : Registers
-    sources : tuple of str
-        Sources that the model needs.
+    codes : Codes
+        Of the last year.
     reference : Reference
-        What it remembers of the codes.
-    index_day : int
-        Days since 1970-01-01.
+        What the model remembers of the codes.
 
     Returns
     -------
@@ -140,37 +224,40 @@ def new_codes(registers: Registers, sources: tuple[str, ...], reference: Referen
     Examples
     --------
     >>> from servicenee import make_registers
-    >>> from servicenee.monitoring.feeds import new_codes
+    >>> from servicenee.monitoring.feeds import count_codes, new_codes
     >>> from servicenee.reference import KnownCodes, Reference
     >>> known = KnownCodes("emergency", "contact", ("visit",), 0.0)
     >>> registers = make_registers(300, random_state=0)
     >>> reference = Reference(0, (), (), (known,), {}, {})
-    >>> table = new_codes(registers, ("emergency",), reference, registers.extract_day)
-    >>> table[["code_system", "marked"]].values.tolist()
+    >>> codes = count_codes(registers, ("emergency",), reference, registers.extract_day)
+    >>> new_codes(codes, reference)[["code_system", "marked"]].values.tolist()
     [['ICD-10', True], ['contact', False]]
     """
     known = {(one.source, one.code_system): one for one in reference.codes}
-    kinds = registers.event_columns.kinds[["source", "code_system", "code"]]
-    recent, person = _recent_events(registers, index_day)
-    kind = registers.event_columns.kind[recent]
-    chosen = kinds["source"].isin(sources).to_numpy()[kind]
-    rows = kinds.iloc[kind[chosen]].reset_index(drop=True)
-    rows["person"] = person[chosen]
-    of_source = rows.groupby("source", observed=True).size()
+    n_persons = codes.news.set_index(_CODE[:2])["n_persons"]
+    of_source = codes.counts.groupby("source")["n"].sum()
     found = []
-    for key, own in rows.groupby(["source", "code_system"], sort=True, observed=True):
+    for key, own in codes.counts.groupby(_CODE[:2], sort=True):
         one = known.get(key, KnownCodes(*key, (), 0.0))
-        found.append(_codes_of(one, own, len(own) if key in known else int(of_source[key[0]])))
+        n = own["n"].sum() if key in known else of_source[key[0]]
+        found.append(_codes_of(one, own[own["new"]], int(n), int(n_persons[key])))
     return pd.DataFrame(found, columns=list(CODES))
 
 
-def _feed(registers: Registers, table: str, source: str, day: np.ndarray, seen: np.ndarray) -> _Feed:
-    first, end, lag = registers.coverage_columns.of([source])
-    order = np.argsort(day, kind="stable")
+def _feed(feeds: Feeds, name: str) -> _Feed | None:
+    rows = feeds.rows.get(name)
+    if rows is None:
+        return None
+    first, end, lag = feeds.coverage.of([name.partition(" ")[2]])
     # Rows without dates of their own count as unseen for the whole lag; the window ends before them.
-    own_dates = bool((seen != day + lag).any())
-    first = int(day.min()) if first == FAR_PAST else first
-    return _Feed(day[order], seen[order], first, end, 0 if own_dates else lag)
+    own_dates = bool((rows.seen != rows.day + lag).any())
+    first = int(rows.day[0]) if first == FAR_PAST else first
+    return _Feed(rows, first, end, 0 if own_dates else lag)
+
+
+def _by_day(rows: DatedRows) -> tuple[np.ndarray, np.ndarray]:
+    day, first = np.unique(rows.day, return_index=True)
+    return day, np.add.reduceat(rows.n, first)
 
 
 def _volume(feed: _Feed | None, index_day: int, daily_then: float) -> dict:
@@ -178,7 +265,7 @@ def _volume(feed: _Feed | None, index_day: int, daily_then: float) -> dict:
     volume = {"window_days": np.nan, "n": 0.0, "usual": np.nan, "limit": np.nan, "silent_days": np.nan}
     if feed is None:
         return volume | {"mark": FEW}
-    before = feed.day[feed.day < index_day]
+    before = feed.rows.day[feed.rows.day < index_day]
     volume["silent_days"] = float(index_day - before[-1]) if len(before) else np.nan
     for window in _WINDOWS:
         counts, covered = _as_seen(feed, index_day, window)
@@ -210,9 +297,9 @@ def _lowest(counts: np.ndarray, covered: np.ndarray, apart: int) -> tuple[float,
     return usual, min(limit("volume") * base, base - _SIGMAS * max(np.sqrt(base), spread))
 
 
-def _silent_tail(registers: Registers, day: np.ndarray, tail_then: float) -> dict:
+def _silent_tail(rows: DatedRows, extract_day: int, tail_then: float) -> dict:
     """The last two weeks before the extract, if emptier than late rows explain, judged by those of training."""
-    n, usual = rows_in_tail(day, registers.extract_day)
+    n, usual = rows_in_tail(rows, extract_day)
     expected = tail_then * usual
     lowest = limit("tail") * expected
     if not (expected >= LEAST_USUAL and n < lowest):
@@ -224,10 +311,11 @@ def _silent_tail(registers: Registers, day: np.ndarray, tail_then: float) -> dic
 def _as_seen(feed: _Feed, index_day: int, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the window that could be seen on the index date and on each of the 53 weeks before; whether covered."""
     days = index_day - 7 * np.r_[0, _WEEKS]
-    begin, stop = (np.searchsorted(feed.day, days - feed.lag_days - back) for back in (window, 0))
-    pairs = zip(begin.tolist(), stop.tolist(), days.tolist(), strict=True)
-    counts = np.array([int((feed.seen[first:last] < day).sum()) for first, last, day in pairs], dtype=np.float64)
-    return counts, days - feed.lag_days - window >= feed.first_day
+    rows = feed.rows
+    begin, stop = (np.searchsorted(rows.day, days - feed.lag_days - back) for back in (window, 0))
+    spans = zip(begin.tolist(), stop.tolist(), days.tolist(), strict=True)
+    counts = [rows.n[first:last][rows.seen[first:last] < day].sum() for first, last, day in spans]
+    return np.array(counts, dtype=np.float64), days - feed.lag_days - window >= feed.first_day
 
 
 def _level(rate_then: float, rate_now: float, persons: int) -> str:
@@ -249,13 +337,16 @@ def _recent_events(registers: Registers, index_day: int) -> tuple[np.ndarray, np
     return recent, np.searchsorted(events.first, recent, side="right") - 1
 
 
-def _codes_of(known: KnownCodes, rows: pd.DataFrame, n: int) -> tuple:
-    new = rows[~rows["code"].isin(known.codes)]
-    by_code = new.groupby("code", sort=True)["person"].agg(["size", "nunique"])
-    shown = by_code[by_code["nunique"] >= MIN_CELL].sort_values("size", ascending=False, kind="stable")
-    share, highest = len(new) / n, known.others + limit("new_codes")
-    few = is_small(new["person"].nunique())
-    counted = (np.nan, np.nan) if few else (float(len(new)), share)
-    names = ", ".join(shown.index[:_CODES_SHOWN])
-    marked = bool(share > highest and not few)
+def _persons_with(group: np.ndarray, person: np.ndarray, n_groups: int) -> np.ndarray:
+    """Different persons of every group."""
+    pairs = np.unique(person.astype(np.int64) * max(n_groups, 1) + group)
+    return np.bincount(pairs % max(n_groups, 1), minlength=n_groups)
+
+
+def _codes_of(known: KnownCodes, new: pd.DataFrame, n: int, n_persons: int) -> tuple:
+    shown = new[new["n_persons"] >= MIN_CELL].sort_values("n", ascending=False, kind="stable")
+    n_new, highest, few = int(new["n"].sum()), known.others + limit("new_codes"), is_small(n_persons)
+    counted = (np.nan, np.nan) if few else (float(n_new), n_new / n)
+    names = ", ".join(shown["code"].iloc[:_CODES_SHOWN])
+    marked = bool(n_new / n > highest and not few)
     return known.source, known.code_system, float(n), *counted, known.others, highest, names, marked

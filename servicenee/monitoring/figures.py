@@ -83,11 +83,11 @@ def plot_intervals(intervals: pd.DataFrame, *, are_risks: bool = True, language:
         label = text(f"monitoring.legend.{name}", language)
         axis.bar(places + shift, intervals[name], width=0.38, color=color, hatch=hatch, edgecolor="white", label=label)
     names = [_end(end, are_risks, language) for end in intervals["up_to"]]
-    names[-1] = f"{text('monitoring.scores.above', language)} {names[-2]}" if len(names) > 1 else ""
+    names[-1] = f"{text('monitoring.scores.above', language)}\n{names[-2]}" if len(names) > 1 else ""
     axis.set_xticks(places, names, fontsize=8.5)
     key = "monitoring.scores.axis" + ("" if are_risks else ".amount")
     axis.set(xlabel=text(key, language), ylabel=text("monitoring.scores.share", language))
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))  # above the bars, never on them
     percent(axis.yaxis, None, 1.0, language)
     plain(axis)
     axis.grid(False, axis="x")

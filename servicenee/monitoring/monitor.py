@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,10 @@ import pandas as pd
 from servicenee import __version__
 from servicenee._checks import check_dates
 from servicenee.blueprint import plain_number
-from servicenee.cohort import Cohort
 from servicenee.disclosure import MIN_CELL
 from servicenee.evaluation.capacity import DEFAULT_CAPACITY, capacity_text, check_capacity
 from servicenee.model import NeedModel
-from servicenee.monitoring.drift import column_drift, score_intervals, score_quantiles
+from servicenee.monitoring.drift import Counted, column_drift, count_columns, score_intervals, score_quantiles
 from servicenee.monitoring.expected import (
     EXPECTED,
     TURNOVER,
@@ -26,11 +26,11 @@ from servicenee.monitoring.expected import (
 )
 from servicenee.monitoring.feeds import feed_volumes, new_codes, source_weeks
 from servicenee.monitoring.findings import LOOK, STOP, find, forced
+from servicenee.monitoring.parts import Seen, in_parts, known_rows, look, together
 from servicenee.monitoring.protection import protected
 from servicenee.monitoring.report import METRICS, draw, report
-from servicenee.reference import needed_sources
-from servicenee.registers import Registers, read_registers
-from servicenee.segments import segment_drift
+from servicenee.registers import Registers
+from servicenee.segments.drift import drift_of_fits
 from servicenee.texts import LANGUAGES
 from servicenee.tracking import load_model, log_monitoring
 
@@ -225,8 +225,9 @@ def monitor(
     -----
     Before outcomes are known, what is said of accuracy is what the risks promise: it assumes that they are right, and
     every name says so ("expected"). Once a list has been acted on, its persons may fare better than expected; judge a
-    low observed:expected with the list in mind, and never train on it blindly. The registers are read whole, also those
-    in parts: memory is that of the county.
+    low observed:expected with the list in mind, and never train on it blindly. Of a folder in parts, one is read at a
+    time, so that memory is bounded by the part and not by the county; the run is the same to the last bit (with an
+    estimator of your own: to about 1e-12).
 
     References
     ----------
@@ -243,24 +244,25 @@ def monitor(
     """
     capacity = check_capacity(DEFAULT_CAPACITY if capacity is None else capacity)
     fitted = model if isinstance(model, NeedModel) else load_model(model)
-    tables_of = registers if isinstance(registers, Registers) else read_registers(registers)
-    day = _one_day(tables_of.extract_date if index_date is None else index_date, tables_of)
+    parts = in_parts(registers)
+    first = next(parts)  # what belongs to the whole is in every part
+    day = _one_day(first.extract_date if index_date is None else index_date, first)
     if not force:
         fitted.check_valid(str(day))
-    cohort = fitted.population.at(tables_of, str(day))
-    X, scores = _today(fitted, cohort)
-    tables = {**_feeds(fitted, tables_of, day), **_persons(fitted, X, scores, capacity)}
-    n_scored = len(X) if scores is None else len(scores)
+    dates = _known_dates(fitted, first, day, known)
+    seen = together(look(fitted, part, str(day), dates) for part in chain([first], parts))
+    scores = seen.scores if fitted.is_segmenter else seen.scores[np.isfinite(seen.scores).all(axis=1)]
+    tables = {**_feeds(fitted, seen), **_persons(fitted, seen.columns, scores, capacity)}
     tables["turnover"] = pd.DataFrame(columns=list(TURNOVER))
-    if previous is not None and scores is not None and len(scores):
+    if previous is not None and not fitted.is_segmenter and len(scores):
         tables["turnover"] = list_turnover(scores, previous, capacity, fitted.name)
-    dates = known_dates(fitted, tables_of, pd.Timestamp(day)) if known is None else [*known]
     tables["observed"] = pd.DataFrame(columns=list(_OBSERVED))
-    if dates:
-        tables["observed"] = observed_metrics(fitted, tables_of, dates, capacity)[list(_OBSERVED)]
+    if dates and (known is not None or len(seen.known.labels)):
+        judged = observed_metrics(*known_rows(fitted, seen.known, first), capacity)
+        tables["observed"] = judged.assign(index_dates=", ".join(dates))[list(_OBSERVED)]
     found = find(tables, _rate_of_training(fitted))
     found = forced(found, fitted.valid_until, day) if force else found
-    shown = protected({"findings": found, **tables}, n_persons=len(X), n_scored=n_scored)
+    shown = protected({"findings": found, **tables}, n_persons=seen.columns.n_rows, n_scored=len(scores))
     return Monitoring(
         model=fitted.name,
         version=fitted.version,
@@ -268,53 +270,53 @@ def monitor(
         window=(0, 0) if fitted.outcome is None else (fitted.outcome.horizon_days, fitted.outcome.gap_days),
         valid_until=fitted.valid_until,
         index_date=str(day),
-        extract_date=f"{tables_of.extract_date:%Y-%m-%d}",
+        extract_date=f"{first.extract_date:%Y-%m-%d}",
         capacity=capacity,
         status=STOP if (found["action"] == STOP).any() else LOOK if len(found) else WELL,
         tables=shown,
     )
 
 
-def _feeds(model: NeedModel, registers: Registers, day: np.datetime64) -> dict[str, pd.DataFrame]:
+def _known_dates(model: NeedModel, registers: Registers, day: np.datetime64, given) -> list[str]:
+    """Earlier index dates to judge the model on: those given, else the latest one whose outcomes are known."""
+    if given is None:
+        return known_dates(model, registers, pd.Timestamp(day))
+    dates = [str(date) for date in given]
+    if dates and model.is_segmenter:
+        raise ValueError(f"`known` must be empty for segments, which have no outcome; got {', '.join(dates)}.")
+    if dates:
+        model.check_later(dates)
+    return dates
+
+
+def _feeds(model: NeedModel, seen: Seen) -> dict[str, pd.DataFrame]:
     """Tables of the sources that the model needs."""
-    sources, index_day = needed_sources(model.feature_table, model.outcome, registers), int(day.astype(int))
     return {
-        "volumes": feed_volumes(registers, sources, model.reference_, index_day),
-        "weeks": source_weeks(registers, sources, index_day),
-        "codes": new_codes(registers, sources, model.reference_, index_day),
+        "volumes": feed_volumes(seen.feeds, model.reference_),
+        "weeks": source_weeks(seen.feeds),
+        "codes": new_codes(seen.codes, model.reference_),
     }
 
 
-def _today(model: NeedModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """X of the persons in the population, and what the model says of them (nothing of a segmenter)."""
-    X = model.transform(cohort)
-    if model.is_segmenter:
-        return X, None
-    if not len(X):
-        return X, pd.DataFrame({name: np.empty(0) for name in model.estimator_.score_names}, index=X.index)
-    scores = model.estimator_.scores(X)
-    return X, scores[np.isfinite(scores).all(axis=1)]  # whom the estimator says nothing of is on no list
-
-
 def _persons(
-    model: NeedModel, X: pd.DataFrame, scores: pd.DataFrame | None, capacity: int | float
+    model: NeedModel, columns: Counted, scores: pd.DataFrame, capacity: int | float
 ) -> dict[str, pd.DataFrame]:
     """Tables of the persons in the population, against those of training."""
     reference, n_then = model.reference_, model.reference_.n_rows
-    drift = column_drift(reference.columns, X, n_then=n_then)
+    drift = column_drift(reference.columns, columns, n_then=n_then)
     labels = model.feature_table.set_index("feature")[[f"label_{language}" for language in LANGUAGES]]
     tables = {"columns": drift.join(labels, on="feature")}
-    if scores is None:
-        counted = [("rows", float(len(X)), np.nan, np.nan), ("rows_then", float(n_then), np.nan, np.nan)]
+    if model.is_segmenter:
+        counted = [("rows", float(len(scores)), np.nan, np.nan), ("rows_then", float(n_then), np.nan, np.nan)]
         tables["expected"] = pd.DataFrame(counted, columns=list(EXPECTED))
-        return tables | ({"segments": segment_drift(model.estimator_, X)} if len(X) >= MIN_CELL else {})
+        return tables | ({"segments": drift_of_fits(model.estimator_, scores)} if len(scores) >= MIN_CELL else {})
     name = main_score(scores)
-    counts = {"rows_then": n_then, "n_unscored": len(X) - len(scores)}
+    counts = {"rows_then": n_then, "n_unscored": columns.n_rows - len(scores)}
     # None of a model that fits its own rows too well to be compared with them.
     main = [spread for spread in reference.scores if spread.name == name]
     return tables | {
         "expected": expected_table(scores[name].to_numpy(), capacity, are_risks=name != "expected", **counts),
-        "scores": column_drift(main, scores, n_then=n_then),
+        "scores": column_drift(main, count_columns(main, scores), n_then=n_then),
         "quantiles": score_quantiles(scores),
         "intervals": score_intervals(scores, main),
     }

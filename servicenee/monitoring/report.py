@@ -84,7 +84,8 @@ def _summary(run, language: str) -> list[str]:
     word = words(language)
     stops = int((run.findings["action"] == "stop").sum())
     counted = {} if run.status == "well" else {"n": stops or len(run.findings)}
-    verdict = Html(f'<p class="note {run.status}">{escape(word(f"say.{run.status}", **counted))}</p>')
+    say = f"say.{run.status}" if run.outcome else f"say.{run.status}.segments"
+    verdict = Html(f'<p class="note {run.status}">{escape(word(say, **counted))}</p>')
     return [verdict, tiles(_tiles(run, language)), word("say.valid", date=format_date(run.valid_until, language))]
 
 
@@ -94,8 +95,9 @@ def _tiles(run, language: str) -> list[tuple[str, str, str]]:
     volumes = run.tables["volumes"]
     then = word("tile.rows.note", n=whole(items.loc["rows_then", "value"], language))
     in_order = int((~volumes["mark"].isin(["stopped", "fading", "thin", "ended"])).sum())
+    feeds = (word("tile.feeds"), whole(in_order, language), word("tile.feeds.note", n=whole(len(volumes), language)))
     shown = [
-        (word("tile.feeds"), whole(in_order, language), word("tile.feeds.note", n=whole(len(volumes), language))),
+        *([feeds] if len(volumes) else []),
         (word("tile.rows"), whole(items.loc["rows", "value"], language), then),
     ]
     if "listed_events" in items.index:
@@ -138,6 +140,8 @@ def _findings(run, language: str) -> list[str]:
 
 def _volumes(run, drawn: dict, language: str) -> list[str]:
     word, volumes = words(language), run.tables["volumes"]
+    if not len(volumes):
+        return [word("volumes.none")]
     names = [source_text(row.table, row.source, language) for row in volumes.itertuples()]
     shown = pd.DataFrame({word("head.source"): names})
     shown[word("head.mark")] = [word(f"mark.{mark or 'ok'}") for mark in volumes["mark"]]

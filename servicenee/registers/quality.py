@@ -1,6 +1,7 @@
 """Registers in; tables on their quality out: what came in which week, from when, how late, and in which codes."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.core import Registers
-from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY, EventColumns, to_dates
+from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY, CoverageColumns, EventColumns, to_dates
 
 LAG_DAYS = (0, 1, 3, 7, 14, 30, 60, 90, 180, 365)
 _MONDAY = 3  # 1970-01-01, day 0, was a Thursday: weeks begin on Mondays
@@ -38,19 +39,28 @@ def weekly_volumes(registers: Registers) -> pd.DataFrame:
     >>> weekly_volumes(make_registers(100, random_state=0)).columns.tolist()
     ['table', 'source', 'week', 'n', 'usual', 'mark']
     """
+    counted = [(*name, *np.unique(day, return_counts=True)) for *name, day in _days_by_source(registers)]
+    return volumes_by_week(counted, registers.coverage_columns, registers.extract_day)
+
+
+def volumes_by_week(
+    counted: Iterable[tuple[str, str, np.ndarray, np.ndarray]], coverage: CoverageColumns, extract_day: int
+) -> pd.DataFrame:
+    """`weekly_volumes` of rows that were counted before: table, source, days, and how many rows are of each."""
     made = []
-    for table, source, day in _days_by_source(registers):
-        first, end, lag = _covered(registers, source, day)
+    for table, source, day, n_rows in counted:
+        first, end, lag = _covered(coverage, extract_day, source, day)
         if end <= first:
             continue
-        inside = day[(day >= first) & (day < end)]
+        inside = (day >= first) & (day < end)
         week_of_first, last_week = (first + _MONDAY + 6) // 7, (end - 1 + _MONDAY) // 7
         if last_week < week_of_first:
             continue
-        n = np.bincount(np.maximum((inside + _MONDAY) // 7 - week_of_first, -1) + 1, minlength=1)[1:]
+        week = np.maximum((day[inside] + _MONDAY) // 7 - week_of_first, -1) + 1
+        n = np.bincount(week, n_rows[inside], minlength=1)[1:].astype(np.int64)
         n = np.pad(n, (0, last_week - week_of_first + 1 - len(n)))
         monday = np.arange(week_of_first, last_week + 1) * 7 - _MONDAY
-        late = monday + 7 > min(end, registers.extract_day - lag)
+        late = monday + 7 > min(end, extract_day - lag)
         usual = _usual(n, ~late)
         frame = {"table": table, "source": source, "week": to_dates(monday.astype(np.int32)), "n": n, "usual": usual}
         made.append(pd.DataFrame(frame | {"mark": np.where(late, "late", _marks(n, usual, ~late))}))
@@ -191,11 +201,11 @@ def _days_by_source(registers: Registers):
                 yield table, name, own
 
 
-def _covered(registers: Registers, source: str, day: np.ndarray) -> tuple[int, int, int]:
+def _covered(coverage: CoverageColumns, extract_day: int, source: str, day: np.ndarray) -> tuple[int, int, int]:
     """First day of the coverage, or of the rows where it is not told; the first day not covered; the lag."""
-    first, end, lag = registers.coverage_columns.of([source])
+    first, end, lag = coverage.of([source])
     first = int(day.min()) if first == FAR_PAST else first
-    return first, int(registers.extract_day if end == FAR_FUTURE else end), lag
+    return first, int(extract_day if end == FAR_FUTURE else end), lag
 
 
 def _usual(n: np.ndarray, complete: np.ndarray) -> np.ndarray:

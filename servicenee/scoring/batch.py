@@ -5,6 +5,8 @@ import logging
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -60,8 +62,9 @@ def predict(
     reasons : bool, default=False
         Whether to add the column `reasons`. For a list this is not needed: it asks for those of the listed persons.
     n_jobs : int, optional
-        Processes that share the parts, as in joblib: -1 for one per processor; by default one. Registers in memory
-        are one part.
+        Processes that share the parts, as in joblib: -1 for one per processor; by default one. Never more than there
+        are parts, and registers in memory are one part. To import what scoring takes, a process needs as long as it
+        needs to score some 50,000 persons: several pay from some 200,000 persons on, and slow down a small county.
     force : bool, default=False
         Whether to score although a model's validity date is over, or a source that it needs has no row at all.
 
@@ -79,7 +82,7 @@ def predict(
         source has no row though at least ten a year were to be expected of so many persons.
     ValueError
         If parts of the registers cannot be scored; the others are finished and kept beside `output`. Or if another
-        job is writing `output` (on Windows this is not noticed: do not start two jobs for one file there).
+        job is writing `output`.
     RegisterError
         If parts are missing, there twice or of different extracts, or registers in one piece cannot be read.
 
@@ -109,17 +112,18 @@ def predict(
     if n_jobs == 0:
         raise ValueError("`n_jobs` must be at least 1, or -1 for one per processor; got 0.")
     dates = None if index_date is None else tuple(str(date) for date in check_dates("index_date", index_date))
-    task = Task(_models(model, force), dates, reasons, force)
-    if dates is not None:
-        for one in task.models:
-            one.check_valid(list(dates))
     parts = _parts(registers)
+    with _starting(n_jobs, len(parts)) as n_jobs:  # other processes import while this one reads the models
+        task = Task(_models(model, force), dates, reasons, force)
+        if dates is not None:
+            for one in task.models:
+                one.check_valid(list(dates))
+        key = None if output is None else key_of(task)
     if output is None:
         return _scores(task, list(_portions(parts, task, n_jobs, None)))
     output = Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
     with workplace(output) as folder:
-        key = key_of(task)
         finished = None if key is None else folder / key
         empty(folder, keep=finished)
         if finished is None:
@@ -153,6 +157,22 @@ def _parts(registers) -> list[tuple[str, Registers | Path]]:
     return [(part.name, part) for part in parts] or [("registers", root)]
 
 
+@contextmanager
+def _starting(n_jobs: int | None, n_parts: int) -> Iterator[int]:
+    """How many processes share the parts; if several, they start meanwhile and are there at the end."""
+    n_jobs = min(joblib.effective_n_jobs(n_jobs), max(n_parts, 1))
+    jobs = (joblib.delayed(_imported)() for _ in range(n_jobs if n_jobs > 1 else 0))
+    started = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    try:
+        yield n_jobs
+    finally:
+        list(started)  # left unread, it would complain of what was not used
+
+
+def _imported() -> None:
+    """Nothing: whoever is to call this has imported what scoring takes."""
+
+
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 
@@ -166,15 +186,11 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         name, part = waiting[0]
         yield _score(part, task, kept[name]) or read_portion(kept[name])
         return
-    jobs = (joblib.delayed(_attempt)(name, part, task, kept[name]) for name, part in waiting)
     done, failures, start = {}, {}, time.monotonic()
     # One part alone stays here: registers in memory would be copied to another process for nothing.
-    n_jobs = n_jobs if len(waiting) > 1 else 1
-    for name, result in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-        if isinstance(result, Exception):
-            failures[name] = result
-        else:
-            done[name] = result
+    for results in _results(waiting, task, kept, n_jobs if len(waiting) > 1 else 1):
+        for name, result in results:
+            (failures if isinstance(result, Exception) else done)[name] = result
         n_done = len(done) + len(failures)
         left = (time.monotonic() - start) / n_done * (len(waiting) - n_done)
         LOG.info("part %d of %d scored; about %.0f s left", len(parts) - len(waiting) + n_done, len(parts), left)
@@ -182,6 +198,30 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         raise _failed(failures, len(parts), finished is not None)
     for name, _ in parts:
         yield done[name] if done.get(name) is not None else read_portion(kept[name])
+
+
+def _results(waiting, task: Task, kept, n_jobs: int) -> Iterator[list[tuple[str, Portion | Exception | None]]]:
+    """What `_attempt` gives for some parts at a time, in the order in which they are ready."""
+    jobs = (joblib.delayed(_attempts)(lot, task, kept) for lot in _lots(waiting, n_jobs))
+    try:
+        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    except BrokenExecutor:
+        raise ValueError(
+            "a process was ended from outside, as the system does when memory runs out. Run it again with fewer "
+            "processes (`n_jobs`), or with smaller parts; what is kept beside `output` is not computed twice."
+        ) from None
+
+
+def _lots(waiting: list, n_jobs: int) -> Iterator[list]:
+    """Several parts at first, so that the models travel seldom; one at last, so that no process waits for long."""
+    while waiting:
+        n = max(1, len(waiting) // (3 * n_jobs)) if n_jobs > 1 else 1
+        yield waiting[:n]
+        waiting = waiting[n:]
+
+
+def _attempts(lot, task: Task, kept) -> list[tuple[str, Portion | Exception | None]]:
+    return [_attempt(name, part, task, kept[name]) for name, part in lot]
 
 
 def _place(finished: Path, name: str, part: Registers | Path) -> Path | None:
@@ -246,8 +286,8 @@ def _scores(task: Task, portions: list[Portion]) -> pd.DataFrame:
             frame.insert(place, name, np.full(len(frame), text, dtype=object))
         frames.append(frame)
     scores = frames[0] if len(frames) == 1 else pd.concat(frames)
-    estimands = {model.estimator_.estimand for model in task.models if not model.is_segmenter}
-    if len(estimands) == 1 and not any(model.is_segmenter for model in task.models):
+    estimands = {model.estimator_.estimand for model in task.models}
+    if len(estimands) == 1:
         scores.attrs["estimand"] = estimands.pop()
     return scores
 

@@ -12,18 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from servicenee import __version__
 from servicenee._checks import check_count, check_dates
 from servicenee.model import NeedModel
 from servicenee.need.ranks import rounded
-from servicenee.registers import Registers
+from servicenee.registers import Registers, read_registers
 from servicenee.registers.arrow import DECIMAL, LEADING_ZERO
 from servicenee.registers.findings import Findings
 from servicenee.registers.fingerprint import content_sum
 from servicenee.registers.folders import assembled, frame_of
-from servicenee.registers.parts import Words, with_words
+from servicenee.registers.parts import Words, is_part, part_folders, read_manifest, refuse_incomplete, with_words
 from servicenee.registers.schema import NUMBER, TABLES, TEXT, ZONE
 from servicenee.scoring.portions import as_table, score_rows
 from servicenee.tracking import load_model
@@ -58,7 +59,8 @@ def predict(
         The model, its folder, or its address in the registry (``models:/name@alias``).
     input : str or mapping of str to pyspark DataFrame
         Tables persons, events and, if there are any, stays and coverage, with the columns of `Registers`; or the
-        address of a folder that holds them as ``persons.parquet``, ... as `write_registers` lays out a whole county.
+        address of a folder that holds them as ``persons.parquet``, ... as `write_registers` lays out a whole county; or
+        a folder in parts, if driver and workers see it under the same path.
     index_date : date, ISO text or list of them, optional
         By default the extract date.
     output : str, optional
@@ -67,7 +69,7 @@ def predict(
     extract_date : date or ISO text, optional
         Day on which the extract was taken; needed unless ``registers.json`` of the folder says so.
     persons_per_task : int, default=20_000
-        At least 10,000: every task starts once, and needs memory for its persons only.
+        At least 10,000: every task starts once, and needs memory for its persons only. A part is a task as it is.
 
     Returns
     -------
@@ -80,22 +82,26 @@ def predict(
         If the model is refused or its validity date is over, or a task finds that the tables lack what it needs.
     ValueError
         If tables or columns are missing, or person ids are numbers in one table and text in another.
+    RegisterError
+        If parts are missing, there twice or of different extracts.
 
     Notes
     -----
     The three tables are shuffled once, so that all rows of a person meet in one task; there they become `Registers`,
-    which sorts them again, and are scored. Nothing of a person comes to the driver: only code words, areas, coverage
-    and counts do. Ranks are over the whole county, on risks rounded to 12 decimals, ties in order of person. Scores are
-    the same as those of `servicenee.predict`, bit for bit. The metadata of the column `model` name the model, its
-    training and dates; in what is read back from `output` also the fingerprint of the registers, as
+    which sorts them again, and are scored. A folder in parts has been sorted already: its tasks read one part each,
+    nothing is shuffled, and it takes a fraction of the time. Nothing of a person comes to the driver: only code words,
+    areas, coverage and counts do. Ranks are over the whole county, on risks rounded to 12 decimals, ties in order of
+    person. Scores are the same as those of `servicenee.predict`, bit for bit. The metadata of the column `model` name
+    the model, its training and dates; in what is read back from `output` also the fingerprint of the registers, as
     `servicenee.predict` writes it. Dates may be ``date``, ``timestamp_ntz`` (local time) or ``timestamp`` (an instant,
     taken to Finnish local time). Nanoseconds do not exist in Spark: write Parquet for it in microseconds.
 
     On Databricks and Microsoft Fabric `spark` is there already; install the wheel on the cluster (``%pip install
     servicenee`` or a library of the environment), give tables of the catalogue, ``{"persons":
-    spark.table("care.persons"), ...}``, and write to a volume or to the lakehouse (``abfss://`` or ``Files/...``). The
-    stage after the features alone, for a table that holds them already, is ``mlflow.pyfunc.spark_udf``. Tried on local
-    Spark only.
+    spark.table("care.persons"), ...}``, and write to a volume or to the lakehouse (``abfss://`` or ``Files/...``). A
+    table that holds the features already is scored by ``mlflow.pyfunc.spark_udf(spark, "models:/name@champion",
+    env_manager="local", result_type="double")`` of a struct of its columns, in any order: the risks are the same. For a
+    Spark of your own, PYSPARK_PYTHON must name the Python that servicenee is installed in. Tried on local Spark only.
 
     Examples
     --------
@@ -107,19 +113,17 @@ def predict(
         raise ValueError(f"`output` must end in .parquet; got {output!r}.")
     check_count("persons_per_task", persons_per_task, minimum=MIN_PERSONS_PER_TASK)
     model = model if isinstance(model, NeedModel) else load_model(model)
-    whole = _whole(spark, input, extract_date)
-    dates = [whole.manifest["extract_date"]] if index_date is None else _dates(index_date)
+    whole = _whole(spark, input, extract_date, persons_per_task)
+    dates = [whole.extract_date] if index_date is None else _dates(index_date)
     model.check_valid(dates)
-    together = _together(whole.tables, persons_per_task)
-    schema = _schema(model, _kind_of_ids(together))
-    found = together.mapInArrow(whole.task(partial(_score, model, dates)), schema).persist()
+    found = whole.mapped(partial(_score, model, dates), _schema(model, whole.kind_of_ids)).persist()
     facts = {
         "servicenee": __version__,
         "model": model.name,
         "version": model.version,
         "training_digest": model.training_.digest,
         "index_dates": dates,
-        "extract_date": whole.manifest["extract_date"],
+        "extract_date": whole.extract_date,
     }
     if output is None:
         return _ranked(found, facts)
@@ -165,13 +169,12 @@ def transform(
     >>> rows = table.toPandas().set_index(["person_id", "index_date"]).sort_index()  # doctest: +SKIP
     """
     check_count("persons_per_task", persons_per_task, minimum=MIN_PERSONS_PER_TASK)
-    whole = _whole(spark, input, extract_date)
-    together = _together(whole.tables, persons_per_task)
+    whole = _whole(spark, input, extract_date, persons_per_task)
     names = model.features.describe(whole.sample)["feature"]
     labels = "" if model.outcome is None else _LABELS
     columns = ", ".join(f"`{name}` float" for name in names)
-    schema = f"person_id {_kind_of_ids(together)}, index_date timestamp_ntz, {columns}{labels}"
-    table = together.mapInArrow(whole.task(partial(_learning_table, model, _dates(index_dates), list(names))), schema)
+    schema = f"person_id {whole.kind_of_ids}, index_date timestamp_ntz, {columns}{labels}"
+    table = whole.mapped(partial(_learning_table, model, _dates(index_dates), list(names)), schema)
     if output is None:
         return table
     table.write.mode("overwrite").parquet(str(output))
@@ -183,21 +186,26 @@ def transform(
 
 @dataclass(frozen=True)
 class _Whole:
-    """Tables, and what a task must know of the whole: one row of each kind, coverage, areas, extract date."""
+    """Registers of any size: rows that Spark hands to tasks, how a task makes registers of them, what all of them know.
 
-    tables: dict
+    `sample` is nobody with one row of each kind.
+    """
+
+    rows: object
+    registers_of: Callable[[Iterator[pa.RecordBatch]], Iterable[Registers]]
     sample: Registers
-    words: Words
-    coverage: pd.DataFrame
-    further: dict[str, str]
-    manifest: dict
+    kind_of_ids: str
+    extract_date: str
 
-    def task(self, compute: Callable[[Registers], pa.Table]) -> "_Task":
-        """What Spark calls with the rows of one task."""
-        return _Task(compute, self.words, self.coverage, self.further, self.manifest)
+    def mapped(self, compute: Callable[[Registers], pa.Table], schema: str):
+        """What `compute` gives for the registers of every task."""
+        return self.rows.mapInArrow(_Task(compute, self.registers_of), schema)
 
 
-def _whole(spark, given, extract_date) -> _Whole:
+def _whole(spark, given, extract_date, persons_per_task: int) -> _Whole:
+    folders = [] if isinstance(given, Mapping) or not Path(given).is_dir() else part_folders(Path(given).resolve())
+    if folders:
+        return _whole_of_parts(spark, folders, extract_date)
     said = {}
     if not isinstance(given, Mapping):
         said = json.loads(spark.read.text(f"{given}/registers.json", wholetext=True).first()[0])
@@ -206,12 +214,34 @@ def _whole(spark, given, extract_date) -> _Whole:
         raise ValueError("`extract_date` must be given: the day on which the extract was taken.")
     manifest = {"extract_date": _dates(extract_date)[0], "duplicates": said.get("duplicates", "drop")}
     tables = _tables(spark, given, said.get("tables", ()))
-    coverage = _coverage(tables)
-    sample = _sample(tables, coverage, manifest["extract_date"])
+    kinds = {name: _kinds(tables[name], name) for name in ("events", "stays") if name in tables}
+    coverage = _coverage(tables, kinds)
+    sample = _sample(kinds, coverage, manifest["extract_date"])
     areas = tables["persons"].select("area").distinct().collect() if "area" in tables["persons"].columns else []
     levels = {"area": tuple(sorted(str(row[0]) for row in areas if row[0] is not None))} if areas else {}
     words = Words(sample.event_columns.kinds, sample.stay_columns.kinds, levels)
-    return _Whole(tables, sample, words, coverage, _further(tables["persons"], said.get("persons", {})), manifest)
+    further = _further(tables["persons"], said.get("persons", {}))
+    rows = _together(tables, persons_per_task)
+    registers_of = partial(_registers_of_rows, words=words, coverage=coverage, further=further, manifest=manifest)
+    return _Whole(rows, registers_of, sample, _kind_of_ids(rows), manifest["extract_date"])
+
+
+def _whole_of_parts(spark, folders: list[Path], extract_date) -> _Whole:
+    """Every part is a task; on the driver only what all parts know is read."""
+    refuse_incomplete(folders)
+    if not all(is_part(folder) for folder in folders):
+        raise ValueError("`input` must be tables, a folder of tables, or parts that write_registers wrote.")
+    said = read_manifest(folders[0])["extract_date"]
+    if extract_date is not None and _dates(extract_date) != [said]:
+        raise ValueError(f"`extract_date` must be that of the parts, {said}; got {extract_date}.")
+    coverage = pd.read_parquet(folders[0] / "coverage.parquet")
+    files = {name: f"{name.removesuffix('s')}_kinds.parquet" for name in ("events", "stays")}
+    kinds = {name: pd.read_parquet(folders[0] / file) for name, file in files.items()}
+    ids = pq.read_schema(folders[0] / "persons.parquet").field("person_id").type
+    kind_of_ids = "bigint" if pa.types.is_integer(ids) else "string"
+    registers_of = partial(_registers_of_parts, [str(folder) for folder in folders])
+    rows = spark.range(0, len(folders), 1, len(folders))
+    return _Whole(rows, registers_of, _sample(kinds, coverage, said), kind_of_ids, said)
 
 
 def _dates(dates) -> list[str]:
@@ -268,19 +298,24 @@ def _parquet(spark, address: str):
         raise
 
 
-def _sample(tables: Mapping, coverage: pd.DataFrame, extract_date: str) -> Registers:
+def _kinds(table, name: str) -> pd.DataFrame:
+    """Distinct source, code and unit of the rows of a table."""
+    known = [column for column in ("source", "code_system", "code", "kind", "unit") if column in TABLES[name]]
+    known = [column for column in known if column in table.columns]
+    rows = table.select(known).distinct().collect()
+    return pd.DataFrame([tuple(row) for row in rows], columns=known, dtype=object)
+
+
+def _sample(kinds: Mapping[str, pd.DataFrame], coverage: pd.DataFrame, extract_date: str) -> Registers:
     """Nobody with one row of each kind: code words in their normal spelling, and nothing of a person."""
     nobody = {"person_id": [0], "birth_date": [pd.Timestamp("1900-06-01")], "sex": [""]}
     day = pd.Timestamp(extract_date) - pd.Timedelta(days=1)
     frames = {}
     for name, when in (("events", "time"), ("stays", "start")):
-        known = tables[name].columns if name in tables else []
-        texts = [column for column in ("source", "code_system", "code", "kind", "unit") if column in known]
-        texts = [column for column in texts if column in TABLES[name]]
-        rows = tables[name].select(texts).distinct().collect() if texts else []
+        rows = kinds.get(name, pd.DataFrame())
         needed = [column for column, what in TABLES[name].items() if what.required]
-        frame = pd.DataFrame([tuple(row) for row in rows], columns=texts, dtype=object)
-        frames[name] = frame.assign(person_id=0, **{when: day}).reindex(columns=[*needed, *(set(texts) - set(needed))])
+        columns = [*needed, *(column for column in rows.columns if column not in needed)]
+        frames[name] = rows.assign(person_id=0, **{when: day}).reindex(columns=columns)
     return Registers(
         pd.DataFrame(nobody),
         frames["events"],
@@ -291,17 +326,12 @@ def _sample(tables: Mapping, coverage: pd.DataFrame, extract_date: str) -> Regis
     )
 
 
-def _coverage(tables: Mapping) -> pd.DataFrame:
+def _coverage(tables: Mapping, kinds: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Coverage of all sources that have rows anywhere, so that a task without rows of one knows of it."""
     from pyspark.sql import functions as F
 
-    sources = [
-        row[0]
-        for name in ("events", "stays")
-        if name in tables
-        for row in tables[name].select("source").distinct().collect()
-    ]
-    listed = {"source": sorted({str(source) for source in sources if source is not None})}
+    sources = {str(source) for rows in kinds.values() for source in rows["source"].dropna()}
+    listed = {"source": sorted(sources)}
     if "coverage" not in tables:
         return pd.DataFrame(listed)
     table = tables["coverage"]
@@ -376,32 +406,46 @@ def _ranked(found, facts: dict):
 class _Task:
     """What Spark calls with the rows of one task."""
 
-    def __init__(self, compute, words: Words, coverage: pd.DataFrame, further: dict[str, str], manifest: dict):
-        self.compute, self.words, self.coverage = compute, words, coverage
-        self.further, self.manifest = further, manifest
+    def __init__(self, compute, registers_of):
+        self.compute, self.registers_of = compute, registers_of
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rows = list(batches)
-        if not rows:
-            return
-        registers = self._registers(pa.Table.from_batches(rows))
-        del rows
         with threadpool_limits(1):  # Spark runs a task per core already
-            yield from self.compute(registers).to_batches()
+            for registers in self.registers_of(batches):
+                yield from self.compute(registers).to_batches()
 
-    def _registers(self, together: pa.Table) -> Registers:
-        findings, tables = Findings(0.01), {}
-        for name in (name for name in _TABLES if name in together.column_names):
-            column = together.column(name)
-            own = together.filter(column.is_valid())
-            table = pa.Table.from_struct_array(own.column(name).combine_chunks())
-            table = table.append_column("person_id", own.column("person_id").combine_chunks())
-            known = {column: what.holds for column, what in TABLES[name].items()}
-            known |= self.further if name == "persons" else {}
-            wanted = [column for column in table.column_names if column in known]
-            tables[name] = frame_of(table.select(wanted), name, known, None, findings)
-        registers = assembled(tables | {"coverage": self.coverage}, findings, **self.manifest)
-        return with_words(registers, self.words)
+
+def _registers_of_parts(folders: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[Registers]:
+    for batch in batches:
+        for number in batch.column(0).to_pylist():
+            yield read_registers(folders[number])
+
+
+def _registers_of_rows(
+    batches: Iterator[pa.RecordBatch],
+    *,
+    words: Words,
+    coverage: pd.DataFrame,
+    further: dict[str, str],
+    manifest: dict[str, str],
+) -> list[Registers]:
+    """One, or none where there are no rows: a list, so that the rows are gone when it is looked at."""
+    rows = list(batches)
+    if not rows:
+        return []
+    together = pa.Table.from_batches(rows)
+    findings, tables = Findings(0.01), {}
+    for name in (name for name in _TABLES if name in together.column_names):
+        column = together.column(name)
+        own = together.filter(column.is_valid())
+        table = pa.Table.from_struct_array(own.column(name).combine_chunks())
+        table = table.append_column("person_id", own.column("person_id").combine_chunks())
+        known = {column: what.holds for column, what in TABLES[name].items()}
+        known |= further if name == "persons" else {}
+        wanted = [column for column in table.column_names if column in known]
+        tables[name] = frame_of(table.select(wanted), name, known, None, findings)
+    registers = assembled(tables | {"coverage": coverage}, findings, **manifest)
+    return [with_words(registers, words)]
 
 
 def _learning_table(model: NeedModel, dates: list[str], names: list[str], registers: Registers) -> pa.Table:

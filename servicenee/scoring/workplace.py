@@ -26,10 +26,13 @@ from servicenee.scoring.portions import Task
 
 try:
     import fcntl
-except ImportError:  # Windows has no advisory locks of this kind
+except ImportError:  # Windows has locks of another kind
+    import msvcrt
+
     fcntl = None
 
 _LOCK = "lock"
+_LOCKED_BYTE = 1 << 30  # beyond the end: what is locked on Windows, others cannot read either
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "pyarrow", "lightgbm")
 _PACKAGES = ("servicenee", "numpy", "pandas", "sklearn", "scipy", "pyarrow", "lightgbm")
 
@@ -39,7 +42,7 @@ def workplace(output: Path) -> Iterator[Path]:
     """The work folder of an output, locked; what is left in it stays for the next job.
 
     The operating system drops the lock of a job that dies, however it dies, so that a stale one never stands in the
-    way. Linux and macOS only: on Windows there is no lock, and two jobs for one file must not be started.
+    way.
     """
     folder = output.with_name(f".{output.name}.work")
     stream = _locked(folder, output)
@@ -49,7 +52,7 @@ def workplace(output: Path) -> Iterator[Path]:
         if fcntl is None:
             stream.close()  # Windows removes no file that is open; elsewhere the lock is held until the folder is gone
         if all(path.name == _LOCK for path in folder.iterdir()):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=fcntl is None)  # where the next job may have opened it by now
         stream.close()
 
 
@@ -161,7 +164,10 @@ def _lock(stream, output: Path) -> None:
     try:
         if fcntl is not None:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        else:
+            os.lseek(stream.fileno(), _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+    except (BlockingIOError, PermissionError):
         stream.seek(0)
         raise ValueError(
             f"`output` {output} is being written by another job ({stream.read() or 'just started'}). Wait until it has "

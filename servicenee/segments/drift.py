@@ -50,15 +50,29 @@ def segment_drift(
     check_fraction("least_shift", least_shift)
     if len(X) < MIN_CELL:
         raise ValueError(f"`X` must hold at least {MIN_CELL} rows; got {len(X)}.")
-    probabilities = segmenter.segment_probabilities(X).to_numpy()
+    return drift_of_fits(segmenter, segment_fits(segmenter, X), least_shift)
+
+
+def segment_fits(segmenter: LatentClassSegmenter | RuleSegmenter, X: pd.DataFrame) -> pd.DataFrame:
+    """What `segment_drift` needs of every row: the probability of each segment and, of latent classes, loglik."""
+    fits = segmenter.segment_probabilities(X)
+    return fits.assign(loglik=segmenter.score_samples(X)) if isinstance(segmenter, LatentClassSegmenter) else fits
+
+
+def drift_of_fits(
+    segmenter: LatentClassSegmenter | RuleSegmenter, fits: pd.DataFrame, least_shift: float = 0.02
+) -> pd.DataFrame:
+    """`segment_drift` of rows that `segment_fits` has looked at."""
+    # In rows, so that the sums have the same last digits however the table came about.
+    n, probabilities = len(fits), np.ascontiguousarray(fits[list(segmenter.segments_)])
     value, reference = probabilities.mean(axis=0), np.asarray(segmenter.segment_shares_)
-    pooled = (value * len(X) + reference * segmenter.n_rows_) / (len(X) + segmenter.n_rows_)
-    sampling = 1.0 / len(X) + 1.0 / segmenter.n_rows_
+    pooled = (value * n + reference * segmenter.n_rows_) / (n + segmenter.n_rows_)
+    sampling = 1.0 / n + 1.0 / segmenter.n_rows_
     table = _rows("share", list(segmenter.segments_), reference, value, np.sqrt(pooled * (1 - pooled) * sampling))
     table["drifted"] &= (table["value"] - table["reference"]).abs() >= least_shift
     if isinstance(segmenter, LatentClassSegmenter):
         spread = segmenter.loglik_spread_ * np.sqrt(sampling)
-        before, now = np.array([segmenter.loglik_ / segmenter.n_rows_]), np.array([segmenter.score(X)])
+        before, now = np.array([segmenter.loglik_ / segmenter.n_rows_]), np.array([np.mean(fits["loglik"].to_numpy())])
         table = pd.concat([table, _rows("loglik", [""], before, now, np.array([spread]))], ignore_index=True)
     return table
 

@@ -9,7 +9,8 @@ the peak of the process. Ratios compare processes that ran one after the other o
 
     python tests/benchmarks/scoring.py DATA 100k spark    (after the first; needs servicenee[spark] and Java)
 
-Two local Spark tasks on the county as it was delivered, start of Spark excluded, against two processes on its parts.
+Two local Spark tasks, start of Spark excluded, on the parts and on the tables as they were delivered (which takes a
+shuffle of all events), against two processes on the parts.
 
     python tests/benchmarks/scoring.py engines
 
@@ -31,6 +32,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import skops.io  # noqa: F401  (reading a model imports it, and imports are no part of scoring)
 from feature_workload import GROUPS, LOOKBACKS, VALUED, statistics
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -173,7 +175,7 @@ def score_county(data: Path, size: str) -> None:
 
 
 def score_on_spark(data: Path, size: str) -> None:
-    """Wall seconds of two local tasks, after a small job that starts their Python, and of two processes."""
+    """Wall seconds of two local tasks, after a small job that starts their Python, and of two processes on parts."""
     from pyspark.sql import SparkSession
 
     from servicenee.scoring import spark as on_spark
@@ -186,16 +188,20 @@ def score_on_spark(data: Path, size: str) -> None:
     spark.range(2).repartition(2).mapInArrow(_started, "id bigint").count()
     place = {name: str(data / f"{name}_{size}") for name in ("county", "parts", "model")}
     place |= {"output": str(data / f"scores_{size}.parquet"), "facts": str(data / "facts.json")}
-    start = time.perf_counter()
-    scores = on_spark.predict(
-        spark, place["model"], place["county"], SCORED, str(data / "spark.parquet"), persons_per_task=25_000
-    )
-    taken = {"spark": time.perf_counter() - start}
-    found = scores.toPandas().sort_values("person_id")["risk"].to_numpy()
+    taken, found = {}, {}
+    for way, given in (("spark, parts", place["parts"]), ("spark, tables", place["county"])):
+        start = time.perf_counter()
+        scores = on_spark.predict(
+            spark, place["model"], given, SCORED, str(data / "spark.parquet"), persons_per_task=25_000
+        )
+        taken[way] = time.perf_counter() - start
+        found[way] = scores.toPandas().sort_values("person_id")["risk"].to_numpy()
     spark.stop()
     taken["two processes"] = measured("score_by_two", place)["wall"]
-    same = np.array_equal(found, pd.read_parquet(place["output"])["risk"].to_numpy())
-    print(json.dumps({**taken, "ratio": taken["spark"] / taken["two processes"], "same bits": bool(same)}))
+    expected = pd.read_parquet(place["output"])["risk"].to_numpy()
+    ratios = {f"{way} / two processes": taken[way] / taken["two processes"] for way in found}
+    same = all(np.array_equal(risk, expected) for risk in found.values())
+    print(json.dumps({name: round(value, 2) for name, value in (taken | ratios).items()} | {"same bits": same}))
 
 
 def _started(batches):

@@ -19,6 +19,8 @@ from servicenee import (
     Registers,
     make_registers,
 )
+from servicenee.monitoring.drift import column_drift, count_columns
+from servicenee.reference import Spread
 
 SOURCES = ("emergency", "primary_care", "laboratory", "home_care")
 
@@ -28,6 +30,11 @@ def rebuilt(registers: Registers, events=None, stays=None, coverage=None, person
     given = {"persons": persons, "events": events, "stays": stays, "coverage": coverage}
     tables = {name: getattr(registers, name) if table is None else table for name, table in given.items()}
     return Registers(**tables, extract_date=registers.extract_date, duplicates="keep")
+
+
+def drift_of(spreads: list[Spread], X: pd.DataFrame, *, n_then: int) -> pd.DataFrame:
+    """Columns of X compared with how they were spread in training."""
+    return column_drift(spreads, count_columns(spreads, X), n_then=n_then)
 
 
 def stopped(registers: Registers, source: str, days: int) -> Registers:

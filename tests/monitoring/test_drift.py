@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from servicenee.monitoring import compare_scores
-from servicenee.monitoring.drift import column_drift
 from servicenee.reference import (
     Spread,
     counts_between,
@@ -18,6 +17,7 @@ from servicenee.reference import (
     take_reference,
 )
 from tests.conftest import one_person
+from tests.monitoring.conftest import drift_of
 
 TENTHS = Spread("x", 0.0, tuple(np.arange(0.1, 0.95, 0.1)), (0.1,) * 10)
 
@@ -26,7 +26,7 @@ def psi_of(n: int, rng) -> pd.DataFrame:
     """One column without drift: `n` persons then, `n` now."""
     then, now = rng.random(n), rng.random(n)
     shares = tuple(counts_between(TENTHS.cuts, then) / n)
-    return column_drift([Spread("x", 0.0, TENTHS.cuts, shares)], pd.DataFrame({"x": now}), n_then=n).iloc[0]
+    return drift_of([Spread("x", 0.0, TENTHS.cuts, shares)], pd.DataFrame({"x": now}), n_then=n).iloc[0]
 
 
 @pytest.mark.parametrize(("n", "mean"), [(100, 0.18), (1_000, 0.018)])
@@ -43,7 +43,7 @@ def test_without_drift_the_index_is_as_large_as_theory_says_and_raises_no_alarm(
 @pytest.mark.parametrize(("n", "moved", "shifted"), [(400, 0.15, True), (5_000, 0.15, True), (5_000, 0.02, False)])
 def test_a_shift_that_matters_is_found_and_a_small_one_is_not(n, moved, shifted):
     values = np.clip(np.linspace(0, 1, n) + moved, 0, 1)
-    row = column_drift([TENTHS], pd.DataFrame({"x": values}), n_then=n).iloc[0]
+    row = drift_of([TENTHS], pd.DataFrame({"x": values}), n_then=n).iloc[0]
     assert row["shifted"] == shifted
     assert row["higher"] > 0.5
 
@@ -53,15 +53,15 @@ def test_many_columns_share_one_chance_of_a_false_alarm():
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.random((150, 300)), columns=names)
     spreads = [Spread(name, 0.0, TENTHS.cuts, TENTHS.shares) for name in names]
-    table = column_drift(spreads, X, n_then=150)
+    table = drift_of(spreads, X, n_then=150)
     assert (table["psi"] > 0.1).sum() > 20
     assert table["shifted"].sum() == 0
 
 
 def test_a_missing_share_is_compared_beyond_chance_and_beyond_five_per_cent():
     then = Spread("x", 0.5, (), (1.0,))
-    few = column_drift([then], pd.DataFrame({"x": [np.nan] * 12 + [1.0] * 8}), n_then=1_000).iloc[0]
-    many = column_drift([then], pd.DataFrame({"x": [np.nan] * 600 + [1.0] * 400}), n_then=1_000).iloc[0]
+    few = drift_of([then], pd.DataFrame({"x": [np.nan] * 12 + [1.0] * 8}), n_then=1_000).iloc[0]
+    many = drift_of([then], pd.DataFrame({"x": [np.nan] * 600 + [1.0] * 400}), n_then=1_000).iloc[0]
     assert (few["missing_changed"], many["missing_changed"]) == (False, True)
 
 
@@ -71,8 +71,8 @@ def test_a_column_that_was_rare_is_noticed_when_it_becomes_common():
     reference = take_reference(X, X, one_person(), ())
     [spread] = reference.columns
     assert (spread.cuts, spread.shares) == ((0.0,), (1.0, 0.0)), "three persons are not told from nobody"
-    assert column_drift([spread], X.assign(rare=[1.0, 0.0] * 250), n_then=500)["shifted"].tolist() == [True]
-    assert column_drift([spread], X, n_then=500)["shifted"].tolist() == [False]
+    assert drift_of([spread], X.assign(rare=[1.0, 0.0] * 250), n_then=500)["shifted"].tolist() == [True]
+    assert drift_of([spread], X, n_then=500)["shifted"].tolist() == [False]
 
 
 @settings(max_examples=40)

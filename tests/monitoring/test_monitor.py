@@ -1,7 +1,9 @@
 """Every fault of data, model or risks is found, says what it is of, and stops the work only if it must."""
 
+import gc
 import json
 import re
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from servicenee import (
     DemandRegressor,
     Demographics,
+    EventCounts,
+    FeatureSet,
     LatentClassSegmenter,
     NeedClassifier,
     NeedModel,
@@ -18,6 +22,8 @@ from servicenee import (
     Population,
     RiskCurve,
     monitor,
+    read_registers,
+    write_registers,
 )
 from servicenee.evaluation import observed_expected
 from servicenee.exceptions import ModelError
@@ -145,10 +151,13 @@ def test_half_the_persons_are_told(fitted, four_sources):
 
 def test_nobody_in_the_population_stops_the_work(fitted, four_sources):
     persons = four_sources.persons.assign(birth_date=pd.Timestamp("1990-01-01"))
-    run = monitor(fitted, rebuilt(four_sources, persons=persons), known=[])
+    young = rebuilt(four_sources, persons=persons)
+    run = monitor(fitted, young)
     assert run.status == "stop"
     assert "nobody" in found(run)
     assert "NaN" not in run.to_json()
+    with pytest.raises(ValueError, match="`known` must have persons in the population on its dates"):
+        monitor(fitted, young, known=["2022-12-20"])
 
 
 # --- risks and outcomes ----------------------------------------------------------------------------------------------
@@ -226,6 +235,75 @@ def test_a_list_that_keeps_few_is_a_finding(fitted, four_sources):
     assert found(run)["turnover"] == "2023-10-01"
 
 
+# --- registers in parts ----------------------------------------------------------------------------------------------
+
+
+def same_run(found, expected) -> None:
+    """Everything of two runs is the same to the last bit."""
+    assert found.to_json() == expected.to_json()
+    assert found.tables.keys() == expected.tables.keys()
+    for name, table in expected.tables.items():
+        pd.testing.assert_frame_equal(found.tables[name], table, check_exact=True, obj=name)
+
+
+@pytest.fixture(scope="module")
+def parts(four_sources, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("monitored") / "parts"
+    write_registers(four_sources, folder, partitions=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ours(four_sources):
+    """A model of our own engine, whose risks have the same bits in parts."""
+    features = FeatureSet([Demographics(), ("contacts", EventCounts("contacts", source="emergency"))])
+    model = NeedModel(Population(75), features, NeedClassifier(random_state=0), Outcome("emergency_visit"), name="ours")
+    return model.fit(four_sources, "2021-12-01")
+
+
+def test_registers_in_parts_give_the_run_of_the_whole(ours, four_sources, parts):
+    how = {"previous": ours.predict(four_sources, "2023-10-01"), "capacity": 60}
+    whole = monitor(ours, four_sources, **how)
+    same_run(monitor(ours, parts, **how), whole)
+    assert len(whole.tables["turnover"]) == 1
+    assert len(whole.tables["observed"]) > 5
+
+
+def test_parts_are_read_one_by_one(fitted, parts, monkeypatch):
+    read, held, most = read_registers, [], []
+
+    def read_and_count(folder):
+        gc.collect()
+        most.append(sum(one() is not None for one in held))
+        registers = read(folder)
+        held.append(weakref.ref(registers))
+        return registers
+
+    monkeypatch.setattr("servicenee.monitoring.parts.read_registers", read_and_count)
+    monitor(fitted, parts, known=[])
+    assert len(most) == 5
+    assert max(most) <= 2, "the first stays for what belongs to the whole, and one that has just been looked at"
+
+
+def test_a_feed_that_stopped_and_new_codes_are_found_in_parts_too(ours, four_sources, tmp_path):
+    damaged = stopped(four_sources, "emergency", days=14)
+    events = damaged.events
+    renamed = (events["code_system"] == "ICD-10") & (events["time"] >= "2023-01-01") & (np.arange(len(events)) % 5 == 0)
+    damaged = rebuilt(damaged, events.assign(code=events["code"].mask(renamed, "U99")))
+    write_registers(damaged, tmp_path / "parts", partitions=4)
+    run = monitor(ours, tmp_path / "parts", known=[])
+    same_run(run, monitor(ours, damaged, known=[]))
+    assert (run.status, found(run)["stopped"], "new_codes" in found(run)) == ("stop", "events emergency", True)
+
+
+def test_segments_of_parts_are_those_of_the_whole(four_sources, parts):
+    model = NeedModel(Population(75), Demographics(), LatentClassSegmenter(2, random_state=0), name="groups")
+    model.fit(four_sources, "2021-12-01")
+    same_run(monitor(model, parts), monitor(model, four_sources))
+    with pytest.raises(ValueError, match="`known` must be empty for segments"):
+        monitor(model, parts, known=["2022-12-01"])
+
+
 # --- a model past its date -------------------------------------------------------------------------------------------
 
 
@@ -284,7 +362,10 @@ def test_segments_are_monitored_by_their_shares(four_sources, tmp_path):
     model.fit(four_sources, "2021-12-01")
     run = monitor(model, four_sources)
     assert run.tables["segments"]["measure"].tolist() == ["share", "share", "loglik"]
-    assert "Are the segments as they were" in run.to_html(tmp_path / "monitor.html", language="en").read_text("utf-8")
+    page = run.to_html(tmp_path / "monitor.html", language="en").read_text("utf-8")
+    assert "Are the segments as they were" in page
+    assert "compute risks" not in page, "a segment is no risk"
+    assert "The model uses neither events nor stays." in page
 
 
 # --- what is written -------------------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from servicenee import Demographics, NeedClassifier, NeedModel, Outcome, Population, monitor
-from servicenee.monitoring.drift import column_drift, score_intervals, score_quantiles
+from servicenee.monitoring.drift import score_intervals, score_quantiles
 from servicenee.monitoring.expected import expected_table, list_turnover
-from servicenee.monitoring.feeds import new_codes
+from servicenee.monitoring.feeds import count_codes, new_codes
 from servicenee.monitoring.findings import find
 from servicenee.monitoring.protection import protected
 from servicenee.reference import KnownCodes, Reference, Spread, take_reference
 from tests.conftest import one_person
-from tests.monitoring.conftest import rebuilt
+from tests.monitoring.conftest import drift_of, rebuilt
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
 FIFTHS = Spread("risk", 0.0, (0.2, 0.4, 0.6, 0.8), (0.2,) * 5)
@@ -37,12 +37,12 @@ def hidden(name: str, table: pd.DataFrame, n: int) -> pd.DataFrame:
 )
 def test_a_column_does_not_tell_of_a_few_persons_with_or_without_a_value(n_known, n, shown):
     values = np.r_[np.linspace(0, 1, n_known), np.full(n - n_known, np.nan)]
-    table = column_drift([FIFTHS], pd.DataFrame({"risk": values}), n_then=1_000)
+    table = drift_of([FIFTHS], pd.DataFrame({"risk": values}), n_then=1_000)
     row = hidden("columns", table, n).iloc[0]
     assert (np.isfinite(row["n"]), np.isfinite(row["missing_now"])) == (shown, shown)
     assert np.isfinite(row["psi"]) == np.isfinite(row["higher"]) == (n_known >= 5)
     if n_known == 58:
-        complete = column_drift([FIFTHS], pd.DataFrame({"risk": np.linspace(0, 1, n)}), n_then=1_000).iloc[0]
+        complete = drift_of([FIFTHS], pd.DataFrame({"risk": np.linspace(0, 1, n)}), n_then=1_000).iloc[0]
         assert row["psi_limit"] == complete["psi_limit"]
 
 
@@ -87,7 +87,7 @@ def turned(kept: int, n_listed: int = 100) -> pd.DataFrame:
 @pytest.mark.parametrize(("kept", "found", "value"), [(3, True, np.nan), (20, True, 0.2), (98, False, None)])
 def test_a_list_that_keeps_three_of_a_hundred_is_a_finding_without_its_value(kept, found, value):
     expected = expected_table(np.linspace(0, 1, 400), 100, rows_then=400, are_risks=True)
-    columns = column_drift([FIFTHS], scored(np.linspace(0, 1, 400)), n_then=400)
+    columns = drift_of([FIFTHS], scored(np.linspace(0, 1, 400)), n_then=400)
     nothing = {"volumes": ["mark", "table", "source", "n", "usual"], "codes": ["marked", "n", "new", "share"]}
     tables = {name: pd.DataFrame(columns=names) for name, names in nothing.items()}
     tables |= {"observed": pd.DataFrame(columns=["metric"]), "columns": columns, "scores": columns}
@@ -118,7 +118,7 @@ def test_a_population_of_two_leaves_no_risk_behind(fitted, four_sources, tmp_pat
 
 def test_three_persons_without_a_score_do_not_follow_from_the_other_counts():
     expected = expected_table(np.linspace(0.1, 0.9, 57), 20, rows_then=900, are_risks=True, n_unscored=3)
-    columns = column_drift([FIFTHS], pd.DataFrame({"risk": np.linspace(0, 1, 60)}), n_then=1_000)
+    columns = drift_of([FIFTHS], pd.DataFrame({"risk": np.linspace(0, 1, 60)}), n_then=1_000)
     shown = protected({"expected": expected, "columns": columns}, n_persons=60, n_scored=57)
     value = shown["expected"].set_index("item")["value"]
     assert (value["rows"], np.isnan(value["unscored"]), shown["columns"]["n"].isna().all()) == (57, True, True)
@@ -141,7 +141,8 @@ def test_new_codes_of_four_persons_are_hidden_and_not_called_known(four_sources)
     events = events[(events["source"] != "emergency") | events["person_id"].isin(few)]
     known = KnownCodes("emergency", "contact", ("something else",), 0.0)
     registers = rebuilt(four_sources, events)
-    table = new_codes(registers, ("emergency",), Reference(0, (), (), (known,), {}, {}), registers.extract_day)
+    reference = Reference(0, (), (), (known,), {}, {})
+    table = new_codes(count_codes(registers, ("emergency",), reference, registers.extract_day), reference)
     assert table[["new", "share"]].isna().all(axis=None)
     assert not table["marked"].any()
 

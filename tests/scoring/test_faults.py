@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -12,6 +15,7 @@ from servicenee import NeedClassifier, NeedModel, Registers, predict, read_regis
 from servicenee._checks import check_count
 from servicenee.cli import main
 from servicenee.exceptions import ModelError, RegisterError, ServiceneeWarning, plain_reason
+from servicenee.scoring import workplace as workplace_module
 from servicenee.scoring.workplace import workplace
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -134,6 +138,31 @@ def test_a_model_older_than_its_validity_date_scores_nobody(model, kept, tmp_pat
     assert not (tmp_path / "scores.parquet").exists()
 
 
+WORKER_KILLED = """
+import os, signal, sys
+from servicenee import Population, load_model, predict
+class Deadly(Population):
+    def at(self, registers, index_dates):
+        os.kill(os.getpid(), signal.SIGKILL)
+model = load_model(sys.argv[1])
+model.population = Deadly(70)
+try:
+    predict(model, sys.argv[2], output=sys.argv[3], n_jobs=2)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="processes are killed as on Unix")
+def test_a_process_that_the_system_ended_is_told_and_leaves_no_output(kept, tmp_path):
+    output = tmp_path / "scores.parquet"
+    arguments = [sys.executable, "-W", "ignore", "-c", WORKER_KILLED, str(kept.model), str(kept.parts), str(output)]
+    run = subprocess.run(arguments, check=False, capture_output=True, text=True)
+    assert run.stdout.startswith("a process was ended from outside, as the system does when memory runs out."), run
+    assert not output.exists()
+
+
 def test_two_jobs_do_not_write_one_file(model, kept, tmp_path):
     output = tmp_path / "scores.parquet"
     with workplace(output), pytest.raises(ValueError, match=rf"by another job \(process {os.getpid()} on "):
@@ -141,6 +170,27 @@ def test_two_jobs_do_not_write_one_file(model, kept, tmp_path):
     assert not output.exists()
     predict(model, kept.whole, output=output)
     assert output.exists()
+
+
+def test_two_jobs_do_not_write_one_file_on_windows_either(model, kept, tmp_path, monkeypatch):
+    """With a stand-in for the locks of Windows: they refuse with another error, and no open file is removed."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def locking(descriptor, mode, n_bytes):
+        assert (mode, n_bytes, os.lseek(descriptor, 0, os.SEEK_CUR)) == ("not waiting", 1, 1 << 30)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(13, "Permission denied") from None
+
+    stand_in = SimpleNamespace(locking=locking, LK_NBLCK="not waiting")
+    monkeypatch.setattr(workplace_module, "fcntl", None)
+    monkeypatch.setattr(workplace_module, "msvcrt", stand_in, raising=False)
+    output = tmp_path / "scores.parquet"
+    with workplace(output), pytest.raises(ValueError, match=rf"by another job \(process {os.getpid()} on "):
+        predict(model, kept.whole, output=output)
+    predict(model, kept.whole, output=output)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["scores.parquet", "scores.unscored.parquet"]
 
 
 def test_the_lock_of_a_dead_job_does_not_stand_in_the_way(model, kept, tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from servicenee import Registers, predict
+from servicenee import Demographics, LatentClassSegmenter, NeedModel, Population, Registers, predict
 from servicenee.exceptions import ModelError
 
 pytestmark = pytest.mark.filterwarnings("ignore::servicenee.exceptions.ServiceneeWarning")
@@ -22,6 +22,20 @@ def test_object_and_folder_give_the_same_bits(model, county, kept):
     expected = model.predict(county)
     pd.testing.assert_frame_equal(predict(model, county), expected, check_exact=True)
     pd.testing.assert_frame_equal(predict(kept.model, str(kept.whole)), expected, check_exact=True)
+
+
+def test_segments_come_with_what_they_are_as_from_the_model(county):
+    segmenter = LatentClassSegmenter(2, random_state=0)
+    model = NeedModel(Population(75), Demographics(), segmenter, name="groups").fit(county, "2021-06-01")
+    scores, expected = predict(model, county), model.predict(county)
+    pd.testing.assert_frame_equal(scores, expected, check_exact=True)
+    assert scores.attrs == expected.attrs == {"estimand": model.estimator_.estimand}
+
+
+def test_models_of_several_kinds_say_nothing_in_common(model, second_model, county):
+    assert predict([model, second_model], county).attrs == predict(model, county).attrs
+    segmenter = NeedModel(Population(75), Demographics(), LatentClassSegmenter(2, random_state=0), name="groups")
+    assert predict([model, segmenter.fit(county, "2021-06-01")], county).attrs == {}
 
 
 def test_the_file_holds_the_scores_and_says_what_made_them(model, county, tmp_path):

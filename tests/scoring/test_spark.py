@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from servicenee import Registers, make_registers, predict, write_registers
-from servicenee.exceptions import ModelError
+from servicenee import Registers, log_model, make_registers, predict, write_registers
+from servicenee.exceptions import ModelError, RegisterError
 from servicenee.scoring import spark as on_spark
+from servicenee.tracking import configure
 
 pytest.importorskip("pyspark", reason="the extra servicenee[spark] is not installed")
 pytestmark = [
@@ -83,6 +84,21 @@ def test_the_scores_are_those_of_one_machine_bit_for_bit(spark, model, kept, sco
     assert facts["training_digest"] == told["models"][0]["training_digest"]
 
 
+def test_parts_are_tasks_as_they_are(spark, model, kept, scored_county, tmp_path):
+    dates = ["2022-06-01", "2023-06-01"]
+    scores = on_spark.predict(spark, model, str(kept.parts), dates, str(tmp_path / "scores.parquet"))
+    predict(model, scored_county, index_date=dates, output=tmp_path / "expected.parquet")
+    _same(scores, pd.read_parquet(tmp_path / "expected.parquet"))
+    told = json.loads(pq.read_schema(tmp_path / "expected.parquet").metadata[b"servicenee"])
+    assert json.loads(scores.schema["model"].metadata["servicenee"])["registers"] == told["registers"]
+    shutil.copytree(kept.parts, tmp_path / "parts")
+    shutil.rmtree(tmp_path / "parts" / "part-00003")
+    with pytest.raises(RegisterError, match="1 of 7 parts are missing: part-00003"):
+        on_spark.predict(spark, model, tmp_path / "parts")
+    with pytest.raises(ValueError, match="`extract_date` must be that of the parts, 2024-01-01; got 2023-12-31"):
+        on_spark.predict(spark, model, kept.parts, extract_date="2023-12-31")
+
+
 def test_tables_of_a_catalogue_with_whole_numbers_and_days_as_dates(spark, model, scored_county, many_tasks):
     number = {person: 1_000 + at for at, person in enumerate(scored_county.persons["person_id"])}
     tables = {
@@ -105,6 +121,24 @@ def test_what_a_model_learns_from_is_what_it_is_on_one_machine(spark, second_mod
     cohort = second_model.population.at(scored_county, dates)
     expected = pd.concat([second_model.features.transform(cohort), second_model.outcome.label(cohort)], axis=1)
     _same(on_spark.transform(spark, second_model, str(kept.whole), dates, **many_tasks), expected)
+    _same(on_spark.transform(spark, second_model, str(kept.parts), dates), expected)
+
+
+def test_a_registered_model_scores_a_feature_table_as_a_function_of_spark(
+    spark, second_model, scored_county, tmp_path, monkeypatch
+):
+    import mlflow
+    from pyspark.sql import functions as F
+
+    monkeypatch.chdir(tmp_path)
+    configure(tmp_path / "runs")
+    evaluation = second_model.evaluate(scored_county, "2022-09-01")
+    log_model(second_model, evaluation, experiment="tests", name="admission", alias="champion")
+    X = second_model.transform(second_model.population.at(scored_county, "2023-06-01"))
+    risk_of = mlflow.pyfunc.spark_udf(spark, "models:/admission@champion", env_manager="local", result_type="double")
+    table = spark.createDataFrame(X.reset_index()).repartition(3)
+    scored = table.withColumn("risk", risk_of(F.struct(*reversed(X.columns)))).select("person_id", "index_date", "risk")
+    _same(scored, predict(second_model, scored_county, index_date="2023-06-01")[["risk"]])
 
 
 def test_what_is_missing_is_said_on_the_driver(spark, model, kept, tmp_path):
@@ -145,11 +179,7 @@ def test_an_empty_county_gives_no_rows(spark, model, scored_county, tmp_path):
 def test_what_a_column_of_persons_holds_is_decided_by_all_tasks(spark, kept):
     persons = spark.read.parquet(str(kept.whole / "persons.parquet")).drop("team", "living_alone")
     own = "person_id", "CASE WHEN area = 'Vaasa' THEN 'B' ELSE '5' END AS team", "'0.5' AS share", "'007' AS unit"
-    tables = {
-        "persons": persons.join(persons.selectExpr(*own, "1 AS number"), "person_id"),
-        "events": spark.read.parquet(str(kept.whole / "events.parquet")),
-    }
-    further = on_spark._whole(spark, tables, "2024-01-01").further
+    further = on_spark._further(persons.join(persons.selectExpr(*own, "1 AS number"), "person_id"), {})
     assert further == {"team": "text", "share": "number", "unit": "text", "number": "number"}
 
 
@@ -160,8 +190,8 @@ def test_instants_of_coverage_are_finnish_local_time_wherever_the_driver_is(spar
         table = "coverage(source, `from`, `to`)"
         values = "('emergency', TIMESTAMP '2021-06-30 21:30:00 UTC', CAST(NULL AS TIMESTAMP))"
         coverage = spark.sql(f"SELECT * FROM VALUES {values} AS {table}")
-        events = spark.sql("SELECT 'emergency' AS source")
-        given = on_spark._coverage({"coverage": coverage, "events": events})
+        kinds = {"events": pd.DataFrame({"source": ["emergency"]})}
+        given = on_spark._coverage({"coverage": coverage}, kinds)
     finally:
         monkeypatch.undo()
         time.tzset()
