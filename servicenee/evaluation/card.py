@@ -140,22 +140,16 @@ def _one_row_each(table: pd.DataFrame, name: str) -> pd.DataFrame:
     rows = []
     for key, part in table.groupby(keys, sort=False):
         counts = {count: part[count].iloc[0] for count in ("n", "events") if count in part}
-        cells = {one: _with_interval(*row) for one, row in zip(part[across], _values(part, value), strict=True)}
-        rows.append(dict(zip(keys, key, strict=True)) | counts | cells | {"note": "; ".join(_distinct(part["note"]))})
+        figures = part[[value, "lower", "upper"]].itertuples(index=False)
+        cells = {one: _with_interval(*row) for one, row in zip(part[across], figures, strict=True)}
+        notes = "; ".join(why for why in dict.fromkeys(part["note"]) if why)
+        rows.append(dict(zip(keys, key, strict=True)) | counts | cells | {"note": notes})
     return pd.DataFrame(rows)
-
-
-def _values(part: pd.DataFrame, value: str):
-    return part[[value, "lower", "upper"]].itertuples(index=False)
 
 
 def _with_interval(value: float, lower: float, upper: float) -> str:
     shown = [value_text(number, digits=3) for number in (value, lower, upper)]
     return shown[0] if "–" in shown else f"{shown[0]} ({shown[1]} to {shown[2]})"
-
-
-def _distinct(notes: pd.Series) -> list[str]:
-    return [why for why in dict.fromkeys(notes) if why]
 
 
 def _definition(evaluation, answer: str) -> str:

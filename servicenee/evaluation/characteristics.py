@@ -9,10 +9,8 @@ from servicenee.disclosure import is_small, tells_few
 from servicenee.evaluation.censoring import known_outcomes
 from servicenee.evaluation.refits import Rows
 
-CHARACTERISTIC_COLUMNS = (
-    *("feature", "label_fi", "label_sv", "label_en", "known", "mean", "mean_event", "mean_no_event", "difference"),
-    *("training_mean", "training_difference"),
-)
+NAMES = ["feature", "label_fi", "label_sv", "label_en"]
+FIGURES = ["known", "mean", "mean_event", "mean_no_event", "difference", "training_mean", "training_difference"]
 _UNKNOWN = (np.nan, np.nan, np.nan)  # share known, mean, variance
 
 
@@ -79,8 +77,7 @@ def characteristics(feature_table: pd.DataFrame, later: Rows, training: Rows | N
         before = _UNKNOWN if learnt is None else _moments(training.X[name].to_numpy(dtype=np.float64), learnt)
         means = (known, mean, pair[0][1], pair[1][1], _difference(*pair))
         rows.append((*means, before[1], _difference((known, mean, variance), before)))
-    table = feature_table.reset_index(drop=True)[list(CHARACTERISTIC_COLUMNS[:4])]
-    return table.join(pd.DataFrame(rows, columns=CHARACTERISTIC_COLUMNS[4:], dtype=np.float64))
+    return feature_table.reset_index(drop=True)[NAMES].join(pd.DataFrame(rows, columns=FIGURES, dtype=np.float64))
 
 
 def _part(rows: Rows, positions: np.ndarray, weights: np.ndarray | None = None) -> Part:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.evaluation.notes import HIDDEN
 from servicenee.evaluation.trends import model_text
 from servicenee.evaluation.wording import (
     column,
@@ -175,9 +176,10 @@ def _not_judged(first: pd.DataFrame, language: str) -> list[str]:
 def characteristics_blocks(evaluation, language: str) -> list[str]:
     """Columns in which those with the event differ most from those without it."""
     word = words(language)
-    table_of = evaluation.tables["characteristics"]
-    kept = table_of.loc[table_of["difference"].abs().sort_values(ascending=False, kind="stable").index]
-    kept = kept[kept["difference"].notna()].head(READ_CHARACTERISTICS)
+    known = evaluation.tables["characteristics"].dropna(subset="difference")
+    kept = known.sort_values("difference", key=abs, ascending=False, kind="stable").head(READ_CHARACTERISTICS)
+    if not len(kept):
+        return [note_text(HIDDEN, language)]
     shown = {word("head.characteristic"): kept[f"label_{language}"].tolist()}
     for name in ("known", "mean_event", "mean_no_event", "difference", "training_mean", "training_difference"):
         if kept[name].notna().any():

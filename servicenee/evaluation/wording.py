@@ -40,8 +40,8 @@ def group_text(by: str, group: str, language: str) -> str:
     """A group in the reader's language: sexes, languages and dates are known, other names stay as they are."""
     if by == "index_date":
         return format_date(group, language) if group else note_text(group, language)
-    parts = list(zip(by.split(":"), group.split(", "), strict=False))
-    if len(parts) > 1 and by.count(":") == group.count(", "):
+    if by.count(":") == group.count(", ") > 0:
+        parts = zip(by.split(":"), group.split(", "), strict=True)
         return ", ".join(short_group_text(*part, language) for part in parts)
     known = {"sex": ("female", "male"), "language": ("fi", "sv", "other"), "living_alone": ("True", "False", "0", "1")}
     if group in known.get(by, ()):

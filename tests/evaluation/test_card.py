@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from servicenee.evaluation import ModelFacts, evaluate
+from servicenee.evaluation.characteristics import FIGURES
 from servicenee.evaluation.checklists import probast_table, tripod_table
+from servicenee.evaluation.wording import full_group_text, short_group_text
 
 INDEX = pd.MultiIndex.from_product([range(900), ["2023-01-01"]], names=["person_id", "index_date"])
 RISK = pd.Series(np.random.default_rng(0).beta(1, 5, 900), index=INDEX)
@@ -113,6 +115,23 @@ def test_training_is_compared_only_where_its_means_are_known(known):
         judged = known.with_model(FACTS, {"characteristics": means.assign(training_mean=training_mean)})
         assert status(judged, {}, "20b") == "filled"
         assert status(judged, {}, "20c") == answer
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"), [("fi", "naiset, 75–84"), ("sv", "kvinnor, 75–84"), ("en", "women, 75–84")]
+)
+def test_a_group_of_two_variables_is_in_the_language_of_the_reader(language, shown):
+    assert short_group_text("sex:age_band", "female, 75–84", language) == shown
+    assert full_group_text("sex:age_band", "female, 75–84", language).endswith(f": {shown}")
+
+
+def test_characteristics_of_few_persons_with_the_event_are_said_to_be_hidden(known, tmp_path):
+    columns = {f"label_{language}": ["age"] for language in ("fi", "sv", "en")}
+    figures = {name: [np.nan] for name in FIGURES}
+    judged = known.with_model(FACTS, {"characteristics": pd.DataFrame({"feature": ["age"], **columns, **figures})})
+    page = judged.to_html(tmp_path / "r.html").read_text(encoding="utf-8")
+    section = page[page.index("How those with the event differ") :]
+    assert "hidden: fewer than 5 persons with the event" in section[: section.index("<h2")]
 
 
 def test_words_for_an_unknown_section_are_refused(known):
