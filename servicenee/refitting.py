@@ -20,6 +20,7 @@ from servicenee.evaluation import (
     minimum_sample_size,
     recalibrate,
 )
+from servicenee.evaluation.characteristics import characteristics
 from servicenee.evaluation.facts import ModelFacts
 from servicenee.evaluation.horizons import horizon_columns
 from servicenee.evaluation.refits import Rows, column_sets, compare_refits, learning_curve, leave_areas_out
@@ -64,8 +65,10 @@ def evaluate_model(
         rows = replace(rows, labels=labels_at(rows.labels, max(curve)))
     risk = scores[curve[max(curve)]] if curve else scores["risk"]
     tables = added_tables(model, judged, cohort, rows, risk, groups)
-    if wanted:
-        tables |= refit_tables(model, wanted, training(), (cohort, rows), risk, judged.capacity)
+    learnt = training() if wanted else None
+    tables["characteristics"] = characteristics(model.feature_table, rows, None if learnt is None else learnt[1])
+    if learnt is not None:
+        tables |= refit_tables(model, wanted, learnt, (cohort, rows), risk, judged.capacity)
     return judged.with_model(model_facts(model), tables)
 
 

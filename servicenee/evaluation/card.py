@@ -20,6 +20,14 @@ PROMPTS = {
     "Limits": "known gaps of the data, groups that are missing, changes expected.",
     "Ethics, oversight and contact": "who answers for the model, when it is reviewed.",
 }
+# Long tables that a reader wants with one row per key: keys, what goes beside each other, value.
+BESIDE = {
+    "subgroups": (["by", "group"], "metric", "value"),
+    "dates": (["group"], "metric", "value"),
+    "areas_left_out": (["area"], "metric", "value"),
+    "horizons": (["horizon_days"], "metric", "value"),
+    "label_audit": (["by", "group"], "marker", "ratio"),
+}
 METHOD = (
     "Training and evaluation are split by index date: no outcome window of training reaches into the evaluation. "
     "Missing values enter the model as such or are imputed inside it, learnt on training rows alone; a source that "
@@ -38,7 +46,7 @@ def model_card(evaluation, *, title: str | None, words: Mapping[str, str] | None
         "Population and data": _paragraphs(
             answer("Population and data"), _dates(evaluation), _markdown(tables["data"], digits=1)
         ),
-        "Outcome": _paragraphs(estimand_text(evaluation, "en"), answer("Outcome")),
+        "Outcome": _paragraphs(estimand_text(evaluation, "en"), _definition(evaluation, answer("Outcome"))),
         "Performance": _metrics(evaluation),
         "Calibration": _paragraphs(text(verdict_key(evaluation), "en"), _markdown(tables["calibration"], digits=4)),
         "Capacity": _markdown(tables["capacity"], digits=3),
@@ -104,6 +112,7 @@ def _where_known(evaluation) -> dict[str, str]:
     """Sections of tables that not every evaluation has."""
     names = {
         "comparison": "Comparison",
+        "characteristics": "Characteristics",
         "label_audit": "Need at equal risk",
         "areas": "Lists by area",
         "dates": "Index dates",
@@ -115,10 +124,38 @@ def _where_known(evaluation) -> dict[str, str]:
     }
     tables = evaluation.tables
     return {
-        heading: _markdown(tables[name], digits=3)
+        heading: _markdown(_one_row_each(tables[name], name), digits=3)
         for name, heading in names.items()
         if name in tables and len(tables[name])
     }
+
+
+def _one_row_each(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Measures side by side with their intervals, one row per group, area or date, where a table has them below."""
+    if name == "characteristics":
+        return table.drop(columns=["label_fi", "label_sv", "label_en"])
+    if name not in BESIDE:
+        return table
+    keys, across, value = BESIDE[name]
+    rows = []
+    for key, part in table.groupby(keys, sort=False):
+        counts = {count: part[count].iloc[0] for count in ("n", "events") if count in part}
+        figures = part[[value, "lower", "upper"]].itertuples(index=False)
+        cells = {one: _with_interval(*row) for one, row in zip(part[across], figures, strict=True)}
+        notes = "; ".join(why for why in dict.fromkeys(part["note"]) if why)
+        rows.append(dict(zip(keys, key, strict=True)) | counts | cells | {"note": notes})
+    return pd.DataFrame(rows)
+
+
+def _with_interval(value: float, lower: float, upper: float) -> str:
+    shown = [value_text(number, digits=3) for number in (value, lower, upper)]
+    return shown[0] if "–" in shown else f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def _definition(evaluation, answer: str) -> str:
+    """What counts as the event: what a human wrote, else what the model knows."""
+    known = "" if evaluation.model is None else evaluation.model.definition
+    return known if known and answer.startswith(PROMPT) else answer
 
 
 def _tripod(evaluation, words: Mapping[str, str]) -> str:
@@ -147,7 +184,7 @@ def _metrics(evaluation) -> str:
 def _groups(evaluation) -> str:
     if "subgroups" not in evaluation.tables:
         return PROMPT + "evaluate with `by=` for sex, age band, area and language."
-    return _markdown(evaluation.tables["subgroups"], digits=3)
+    return _markdown(_one_row_each(evaluation.tables["subgroups"], "subgroups"), digits=3)
 
 
 def _limits(evaluation, answer: str) -> str:

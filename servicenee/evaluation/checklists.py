@@ -52,6 +52,7 @@ def _item(row: dict[str, str], evaluation, words: Mapping[str, str]) -> tuple[st
         "always": True,
         "dates": bool(evaluation.index_dates),
         "model": evaluation.model is not None,
+        "compared": _compared(evaluation),
         "table": _has(evaluation, name),
     }[kind]
     return row["item"], row["topic"], FILLED if known else MISSING, row["where"] if known else row["to_fill"]
@@ -69,6 +70,11 @@ def _answer(check: str, evaluation) -> str:
 
 def _has(evaluation, table: str) -> bool:
     return len(evaluation.tables.get(table, ())) > 0
+
+
+def _compared(evaluation) -> bool:
+    """Whether means of training stand beside those of the evaluation."""
+    return _has(evaluation, "characteristics") and evaluation.tables["characteristics"]["training_mean"].notna().any()
 
 
 def _yes(answer: bool) -> str:

@@ -87,21 +87,23 @@ def demand_sums(labels, sums: pd.DataFrame, by, index_date: str) -> pd.DataFrame
     -------
     DataFrame
         Columns index_date, group, n, expected, lower, upper, observed (weighted for unfinished follow-up), inside (1
-        if the interval holds it), note. Groups of 1 to 4 persons with any amount are hidden.
+        if the interval holds it), note. Groups of 1 to 4 persons, or of 1 to 4 with any amount, are hidden; the
+        expected sum too where their number is, which it would tell.
     """
     positions, amount, weight = known_amounts(labels)
     codes = pd.Categorical(np.asarray(by), categories=list(sums.index)).codes
     observed = np.bincount(codes[positions], weight * amount, len(sums))
     person = np.arange(len(labels))[positions]
     some = persons_by_group(person[amount > 0], codes[positions][amount > 0], len(sums))
-    hidden = suppress(pd.Series(some)).isna().to_numpy()
-    n = np.bincount(codes, minlength=len(sums)).astype(np.float64)
+    n = np.bincount(codes, minlength=len(sums))
+    sized = suppress(pd.Series(n)).notna().to_numpy()
+    hidden = suppress(pd.Series(some)).isna().to_numpy() | ~sized
     inside = ((observed >= sums["lower"]) & (observed <= sums["upper"])).to_numpy(dtype=np.float64)
     columns = (
         index_date,
         sums.index.astype(str),
-        np.where(is_small(n), np.nan, n),
-        *sums[["expected", "lower", "upper"]].to_numpy().T,
+        np.where(sized, n, np.nan),
+        *np.where(sized, sums[["expected", "lower", "upper"]].to_numpy().T, np.nan),
     )
     columns += (np.where(hidden, np.nan, observed), np.where(hidden, np.nan, inside))
     columns += (np.where(is_small(some), HIDDEN, np.where(hidden, HIDDEN_BESIDE, "")),)
@@ -243,13 +245,13 @@ def amount_groups(rows: Amounts, variables: dict[str, pd.Series], drawing: dict)
         persons = persons_by_group(rows.person[some], code[some], len(categories))
         hidden = suppress(pd.Series(persons)).isna().to_numpy()
         few = np.bincount(code[some], minlength=len(categories)) < FEWEST_EVENTS
-        note = np.select([is_small(persons), hidden, few], [HIDDEN, HIDDEN_BESIDE, NOT_ESTIMABLE], "")
+        sized = suppress(pd.Series(persons_by_group(rows.person, code, len(categories)))).notna().to_numpy()
+        note = np.select([is_small(persons), hidden | ~sized, few], [HIDDEN, HIDDEN_BESIDE, NOT_ESTIMABLE], "")
         value, lower, upper = _by_code(rows, code, len(categories), drawing)
         n = np.bincount(code, minlength=len(categories)).astype(np.float64)
-        n_persons = persons_by_group(rows.person, code, len(categories))
         shown = [np.where(note != "", np.nan, part) for part in (value[1], value[2], lower[2], upper[2])]
         covered = [np.where(note != "", np.nan, part[3]) for part in (value, lower, upper)]
-        columns = (name, categories.to_numpy(dtype=object), np.where(is_small(n_persons), np.nan, n), value[0])
+        columns = (name, categories.to_numpy(dtype=object), np.where(sized, n, np.nan), value[0])
         parts.append(pd.DataFrame(dict(zip(GROUP_COLUMNS, (*columns, *shown, *covered, note), strict=True))))
     return pd.concat(parts, ignore_index=True)
 

@@ -62,8 +62,8 @@ class Evaluation:
         ``data`` (item, value), ``metrics``, ``calibration``, ``curve``, ``risks`` (distribution),
         ``risks_by_outcome``, ``capacity``, ``thresholds``, ``decision``; with several index dates ``dates`` and
         ``turnover``; with groups ``subgroups``, and with a group ``area`` also ``areas``; with risks at several
-        horizons ``horizons`` and ``incidence``; and what a `NeedModel` adds: ``comparison``, ``learning_curve``,
-        ``areas_left_out``, ``label_audit``, ``sample_size``.
+        horizons ``horizons`` and ``incidence``; and what a `NeedModel` adds: ``characteristics``,
+        ``comparison``, ``learning_curve``, ``areas_left_out``, ``label_audit``, ``sample_size``.
     capacity : int or float
         Capacity behind PPV and sensitivity.
     horizon_days : float

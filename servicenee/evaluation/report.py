@@ -9,6 +9,7 @@ from servicenee.evaluation.sections import (
     audit_blocks,
     calibration_blocks,
     capacity_blocks,
+    characteristics_blocks,
     comparison_blocks,
     data_blocks,
     decision_blocks,
@@ -57,6 +58,7 @@ def _where_known(evaluation, drawn: dict, language: str) -> list[tuple[str, list
     makers = {
         "comparison": lambda: comparison_blocks(evaluation, drawn, language),
         "subgroups": lambda: [*group_blocks(evaluation, "subgroups", drawn, language), word("method.groups")],
+        "characteristics": lambda: characteristics_blocks(evaluation, language),
         "label_audit": lambda: audit_blocks(evaluation, drawn, language),
         "areas": lambda: areas_blocks(evaluation, language),
         "dates": lambda: group_blocks(evaluation, "dates", drawn, language),

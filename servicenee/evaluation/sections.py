@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from servicenee.evaluation.notes import HIDDEN
 from servicenee.evaluation.trends import model_text
 from servicenee.evaluation.wording import (
     column,
@@ -23,6 +24,7 @@ from servicenee.texts import format_date, text
 SHARES = ("event_share", "selected_share", "ppv_at_capacity", "sensitivity_at_capacity")
 READ_THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 READ_DECISIONS = 8
+READ_CHARACTERISTICS = 15
 KNOWN_MARKERS = ("death", "diagnoses", "function")
 
 
@@ -169,6 +171,20 @@ def _not_judged(first: pd.DataFrame, language: str) -> list[str]:
         )
         found.append(text("evaluation.say.not_judged", language, why=note_text(why, language), groups=names))
     return [word("say.not_judged.head"), *found] if found else []
+
+
+def characteristics_blocks(evaluation, language: str) -> list[str]:
+    """Columns in which those with the event differ most from those without it."""
+    word = words(language)
+    known = evaluation.tables["characteristics"].dropna(subset="difference")
+    kept = known.sort_values("difference", key=abs, ascending=False, kind="stable").head(READ_CHARACTERISTICS)
+    if not len(kept):
+        return [note_text(HIDDEN, language)]
+    shown = {word("head.characteristic"): kept[f"label_{language}"].tolist()}
+    for name in ("known", "mean_event", "mean_no_event", "difference", "training_mean", "training_difference"):
+        if kept[name].notna().any():
+            shown[word(f"head.{name}")] = column(kept[name], share if name == "known" else number, language)
+    return [table(pd.DataFrame(shown), language=language, numbers=list(shown)[1:]), word("read.characteristics")]
 
 
 def audit_blocks(evaluation, drawn: dict, language: str) -> list[str]:

@@ -40,6 +40,9 @@ def group_text(by: str, group: str, language: str) -> str:
     """A group in the reader's language: sexes, languages and dates are known, other names stay as they are."""
     if by == "index_date":
         return format_date(group, language) if group else note_text(group, language)
+    if by.count(":") == group.count(", ") > 0:
+        parts = zip(by.split(":"), group.split(", "), strict=True)
+        return ", ".join(short_group_text(*part, language) for part in parts)
     known = {"sex": ("female", "male"), "language": ("fi", "sv", "other"), "living_alone": ("True", "False", "0", "1")}
     if group in known.get(by, ()):
         return text(f"evaluation.group.{by}.{group.lower()}", language)
@@ -58,7 +61,7 @@ def full_group_text(by: str, group: str, language: str) -> str:
 
 def short_group_text(by: str, group: str, language: str) -> str:
     """A group as a figure names it: its variable only where the group says nothing by itself."""
-    speaks = by in ("sex", "age_band", "language", "area", "index_date")
+    speaks = by in ("sex", "age_band", "language", "area", "index_date") or ":" in by
     return group_text(by, group, language) if speaks else full_group_text(by, group, language)
 
 

@@ -1,5 +1,6 @@
 """The model card: what a human wrote, what the figures say, and what is still missing, item by item."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 import pytest
 
 from servicenee.evaluation import ModelFacts, evaluate
+from servicenee.evaluation.characteristics import FIGURES
 from servicenee.evaluation.checklists import probast_table, tripod_table
+from servicenee.evaluation.wording import full_group_text, short_group_text
 
 INDEX = pd.MultiIndex.from_product([range(900), ["2023-01-01"]], names=["person_id", "index_date"])
 RISK = pd.Series(np.random.default_rng(0).beta(1, 5, 900), index=INDEX)
@@ -86,6 +89,49 @@ def test_the_card_prints_both_checklists_and_the_words(known):
     assert "Preventive home visits." in card
     assert "- No private care." in card
     assert "52 items: " in card
+
+
+def test_a_group_has_one_line_with_its_measures_and_intervals_beside_each_other(known):
+    lines = known.model_card().splitlines()
+    start = lines.index("## Groups")
+    assert lines[start + 2].startswith("| by | group | n | events | event_share | observed_expected | auc |")
+    women = [line for line in lines if line.startswith("| sex | female |")]
+    assert len(women) == 1
+    assert re.search(r"\| 450 \| \d+ \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) \|", women[0])
+
+
+def test_the_definition_of_the_event_comes_from_the_model_unless_a_human_wrote_another(known, bare):
+    assert "\nA start.\n" in known.model_card()
+    written = known.model_card(words={"Outcome": "First visit."})
+    assert "\nFirst visit.\n" in written
+    assert "A start." not in written
+    assert "_To be written:_ definition of the event." in bare.model_card()
+
+
+def test_training_is_compared_only_where_its_means_are_known(known):
+    columns = {f"label_{language}": ["age"] for language in ("fi", "sv", "en")}
+    means = pd.DataFrame({"feature": ["age"], **columns, "difference": [0.2], "training_mean": [np.nan]})
+    for training_mean, answer in ((np.nan, "missing"), (70.0, "filled")):
+        judged = known.with_model(FACTS, {"characteristics": means.assign(training_mean=training_mean)})
+        assert status(judged, {}, "20b") == "filled"
+        assert status(judged, {}, "20c") == answer
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"), [("fi", "naiset, 75–84"), ("sv", "kvinnor, 75–84"), ("en", "women, 75–84")]
+)
+def test_a_group_of_two_variables_is_in_the_language_of_the_reader(language, shown):
+    assert short_group_text("sex:age_band", "female, 75–84", language) == shown
+    assert full_group_text("sex:age_band", "female, 75–84", language).endswith(f": {shown}")
+
+
+def test_characteristics_of_few_persons_with_the_event_are_said_to_be_hidden(known, tmp_path):
+    columns = {f"label_{language}": ["age"] for language in ("fi", "sv", "en")}
+    figures = {name: [np.nan] for name in FIGURES}
+    judged = known.with_model(FACTS, {"characteristics": pd.DataFrame({"feature": ["age"], **columns, **figures})})
+    page = judged.to_html(tmp_path / "r.html").read_text(encoding="utf-8")
+    section = page[page.index("How those with the event differ") :]
+    assert "hidden: fewer than 5 persons with the event" in section[: section.index("<h2")]
 
 
 def test_words_for_an_unknown_section_are_refused(known):

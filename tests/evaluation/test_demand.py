@@ -92,6 +92,18 @@ def test_expectations_without_intervals_have_no_coverage():
     assert list(found.figures) == ["expected"]
 
 
+def test_the_size_of_a_small_group_cannot_be_told_from_the_others_or_from_its_expected_sum():
+    area = np.repeat(["Large", "Middle", "Small"], [60, 20, 3])
+    index = pd.MultiIndex.from_product([range(83), ["2024-01-01"]], names=["person_id", "index_date"])
+    scores = pd.DataFrame({"expected": np.full(83, 2.0)}, index=index)
+    groups = evaluate_demand(np.full(83, 2.0), scores, by={"area": area}, n_bootstrap=0).tables["groups"]
+    assert groups.set_index("group")["n"].isna().to_dict() == {"Large": False, "Middle": True, "Small": True}
+    sums = pd.DataFrame({name: [120.0, 40, 6] for name in ("expected", "lower", "upper")}, index=np.unique(area))
+    table = demand_sums(np.full(83, 2.0), sums, area, "2024-01-01").set_index("group")
+    assert table.loc["Large", ["n", "expected", "observed"]].tolist() == [60, 120, 120]
+    assert table.loc[["Middle", "Small"], ["n", "expected", "lower", "upper", "observed"]].isna().all(axis=None)
+
+
 def test_few_users_are_hidden():
     visits = np.zeros(1000)
     visits[[0, 2, 4]] = 7

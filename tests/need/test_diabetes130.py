@@ -73,6 +73,4 @@ def test_side_by_side_with_what_is_on_the_shelf(outcome):
     print(metrics.to_string())
     covering = ("observed_expected", "calibration_slope")
     missed = [name for name in covering if not metrics["lower"][name] <= 1 <= metrics["upper"][name]]
-    if outcome == "nursing_facility" and missed == ["calibration_slope"]:
-        pytest.xfail("the interval of the slope begins just above 1: known, and not tuned on these patients")
     assert missed == []
