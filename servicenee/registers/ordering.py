@@ -6,7 +6,7 @@ import numpy as np
 
 Rows = dict[str, np.ndarray]
 
-_ROWS_PER_BLOCK = 1 << 18
+_ROWS_PER_BLOCK = 1 << 17
 _PERSON_BITS = 8  # persons are first dealt into at most 256 piles: NumPy sorts numbers of eight bits by counting
 
 
