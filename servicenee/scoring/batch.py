@@ -5,11 +5,9 @@ import logging
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -25,6 +23,7 @@ from servicenee.registers import Registers
 from servicenee.registers.folders import existing_folder
 from servicenee.registers.parts import part_folders, refuse_incomplete
 from servicenee.scoring.portions import Portion, Task, read_portion, score_part, write_portion
+from servicenee.scoring.sharing import Team
 from servicenee.scoring.workplace import empty, key_of, state_of, workplace, write_together
 from servicenee.tracking import load_model
 
@@ -62,9 +61,9 @@ def predict(
     reasons : bool, default=False
         Whether to add the column `reasons`. For a list this is not needed: it asks for those of the listed persons.
     n_jobs : int, optional
-        Processes that share the parts, as in joblib: -1 for one per processor; by default one. Never more than there
-        are parts, and registers in memory are one part. To import what scoring takes, a process needs as long as it
-        needs to score some 50,000 persons: several pay from some 200,000 persons on, and slow down a small county.
+        Processes that share the parts, this one among them, as in joblib: -1 for one per processor; by default one.
+        Never more than there are parts, and registers in memory are one part. To import what scoring takes, a process
+        needs as long as it needs to score some 50,000 persons: several pay from some 100,000 persons on.
     force : bool, default=False
         Whether to score although a model's validity date is over, or a source that it needs has no row at all.
 
@@ -113,22 +112,26 @@ def predict(
         raise ValueError("`n_jobs` must be at least 1, or -1 for one per processor; got 0.")
     dates = None if index_date is None else tuple(str(date) for date in check_dates("index_date", index_date))
     parts = _parts(registers)
-    with _starting(n_jobs, len(parts)) as n_jobs:  # other processes import while this one reads the models
+    with Team(n_jobs, len(parts)) as team:
         task = Task(_models(model, force), dates, reasons, force)
         if dates is not None:
             for one in task.models:
                 one.check_valid(list(dates))
-        key = None if output is None else key_of(task)
-    if output is None:
-        return _scores(task, list(_portions(parts, task, n_jobs, None)))
-    output = Path(output).resolve()
+        if output is None:
+            return _scores(task, list(_portions(parts, task, team, None)))
+        return _kept_scores(parts, task, team, Path(output).resolve())
+
+
+def _kept_scores(parts, task: Task, team: Team, output: Path) -> pd.DataFrame:
+    """Scores of all parts, written to `output` as well; what is finished is kept until it is complete."""
+    key = key_of(task)
     output.parent.mkdir(parents=True, exist_ok=True)
     with workplace(output) as folder:
         finished = None if key is None else folder / key
         empty(folder, keep=finished)
         if finished is None:
             LOG.info("a model holds code of your own: parts that are finished are not kept for another try")
-        portions = list(_portions(parts, task, n_jobs, finished))
+        portions = list(_portions(parts, task, team, finished))
         scores = _scores(task, portions)
         _write(scores, task, portions, output)
         empty(folder)
@@ -157,26 +160,10 @@ def _parts(registers) -> list[tuple[str, Registers | Path]]:
     return [(part.name, part) for part in parts] or [("registers", root)]
 
 
-@contextmanager
-def _starting(n_jobs: int | None, n_parts: int) -> Iterator[int]:
-    """How many processes share the parts; if several, they start meanwhile and are there at the end."""
-    n_jobs = min(joblib.effective_n_jobs(n_jobs), max(n_parts, 1))
-    jobs = (joblib.delayed(_imported)() for _ in range(n_jobs if n_jobs > 1 else 0))
-    started = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    try:
-        yield n_jobs
-    finally:
-        list(started)  # left unread, it would complain of what was not used
-
-
-def _imported() -> None:
-    """Nothing: whoever is to call this has imported what scoring takes."""
-
-
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 
-def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> Iterator[Portion]:
+def _portions(parts, task: Task, team: Team, finished: Path | None) -> Iterator[Portion]:
     """What every part gives, in the order of the parts; with `finished` kept there, and not computed twice."""
     kept = {name: None if finished is None else _place(finished, name, part) for name, part in parts}
     waiting = [(name, part) for name, part in parts if kept[name] is None or not kept[name].is_dir()]
@@ -187,10 +174,8 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         yield _score(part, task, kept[name]) or read_portion(kept[name])
         return
     done, failures, start = {}, {}, time.monotonic()
-    # One part alone stays here: registers in memory would be copied to another process for nothing.
-    for results in _results(waiting, task, kept, n_jobs if len(waiting) > 1 else 1):
-        for name, result in results:
-            (failures if isinstance(result, Exception) else done)[name] = result
+    for name, result in team.share(partial(_attempt, task=task, kept=kept), waiting):
+        (failures if isinstance(result, Exception) else done)[name] = result
         n_done = len(done) + len(failures)
         left = (time.monotonic() - start) / n_done * (len(waiting) - n_done)
         LOG.info("part %d of %d scored; about %.0f s left", len(parts) - len(waiting) + n_done, len(parts), left)
@@ -200,39 +185,16 @@ def _portions(parts, task: Task, n_jobs: int | None, finished: Path | None) -> I
         yield done[name] if done.get(name) is not None else read_portion(kept[name])
 
 
-def _results(waiting, task: Task, kept, n_jobs: int) -> Iterator[list[tuple[str, Portion | Exception | None]]]:
-    """What `_attempt` gives for some parts at a time, in the order in which they are ready."""
-    jobs = (joblib.delayed(_attempts)(lot, task, kept) for lot in _lots(waiting, n_jobs))
-    try:
-        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    except BrokenExecutor:
-        raise ValueError(
-            "a process was ended from outside, as the system does when memory runs out. Run it again with fewer "
-            "processes (`n_jobs`), or with smaller parts; what is kept beside `output` is not computed twice."
-        ) from None
-
-
-def _lots(waiting: list, n_jobs: int) -> Iterator[list]:
-    """Several parts at first, so that the models travel seldom; one at last, so that no process waits for long."""
-    while waiting:
-        n = max(1, len(waiting) // (3 * n_jobs)) if n_jobs > 1 else 1
-        yield waiting[:n]
-        waiting = waiting[n:]
-
-
-def _attempts(lot, task: Task, kept) -> list[tuple[str, Portion | Exception | None]]:
-    return [_attempt(name, part, task, kept[name]) for name, part in lot]
-
-
 def _place(finished: Path, name: str, part: Registers | Path) -> Path | None:
     """Where a part's scores are kept; those of registers in memory are not."""
     return None if isinstance(part, Registers) else finished / f"{name}-{state_of(part)}"
 
 
-def _attempt(name: str, part, task: Task, place: Path | None) -> tuple[str, Portion | Exception | None]:
+def _attempt(named: tuple[str, Registers | Path], *, task: Task, kept: dict) -> tuple[str, Portion | Exception | None]:
     """What `_score` gives, or the error that tells why there is nothing."""
+    name, part = named
     try:
-        return name, _score(part, task, place)
+        return name, _score(part, task, kept[name])
     except (RegisterError, ModelError, OSError) as error:
         return name, error
     except Exception as error:  # whatever it is, the other parts are scored
