@@ -12,6 +12,7 @@ from servicenee.codes import Codelist, as_codelist
 from servicenee.cohort import Cohort
 from servicenee.features.labels import label, topic_of
 from servicenee.registers import Registers
+from servicenee.registers.tables import unfilled
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
 _ROWS_WITH_PARTS = 50_000  # derived columns keep their parts in memory for this many rows at a time
@@ -70,7 +71,7 @@ class Group:
 def fill(cohort: Cohort, blocks: list[Block]) -> np.ndarray:
     """Matrix of all blocks, feature-major: float32 of shape (n_columns, n_rows)."""
     n_columns = sum(len(block.features) for block in blocks)
-    out = np.empty((n_columns, len(cohort)), dtype=np.float32)
+    out = unfilled((n_columns, len(cohort)), np.float32)
     parts = [part for block in blocks for part in block.parts]
     if not parts:
         _fill_plain(cohort, blocks, out)

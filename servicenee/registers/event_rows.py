@@ -22,7 +22,7 @@ from servicenee.registers.placing import (
     told_by_another,
 )
 from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
-from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only
+from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only, unfilled
 
 _TEXTS = ("source", "code_system", "code", "unit")
 
@@ -63,13 +63,13 @@ def _placed_rows(
     """Rows that can be placed, in the order of the table, and which these are (None: all)."""
     n = len(frame)
     rows: Rows = {
-        "person": np.empty(n, dtype=np.int32),
-        "minute": np.empty(n, dtype=np.int32),
-        "value": np.empty(n),
-        "kind": np.empty(n, dtype=texts.dtype),
+        "person": unfilled(n, np.int32),
+        "minute": unfilled(n, np.int32),
+        "value": unfilled(n, np.float64),
+        "kind": unfilled(n, texts.dtype),
     }
     if "available_at" in frame.columns:
-        rows["available"] = np.empty(n, dtype=np.int32)
+        rows["available"] = unfilled(n, np.int32)
     find = person_finder(frame, persons.ids)
     timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
     current = _current(frame, findings) if "version" in frame.columns else None

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from servicenee.registers.tables import unfilled
+
 Rows = dict[str, np.ndarray]
 
 _ROWS_PER_BLOCK = 1 << 17
@@ -37,7 +39,7 @@ def order_by_time(rows: Rows) -> tuple[np.ndarray, list[np.ndarray | Moved]]:
     steps = []
     in_order, tied = _neighbours(rows["person"], rows["minute"])
     if not in_order:
-        steps = _sort(rows)
+        steps = [_sort(rows)]
         _, tied = _neighbours(rows["person"], rows["minute"])
     moved = _order_ties(rows, tied)
     return tied, steps if moved is None else [moved, *steps]
@@ -57,38 +59,65 @@ def _neighbours(person: np.ndarray, minute: np.ndarray) -> tuple[bool, np.ndarra
     return True, np.concatenate(tied)
 
 
-def _sort(rows: Rows) -> list[np.ndarray]:
-    """Sort rows in place by person and time: into piles of neighbouring persons, then within each pile."""
+def _sort(rows: Rows) -> np.ndarray:
+    """Sort rows in place by person and time, and say from which row each came."""
     person = rows["person"]
     shift = max(0, int(person.max()).bit_length() - _PERSON_BITS)
-    pile = (person >> np.int32(shift)).astype(np.uint8)
-    size = np.bincount(pile)
-    order = np.argsort(pile, kind="stable")
+    size, place = _piles(person, shift)
     for name in rows:
-        rows[name] = rows[name][order]
-    within = np.empty(len(order), dtype=np.int64)
+        rows[name] = _dealt(rows[name], place)
+    source = unfilled(len(place), place.dtype)
+    for block in blocks(len(place)):
+        source[place[block]] = np.arange(block.start, block.stop, dtype=place.dtype)
     start = 0
-    for stop in np.cumsum(size):
-        some = slice(start, int(stop))
+    for stop in np.cumsum(size).tolist():
+        some = slice(start, stop)
         inner = _packed_order(rows["person"][some], rows["minute"][some])
-        for column in rows.values():
-            column[some] = column[some][inner]
-        within[some] = inner + start
-        start = int(stop)
-    return [within, order]
+        for column in (*rows.values(), source):
+            column[some] = column[some].take(inner, mode="clip")  # they lie within: clipping only saves a check
+        start = stop
+    return source
+
+
+def _piles(person: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Size of every pile of neighbouring persons, and the place of every row when piles lie one after the other."""
+    pile, sizes = unfilled(len(person), np.uint8), []
+    for block in blocks(len(person)):
+        pile[block] = person[block] >> np.int32(shift)
+        sizes.append(np.bincount(pile[block], minlength=1 << _PERSON_BITS))
+    size = np.sum(sizes, axis=0)
+    free = np.cumsum(size) - size
+    place = unfilled(len(person), np.int32 if len(person) < 2**31 else np.int64)
+    for block, n in zip(blocks(len(person)), sizes, strict=True):
+        order = np.argsort(pile[block], kind="stable")
+        place[block][order] = (free - (np.cumsum(n) - n)).take(pile[block][order]) + np.arange(len(order))
+        free += n
+    return size, place
+
+
+def _dealt(column: np.ndarray, place: np.ndarray) -> np.ndarray:
+    dealt = unfilled(len(column), column.dtype)
+    for block in blocks(len(column)):
+        dealt[place[block]] = column[block]
+    return dealt
 
 
 def _packed_order(person: np.ndarray, minute: np.ndarray) -> np.ndarray:
     """Order by person and time; both and the position are packed into one number, which sorts fastest."""
     if not len(person):
         return np.zeros(0, dtype=np.int64)
-    person, minute = (column.astype(np.int64) - int(column.min()) for column in (person, minute))
-    for_time, for_position = int(minute.max()).bit_length(), len(person).bit_length()
-    if int(person.max()).bit_length() + for_time + for_position > 63:
+    low, first = person.min(), minute.min()
+    for_time, for_position = int(minute.max() - first).bit_length(), len(person).bit_length()
+    if int(person.max() - low).bit_length() + for_time + for_position > 63:
         return np.lexsort((minute, person))
-    packed = (((person << for_time) | minute) << for_position) | np.arange(len(person))
+    packed = np.subtract(person, low, dtype=np.int64)
+    packed <<= for_time
+    packed |= minute - first
+    packed <<= for_position
+    packed |= np.arange(len(packed))
     packed.sort()
-    return packed & ((1 << for_position) - 1)
+    packed &= (1 << for_position) - 1
+    return packed
 
 
 def _order_ties(rows: Rows, tied: np.ndarray) -> Moved | None:

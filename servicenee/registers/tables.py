@@ -4,10 +4,12 @@ Days are whole days since 1970-01-01 (int32), minutes likewise. Every array is n
 joblib can map it into worker processes instead of copying it.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 MINUTES_PER_DAY = 1440
 FAR_FUTURE = np.int32(2**31 - 1)  # an open end: not dead, not moved, stay still going on
@@ -100,6 +102,17 @@ def to_dates(days: np.ndarray) -> np.ndarray:
     dates = np.where(unknown, 0, days).astype("datetime64[D]").astype("datetime64[us]")
     dates[unknown] = np.datetime64("NaT", "us")
     return dates
+
+
+def unfilled(shape: int | tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+    """An array to be written once, like `numpy.empty`, in memory pages of the usual size.
+
+    NumPy asks the system for huge pages, and a virtual machine pays several times more for the first use of those.
+    """
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) if isinstance(shape, tuple) else shape
+    buffer = pa.allocate_buffer(size * dtype.itemsize, memory_pool=pa.system_memory_pool())
+    return np.frombuffer(buffer, dtype).reshape(shape)
 
 
 def read_only(*arrays: np.ndarray | None) -> None:

@@ -15,6 +15,7 @@ BUILDERS = {
 }  # fmt: skip
 wanted = {name: GROUPS if name in statistics("gp", "full") else VALUED for name in BUILDERS}
 
+pa.set_memory_pool(pa.jemalloc_memory_pool())  # Arrow's own choice, mimalloc, asks for huge pages: see README.md
 run = Run()
 run.lap()
 files = [pq.ParquetFile(path) for path in (run.events, run.index)]
