@@ -21,7 +21,17 @@ from servicenee.registers.placing import (
     take,
     told_by_another,
 )
-from servicenee.registers.reading import is_unknown, person_finder, read_dates, read_numbers, to_minutes
+from servicenee.registers.reading import (
+    Column,
+    column_of,
+    dates_of,
+    is_unknown,
+    numbers_of,
+    person_finder,
+    read_numbers,
+    rows_of,
+    to_minutes,
+)
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only, unfilled
 
 _TEXTS = ("source", "code_system", "code", "unit")
@@ -71,12 +81,13 @@ def _placed_rows(
     if "available_at" in frame.columns:
         rows["available"] = unfilled(n, np.int32)
     find = person_finder(frame, persons.ids)
-    timed = frame[[name for name in ("time", "value", "available_at") if name in frame.columns]]
+    columns = {name: column_of(frame, name) for name in ("time", "value", "available_at") if name in frame.columns}
     current = _current(frame, findings) if "version" in frame.columns else None
     tally, kept, n_kept = Tally(findings, n), [], 0
     for block in blocks(n):
         tally.start = block.start
-        read, keep = _read_block(timed.iloc[block], block, (find, texts, persons, extract_day), tally)
+        cut = {name: rows_of(column, block) for name, column in columns.items()}
+        read, keep = _read_block(cut, block, (find, texts, persons, extract_day), tally)
         keep = keep if current is None else keep & current[block]
         kept.append(keep)
         for name, column in read.items():
@@ -99,28 +110,29 @@ def _current(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
     return ~old
 
 
-def _read_block(frame: pd.DataFrame, block: slice, how: tuple, tally: Tally) -> tuple[Rows, np.ndarray]:
+def _read_block(columns: dict[str, Column], block: slice, how: tuple, tally: Tally) -> tuple[Rows, np.ndarray]:
     """Columns of one block, and True for the rows that can be placed."""
     find, texts, persons, extract_day = how
-    for name in ("source", "code_system", "code"):
-        action = "set aside" if name == "source" else "kept with empty text"
-        tally.add("events", name, "missing", texts.missing(name, block), action, limited=name == "source")
-    dates = read_dates(frame, "time")
+    sourceless = texts.missing("source", block)
+    tally.add("events", "source", "missing", sourceless, "set aside", limited=True)
+    for name in ("code_system", "code"):
+        tally.add("events", name, "missing", texts.missing(name, block), "kept with empty text")
+    dates = dates_of(columns["time"])
     missing = is_unknown(dates)
     minute = to_minutes(dates, missing)
-    read = {"person": find(block), "minute": minute, "value": _values(frame, tally), "kind": texts.pack(block)}
-    if "available_at" in frame.columns:
-        available = available_dates(frame, "events", tally)
+    read = {"person": find(block), "minute": minute, "kind": texts.pack(block)}
+    read["value"] = _values(columns["value"], tally) if "value" in columns else np.full(len(dates), np.nan)
+    if "available_at" in columns:
+        available = available_dates(dates_of(columns["available_at"]), "events", tally)
         undated = np.isnat(available)
         read["available"] = np.where(undated, NEVER, to_minutes(available, undated))
     late = ~missing & (minute >= (extract_day + 1) * MINUTES_PER_DAY)
     day = minute // np.int32(MINUTES_PER_DAY)
-    unusable = texts.missing("source", block)
-    return read, placed(("events", "time"), read["person"], day, (unusable, missing, late), persons, tally)
+    return read, placed(("events", "time"), read["person"], day, (sourceless, missing, late), persons, tally)
 
 
-def _values(frame: pd.DataFrame, tally: Tally) -> np.ndarray:
-    values = read_numbers(frame, "value")
+def _values(column: Column, tally: Tally) -> np.ndarray:
+    values = numbers_of(column)
     infinite = np.isinf(values)
     tally.add("events", "value", "infinite", infinite, "taken as missing")
     return np.where(infinite, np.nan, values) if infinite.any() else values

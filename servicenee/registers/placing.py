@@ -7,7 +7,7 @@ import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
 from servicenee.registers.ordering import Moved, Rows
-from servicenee.registers.reading import PLACEHOLDER, is_sentinel, read_dates
+from servicenee.registers.reading import PLACEHOLDER, is_sentinel
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, read_only
 
 NEVER = np.int32(2**31 - 1)  # `available` of a row without a date of its own: filled from the reporting lag
@@ -57,9 +57,9 @@ def placed(
     return keep
 
 
-def available_dates(frame: pd.DataFrame, table: str, findings: Findings | Tally) -> np.ndarray:
+def available_dates(dates: np.ndarray, table: str, findings: Findings | Tally) -> np.ndarray:
     """Dates of `available_at`; a placeholder would make a row visible since ever or never, so it counts as missing."""
-    dates = read_dates(frame, "available_at").copy()
+    dates = dates.copy()
     placeholder = is_sentinel(dates)
     findings.add(table, "available_at", PLACEHOLDER, placeholder, "taken as missing: time plus reporting lag")
     dates[placeholder] = np.datetime64("NaT", "us")

@@ -1,5 +1,6 @@
 """Columns of a data frame as checked numpy arrays: dates, numbers, text and person ids; findings, no guesses."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,8 @@ from servicenee.registers.arrow import arrow_numbers, arrow_pieces, holds_arrow,
 from servicenee.registers.findings import Findings
 from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TABLES, TEXT, ZONE
 from servicenee.registers.tables import TextColumn
+
+Column = pd.Series | pa.ChunkedArray
 
 _HINTS = {
     DATE: "dates (datetime64 or date objects). Parse text with pd.to_datetime(..., format=...) first",
@@ -106,19 +109,28 @@ def _is_text(column: pd.Series) -> bool:
     return types.is_string_dtype(column.dtype)
 
 
-def as_arrow(column: pd.Series) -> pa.ChunkedArray | None:
-    """The Arrow array behind a column that has one, without a copy."""
-    return column.array.__arrow_array__() if isinstance(column.dtype, pd.ArrowDtype) else None
+def column_of(frame: pd.DataFrame, name: str) -> Column:
+    """A column of the frame: Arrow's own, without a copy, where Arrow keeps it, since that is cut much faster."""
+    column = frame[name]
+    return column.array.__arrow_array__() if isinstance(column.dtype, pd.ArrowDtype) else column
+
+
+def rows_of(column: Column, block: slice) -> Column:
+    """A run of rows of a column."""
+    return column.iloc[block] if isinstance(column, pd.Series) else column.slice(block.start, block.stop - block.start)
 
 
 def read_dates(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A date column as ``datetime64[us]``; NaT where missing or where the frame has no such column."""
     if name not in frame.columns:
         return np.full(len(frame), np.datetime64("NaT", "us"), dtype="datetime64[us]")
-    column = frame[name]
-    arrow = as_arrow(column)
-    if arrow is not None:
-        return to_local_time(arrow)[0].cast(pa.timestamp("us"), safe=False).to_numpy()
+    return dates_of(column_of(frame, name))
+
+
+def dates_of(column: Column) -> np.ndarray:
+    """Dates as ``datetime64[us]``, NaT where missing."""
+    if isinstance(column, pa.ChunkedArray):
+        return to_local_time(column)[0].cast(pa.timestamp("us"), safe=False).to_numpy()
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert(ZONE).dt.tz_localize(None)
     if types.is_datetime64_dtype(column.dtype):
@@ -169,15 +181,18 @@ class Pieces:
 
     def __init__(self, parts: list[np.ndarray]):
         self._parts = parts
-        self._ends = np.cumsum([len(part) for part in parts])
+        self._begins = np.cumsum([0, *map(len, parts)]).tolist()
 
     def __getitem__(self, block: slice) -> np.ndarray:
         if len(self._parts) == 1:
             return self._parts[0][block]
-        start, stop, _ = block.indices(int(self._ends[-1]))
-        first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
-        begins = self._ends - [len(part) for part in self._parts]
-        cut = [self._parts[at][max(0, start - begins[at]) : stop - begins[at]] for at in range(first, last + 1)]
+        start, stop, _ = block.indices(self._begins[-1])
+        first = bisect_right(self._begins, start) - 1
+        cut = []
+        for part, begin in zip(self._parts[first:], self._begins[first:], strict=False):
+            if begin >= stop:
+                break
+            cut.append(part[max(0, start - begin) : stop - begin])
         return cut[0] if len(cut) == 1 else np.concatenate(cut) if cut else self._parts[0][:0]
 
 
@@ -185,10 +200,9 @@ def text_codes(frame: pd.DataFrame, name: str) -> tuple[Pieces, list[str]]:
     """Codes and levels of a text column in any order; -1 where missing or where the frame has no such column."""
     if name not in frame.columns:
         return Pieces([np.full(len(frame), -1, dtype=np.int8)]), []
-    column = frame[name]
-    arrow = as_arrow(column)
-    if arrow is not None:
-        codes, levels = arrow_pieces(arrow)
+    column = column_of(frame, name)
+    if isinstance(column, pa.ChunkedArray):
+        codes, levels = arrow_pieces(column)
         codes, levels = codes or [np.zeros(0, dtype=np.int32)], levels.to_pylist()
     elif isinstance(column.dtype, pd.CategoricalDtype):
         codes, levels = [column.cat.codes.to_numpy()], column.cat.categories
@@ -211,12 +225,13 @@ def read_text(frame: pd.DataFrame, name: str) -> TextColumn:
 
 def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A number column as float64; NaN where missing or where the frame has no such column."""
-    if name not in frame.columns:
-        return np.full(len(frame), np.nan)
-    column = frame[name]
-    arrow = as_arrow(column)
-    if arrow is not None:
-        return arrow_numbers(arrow)
+    return numbers_of(column_of(frame, name)) if name in frame.columns else np.full(len(frame), np.nan)
+
+
+def numbers_of(column: Column) -> np.ndarray:
+    """Numbers as float64, NaN where missing."""
+    if isinstance(column, pa.ChunkedArray):
+        return arrow_numbers(column)
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy().astype(np.float64, copy=False)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -224,13 +239,15 @@ def read_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 def read_ids(frame: pd.DataFrame) -> np.ndarray:
     """Person ids as int64 (its smallest value where missing) or text objects; the caller has checked the type."""
-    column = frame["person_id"]
-    arrow = as_arrow(column)
-    if arrow is not None and pa.types.is_integer(arrow.type):
-        whole = arrow.cast(pa.int64())
+    return _ids_of(column_of(frame, "person_id"))
+
+
+def _ids_of(column: Column) -> np.ndarray:
+    if isinstance(column, pa.ChunkedArray):
+        if not pa.types.is_integer(column.type):
+            return np.array(column.cast(pa.string()).to_pylist(), dtype=object)
+        whole = column.cast(pa.int64())
         return (whole.fill_null(_NO_ID) if whole.null_count else whole).to_numpy()
-    if arrow is not None:
-        return np.array(arrow.cast(pa.string()).to_pylist(), dtype=object)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if types.is_integer_dtype(column.dtype):
@@ -255,18 +272,19 @@ def person_finder(frame: pd.DataFrame, persons: np.ndarray) -> Callable[[slice],
         found = pd.Index(persons.astype(object)).get_indexer(pd.Index(np.array(levels, dtype=object)))
         place = np.append(found, -1).astype(np.int32)
         return lambda block: place[codes[block]]
+    numbers = column_of(frame, "person_id")
     low, width = int(persons.min()), int(persons.max()) - int(persons.min()) + 1
     if width > _IDS_PER_PERSON * len(persons) + 1024:
         index = pd.Index(persons)
-        return lambda block: index.get_indexer(read_ids(frame.iloc[block])).astype(np.int32)
+        return lambda block: index.get_indexer(_ids_of(rows_of(numbers, block))).astype(np.int32)
     # Ids that lie close together are looked up in a table; whatever lies outside finds the -1 at its end.
     place = np.full(width + 1, -1, dtype=np.int32)
     place[persons - low] = np.arange(len(persons), dtype=np.int32)
 
     def find(block: slice) -> np.ndarray:
-        ids = read_ids(frame.iloc[block])
+        ids = _ids_of(rows_of(numbers, block))
         if ids.min() >= low and ids.max() < low + width:
-            return place[ids - low]
+            return place.take(ids - low, mode="clip")  # none lies outside: clipping only saves a check
         return place[np.where((ids >= low) & (ids < low + width), ids - low, width)]
 
     return find

@@ -32,7 +32,7 @@ def build_stays(frame: pd.DataFrame, persons: PersonColumns, extract_day: int, f
         "available": np.full(len(frame), NEVER),
     }
     if "available_at" in frame.columns:
-        rows["available"] = to_days(available_dates(frame, "stays", findings), NEVER)
+        rows["available"] = to_days(available_dates(read_dates(frame, "available_at"), "stays", findings), NEVER)
     unusable = texts.missing("source", every), missing, ~missing & (start > extract_day)
     keep = placed(("stays", "start"), rows["person"], start, unusable, persons, findings)
     _mend_ends(rows, keep & (rows["end"] < rows["start"]), findings)

@@ -82,6 +82,11 @@ class Cells:
         return taken(self.pairs.value, self.at)
 
     @cached_property
+    def minutes(self) -> np.ndarray:
+        """Lag of every pair as float64, exact; NumPy scatters numbers that need no conversion three times faster."""
+        return self.lag.astype(np.float64)
+
+    @cached_property
     def count(self) -> np.ndarray:
         """Pairs per cell, as float64 like all it is reckoned with."""
         return np.bincount(self.cell, minlength=self._size).astype(np.float64).reshape(self.shape)
@@ -177,7 +182,7 @@ def _slope(cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
     Time is the lag in whole minutes, whose sums and products are exact up to 2^53: what is left of them after taking
     the mean away is not lost to rounding unless all values lie within a minute per thirty years of lag.
     """
-    minutes = cells.lag.astype(np.float64)
+    minutes = cells.minutes
     sums = (cells.count, cells.sum, *map(cells.total, (minutes, minutes * minutes, minutes * cells.value)))
     for window, n, y, x, xx, xy in zip(asked, *(_windows(base, asked, np.add) for base in sums), strict=True):
         n_xx = n * xx
@@ -202,8 +207,8 @@ def _in_days(minutes: np.ndarray) -> np.ndarray:
 STATISTICS: dict[str, Callable[[Cells, list[Asked], np.ndarray], None]] = {
     "count": _combined(lambda cells: cells.count, np.add),
     "any": _combined(lambda cells: cells.count > 0, np.logical_or),
-    "since_last": _combined(lambda cells: cells.at_end(cells.lag, last=True), np.fmin, _in_days),
-    "since_first": _combined(lambda cells: cells.at_end(cells.lag, last=False), np.fmax, _in_days),
+    "since_last": _combined(lambda cells: cells.at_end(cells.minutes, last=True), np.fmin, _in_days),
+    "since_first": _combined(lambda cells: cells.at_end(cells.minutes, last=False), np.fmax, _in_days),
     "sum": _combined(lambda cells: cells.sum, np.add),
     "mean": _mean,
     "min": _combined(lambda cells: cells.extreme(np.minimum, np.inf), np.fmin),
