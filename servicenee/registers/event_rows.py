@@ -8,18 +8,18 @@ import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
 from servicenee.registers.kinds import TextCodes, split_combinations
-from servicenee.registers.ordering import Rows, blocks, order_by_time
+from servicenee.registers.ordering import Persons, Rows, blocks, order_by_time
 from servicenee.registers.placing import (
     NEVER,
     TOLD_TWICE,
     available_dates,
     count_repeats,
     delivered,
-    first_rows,
     placed,
     repeats,
     take,
     told_by_another,
+    without,
 )
 from servicenee.registers.reading import (
     Column,
@@ -47,20 +47,20 @@ def build_events(
 ) -> EventColumns:
     """Event columns in canonical order: person, time, kind, value; `priority` is that of the sources that have one."""
     texts = TextCodes(frame, _TEXTS)
-    rows, kept = _placed_rows(frame, texts, persons, extract_day, findings)
+    rows, whose, kept = _placed_rows(frame, texts, persons, extract_day, findings)
+    first = whose.first
+    if first is None:
+        rows["person"] = whose.column
     rows["kind"], kinds = texts.kinds(rows["kind"])
-    rows, kinds, whole = _split(rows, kinds, kept, len(frame), findings)
-    tied, steps = order_by_time(rows)
+    rows, first, kinds, whole = _split(rows, first, kinds, kept, len(frame), findings)
+    first, tied, steps = order_by_time(rows, first, len(persons))
     steps = (*steps, whole, kept)
     repeated = repeats(rows, tied, ("kind", "value")) if duplicates == "drop" else tied[:0]
     count_repeats("events", repeated, len(frame), steps, findings)
-    twice = told_by_another(rows["person"], rows["minute"], rows["kind"], kinds, priority)
+    twice = told_by_another(rows, first, kinds, priority)
     findings.add_rows("events", "source", TOLD_TWICE, delivered(twice, steps), len(frame), "set aside", limited=False)
     if len(repeated) or len(twice):
-        keep = np.ones(len(rows["person"]), dtype=bool)
-        keep[repeated] = keep[twice] = False
-        rows = take(rows, keep)
-    first = first_rows(rows["person"], len(persons))
+        rows, first = without(rows, first, np.union1d(repeated, twice))
     available = rows.get("available")
     read_only(first, rows["minute"], rows["kind"], rows["value"], available)
     lag_days = np.zeros(len(kinds), dtype=np.int32)
@@ -69,11 +69,10 @@ def build_events(
 
 def _placed_rows(
     frame: pd.DataFrame, texts: TextCodes, persons: PersonColumns, extract_day: int, findings: Findings
-) -> tuple[Rows, np.ndarray | None]:
-    """Rows that can be placed, in the order of the table, and which these are (None: all)."""
+) -> tuple[Rows, Persons, np.ndarray | None]:
+    """Rows that can be placed, in the order of the table; whose they are; which these are (None: all)."""
     n = len(frame)
     rows: Rows = {
-        "person": unfilled(n, np.int32),
         "minute": unfilled(n, np.int32),
         "value": unfilled(n, np.float64),
         "kind": unfilled(n, texts.dtype),
@@ -83,22 +82,25 @@ def _placed_rows(
     find = person_finder(frame, persons.ids)
     columns = {name: column_of(frame, name) for name in ("time", "value", "available_at") if name in frame.columns}
     current = _current(frame, findings) if "version" in frame.columns else None
-    tally, kept, n_kept = Tally(findings, n), [], 0
+    tally, dropped, n_kept, whose = Tally(findings, n), [], 0, Persons(len(persons), n)
     for block in blocks(n):
         tally.start = block.start
         cut = {name: rows_of(column, block) for name, column in columns.items()}
         read, keep = _read_block(cut, block, (find, texts, persons, extract_day), tally)
         keep = keep if current is None else keep & current[block]
-        kept.append(keep)
+        if not keep.all():
+            dropped.append(np.flatnonzero(~keep) + block.start)
+            read = take(read, keep)
+        whose.add(read.pop("person"))
+        n_before, n_kept = n_kept, n_kept + len(read["minute"])
         for name, column in read.items():
-            column = column if keep.all() else column[keep]
-            rows[name][n_kept : n_kept + len(column)] = column
-        n_before, n_kept = n_kept, n_kept + int(np.count_nonzero(keep))
+            rows[name][n_before:n_kept] = column
         texts.note(rows["kind"][n_before:n_kept])
     tally.report()
-    if n_kept == n:
-        return rows, None
-    return {name: column[:n_kept] for name, column in rows.items()}, np.flatnonzero(np.concatenate(kept))
+    if not dropped:
+        return rows, whose, None
+    rows = {name: column[:n_kept] for name, column in rows.items()}
+    return rows, whose, np.delete(np.arange(n), np.concatenate(dropped))
 
 
 def _current(frame: pd.DataFrame, findings: Findings) -> np.ndarray:
@@ -139,12 +141,17 @@ def _values(column: Column, tally: Tally) -> np.ndarray:
 
 
 def _split(
-    rows: Rows, kinds: pd.DataFrame, kept: np.ndarray | None, n_rows: int, findings: Findings
-) -> tuple[Rows, pd.DataFrame, np.ndarray | None]:
+    rows: Rows,
+    first: np.ndarray | None,
+    kinds: pd.DataFrame,
+    kept: np.ndarray | None,
+    n_rows: int,
+    findings: Findings,
+) -> tuple[Rows, np.ndarray | None, pd.DataFrame, np.ndarray | None]:
     """One row per part of a combination of codes, and from which row each came (None when nothing was split)."""
     found = split_combinations(kinds)
     if found is None:
-        return rows, kinds, None
+        return rows, first, kinds, None
     n_parts, place, split = found
     as_delivered = np.arange(n_rows) if kept is None else kept
     pseudo = (kinds["code_system"] == "ATC").to_numpy()
@@ -159,6 +166,6 @@ def _split(
     times = n_parts[rows["kind"]]
     whole = np.repeat(np.arange(len(times)), times)
     number_of_part = np.arange(len(whole)) - np.repeat(np.cumsum(times) - times, times)
-    first = np.cumsum(n_parts) - n_parts
-    part = first[rows["kind"][whole]] + number_of_part
-    return take(rows, whole) | {"kind": place[part]}, split, whole
+    part = (np.cumsum(n_parts) - n_parts)[rows["kind"][whole]] + number_of_part
+    first = None if first is None else np.searchsorted(whole, first)
+    return take(rows, whole) | {"kind": place[part]}, first, split, whole

@@ -10,7 +10,7 @@ from servicenee._checks import check_days, name_some
 from servicenee.registers.core import Registers
 from servicenee.registers.findings import Findings
 from servicenee.registers.municipalities import merged_names
-from servicenee.registers.placing import TOLD_TWICE, told_by_another
+from servicenee.registers.placing import TOLD_TWICE, told_by_another, without
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, TextColumn, read_only
 
 UNKNOWN_AREA = "unknown"
@@ -57,17 +57,13 @@ def without_repeats(registers: Registers, sources: Sequence[str]) -> Registers:
     if isinstance(sources, str) or absent or not len(sources):
         shown = name_some(absent) if absent and not isinstance(sources, str) else repr(sources)
         raise ValueError(f"`sources` must be names of sources with events; got {shown}.")
-    person = np.repeat(np.arange(len(registers.person_columns)), np.diff(events.first))
-    priority = {source: float(place) for place, source in enumerate(sources)}
-    told = told_by_another(person, events.minute, events.kind, events.kinds, priority)
-    repeated = np.zeros(len(events), dtype=bool)
-    repeated[told] = True
-    findings = Findings(1.0)
-    findings.add("events", "source", TOLD_TWICE, repeated, "set aside")
-    keep = ~repeated
-    first = np.r_[0, np.cumsum(keep)][events.first].astype(events.first.dtype)
     columns = {name: getattr(events, name) for name in ("minute", "kind", "value", "available")}
-    columns = {name: None if column is None else column[keep] for name, column in columns.items()}
+    columns = {name: column for name, column in columns.items() if column is not None}
+    priority = {source: float(place) for place, source in enumerate(sources)}
+    told = told_by_another(columns, events.first, events.kinds, priority)
+    findings = Findings(1.0)
+    findings.add_rows("events", "source", TOLD_TWICE, told, len(events), "set aside", limited=False)
+    columns, first = without(columns, events.first, told)
     read_only(first, *columns.values())
     return _with(registers, findings, event_columns=replace(events, first=first, **columns))
 

@@ -30,33 +30,88 @@ class Moved:
         return np.where(self._to[at] == rows, self._source[at], rows)
 
 
-def order_by_time(rows: Rows) -> tuple[np.ndarray, list[np.ndarray | Moved]]:
+class Persons:
+    """Whose every row is, in the order of the rows: only where each person begins, as long as persons come in order."""
+
+    def __init__(self, n_persons: int, n_rows: int):
+        self._n_rows = n_rows
+        self._n_of = np.zeros(n_persons, dtype=np.int64)
+        self._n, self._last = 0, 0
+        self._column: np.ndarray | None = None
+
+    def add(self, person: np.ndarray) -> None:
+        """Take the persons of the next rows."""
+        if self._column is None and not self._goes_on(person):
+            self._column = unfilled(self._n_rows, np.int32)
+            self._column[: self._n] = np.repeat(np.arange(len(self._n_of), dtype=np.int32), self._n_of)
+        if self._column is not None:
+            self._column[self._n : self._n + len(person)] = person
+        elif len(person):
+            low, self._last = int(person[0]), int(person[-1])
+            begins = np.searchsorted(person, np.arange(low, self._last + 2, dtype=person.dtype))
+            self._n_of[low : self._last + 1] += np.diff(begins)
+        self._n += len(person)
+
+    def _goes_on(self, person: np.ndarray) -> bool:
+        return not len(person) or (person[0] >= self._last and not (person[1:] < person[:-1]).any())
+
+    @property
+    def first(self) -> np.ndarray | None:
+        """First row of every person, and the number of rows; None when persons do not come in order."""
+        return None if self._column is not None else np.r_[0, np.cumsum(self._n_of)]
+
+    @property
+    def column(self) -> np.ndarray | None:
+        """Person of every row; None when `first` tells it."""
+        return None if self._column is None else self._column[: self._n]
+
+
+def person_of_rows(first: np.ndarray) -> np.ndarray:
+    """Person of every row, of the first row of every person."""
+    return np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
+
+
+def first_rows(person: np.ndarray, n_persons: int) -> np.ndarray:
+    """First row of every person in the sorted `person`, and the number of rows at the end."""
+    return np.searchsorted(person, np.arange(n_persons + 1, dtype=person.dtype)).astype(np.int64)
+
+
+def order_by_time(
+    rows: Rows, first: np.ndarray | None, n_persons: int
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray | Moved]]:
     """Sort rows in place by person and time, then ties by kind, value and availability.
 
-    Returns the rows that share person and time with the row before, and for every step of the sorting the row from
-    which each came, the last step first.
+    `first` is the first row of every person, or None where a column "person" tells whose the rows are. Returns it as it
+    is after sorting, the rows that share person and time with the row before, and for every step of the sorting the row
+    from which each came, the last step first.
     """
     steps = []
-    in_order, tied = _neighbours(rows["person"], rows["minute"])
-    if not in_order:
-        steps = [_sort(rows)]
-        _, tied = _neighbours(rows["person"], rows["minute"])
+    tied = None if first is None else _tied(rows["minute"], first)
+    if tied is None:
+        rows["person"] = rows["person"] if first is None else person_of_rows(first)
+        steps = [_sort(rows)] if len(rows["person"]) else []
+        first = first_rows(rows.pop("person"), n_persons)
+        tied = _tied(rows["minute"], first)
     moved = _order_ties(rows, tied)
-    return tied, steps if moved is None else [moved, *steps]
+    return first, tied, steps if moved is None else [moved, *steps]
 
 
-def _neighbours(person: np.ndarray, minute: np.ndarray) -> tuple[bool, np.ndarray]:
-    """Whether rows are in order of person and time, and which have both in common with the row before."""
-    tied = [np.zeros(0, dtype=np.int64)]
-    for block in blocks(len(person) - 1):
-        persons, minutes = (column[block.start : block.stop + 1] for column in (person, minute))
-        same = persons[1:] == persons[:-1]
-        later = minutes[1:] >= minutes[:-1]
-        if not ((persons[1:] > persons[:-1]) | (same & later)).all():
-            return False, tied[0]
-        same &= minutes[1:] == minutes[:-1]
-        tied.append(np.flatnonzero(same) + block.start + 1)
-    return True, np.concatenate(tied)
+def _tied(minute: np.ndarray, first: np.ndarray) -> np.ndarray | None:
+    """Rows with the person and time of the row before; None when the rows of some person are not in order of time."""
+    alike = [np.zeros(0, dtype=np.int64)]
+    for block in blocks(len(minute) - 1):
+        minutes = minute[block.start : block.stop + 1]
+        earlier = np.flatnonzero(minutes[1:] < minutes[:-1]) + block.start + 1
+        if not _begins(earlier, first).all():
+            return None
+        alike.append(np.flatnonzero(minutes[1:] == minutes[:-1]) + block.start + 1)
+    tied = np.concatenate(alike)
+    return tied[~_begins(tied, first)]
+
+
+def _begins(at: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """True for the rows that are the first of a person."""
+    return first[np.searchsorted(first, at)] == at
 
 
 def _sort(rows: Rows) -> np.ndarray:
@@ -124,9 +179,9 @@ def _order_ties(rows: Rows, tied: np.ndarray) -> Moved | None:
     """Sort rows of one person at one time, in place; the row from which each came, or None when none moved."""
     if not len(tied):
         return None
-    person, minute = rows["person"], rows["minute"]
     at = np.unique(np.r_[tied - 1, tied])
-    begins = np.r_[True, (minute[at[1:]] != minute[at[:-1]]) | (person[at[1:]] != person[at[:-1]])]
+    begins = np.ones(len(at), dtype=bool)
+    begins[np.searchsorted(at, tied)] = False
     group = np.cumsum(begins)
     keys = [rows[name][at] for name in ("available", "value", "kind") if name in rows]
     moved = np.lexsort((*keys, group))

@@ -22,7 +22,7 @@ from servicenee.exceptions import RegisterError
 from servicenee.registers.arrow import EXPECTED, holds_arrow
 from servicenee.registers.core import Registers
 from servicenee.registers.kinds import sorted_kinds
-from servicenee.registers.placing import first_rows
+from servicenee.registers.ordering import first_rows
 from servicenee.registers.reading import to_days
 from servicenee.registers.schema import DATE, IDENTITY, NUMBER, TEXT
 from servicenee.registers.tables import (

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from servicenee.registers.findings import Findings, Tally
-from servicenee.registers.ordering import Moved, Rows
+from servicenee.registers.ordering import Moved, Rows, person_of_rows
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, read_only
 
@@ -91,9 +91,10 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
     return {name: column[index] for name, column in rows.items()}
 
 
-def first_rows(person: np.ndarray, n_persons: int) -> np.ndarray:
-    """First row of every person in the sorted `person`, and the number of rows at the end."""
-    return np.searchsorted(person, np.arange(n_persons + 1, dtype=person.dtype)).astype(np.int64)
+def without(rows: Rows, first: np.ndarray, dropped: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """The rows save those at the positions `dropped`, in order, and the first row of every person then."""
+    rows = {name: np.delete(column, dropped) for name, column in rows.items()}
+    return rows, first - np.searchsorted(dropped, first)
 
 
 def repeats(rows: Rows, among: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -127,9 +128,7 @@ def delivered(at: np.ndarray, steps: tuple[np.ndarray | None, ...]) -> np.ndarra
     return np.sort(at)
 
 
-def told_by_another(
-    person: np.ndarray, minute: np.ndarray, kind: np.ndarray, kinds: pd.DataFrame, priority: dict[str, float]
-) -> np.ndarray:
+def told_by_another(rows: Rows, first: np.ndarray, kinds: pd.DataFrame, priority: dict[str, float]) -> np.ndarray:
     """Rows with the person, day, code system and code of a row of a source that comes before theirs in priority.
 
     `priority` gives the place of the sources that may tell of the same event, the lowest first; others do not count.
@@ -139,8 +138,8 @@ def told_by_another(
         return np.zeros(0, dtype=np.int64)
     place = kinds["source"].map(priority).where(kinds["code_system"] != "contact").to_numpy(dtype=np.float64)
     what = kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy()
-    rows = np.flatnonzero(~np.isnan(place)[kind])
-    keys = {"person": person[rows], "day": minute[rows] // MINUTES_PER_DAY, "what": what[kind[rows]]}
-    told = pd.DataFrame(keys | {"place": place[kind[rows]]})
-    best = told.groupby(list(keys))["place"].transform("min")
-    return rows[(told["place"] > best).to_numpy()]
+    at = np.flatnonzero(~np.isnan(place)[rows["kind"]])
+    person, day, kind = person_of_rows(first)[at], rows["minute"][at] // MINUTES_PER_DAY, rows["kind"][at]
+    told = pd.DataFrame({"person": person, "day": day, "what": what[kind], "place": place[kind]})
+    best = told.groupby(["person", "day", "what"])["place"].transform("min")
+    return at[(told["place"] > best).to_numpy()]

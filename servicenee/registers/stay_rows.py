@@ -5,8 +5,8 @@ import pandas as pd
 
 from servicenee.registers.findings import Findings
 from servicenee.registers.kinds import TextCodes
-from servicenee.registers.ordering import Rows
-from servicenee.registers.placing import NEVER, available_dates, count_repeats, first_rows, placed, repeats, take
+from servicenee.registers.ordering import Rows, first_rows
+from servicenee.registers.placing import NEVER, available_dates, count_repeats, placed, repeats, take
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel, is_unknown, person_finder, read_dates, to_days
 from servicenee.registers.tables import FAR_FUTURE, PersonColumns, StayColumns, read_only
 

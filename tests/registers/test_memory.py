@@ -1,0 +1,60 @@
+"""The big arrays: what they are made of, and that they behave like any other array."""
+
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from servicenee.registers.tables import unfilled
+
+MEGABYTES = 1 << 20
+
+
+def asks_for_huge_pages(array: np.ndarray) -> bool:
+    """Whether the system was told to use huge pages in the middle of the array."""
+    middle = array.ctypes.data + array.nbytes // 2
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first = line.split()[0]
+        if "-" in first and not first.endswith(":"):
+            low, high = (int(end, 16) for end in first.split("-"))
+            inside = low <= middle < high
+        elif inside and first == "VmFlags:":
+            return "hg" in line.split()
+    raise AssertionError("no mapping holds the array")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc/self/smaps is a thing of Linux")
+def test_no_huge_pages_are_asked_for():
+    if not asks_for_huge_pages(np.empty(64 * MEGABYTES, dtype=np.uint8)):
+        pytest.skip("NumPy does not ask for huge pages here")
+    assert not asks_for_huge_pages(unfilled(64 * MEGABYTES, np.uint8))
+
+
+@pytest.mark.parametrize("shape", [0, 5, (0, 3), (3, 0), (2, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
+def test_like_any_other_array(shape, dtype):
+    array = unfilled(shape, dtype)
+    plain = np.empty(shape, dtype=dtype)
+    assert (array.shape, array.dtype) == (plain.shape, plain.dtype)
+    array[...] = 1
+    assert (array == 1).all()
+    assert all(array.flags[name] for name in ("WRITEABLE", "ALIGNED", "C_CONTIGUOUS"))
+
+
+def test_it_keeps_its_memory_and_shares_none():
+    first, second = unfilled(1000, np.int64), unfilled(1000, np.int64)
+    first[:], second[:] = 1, 2
+    part = first[10:20]
+    del first
+    assert (part == 1).all()
+    assert (second == 2).all()
+
+
+def test_it_goes_to_another_process():
+    array = unfilled(2 * MEGABYTES, np.uint8)
+    array[:] = 7
+    (total,) = joblib.Parallel(n_jobs=2, max_nbytes=MEGABYTES)([joblib.delayed(np.sum)(array)])
+    assert total == 7 * array.size
