@@ -34,6 +34,7 @@ from servicenee.registers.tables import (
     StayColumns,
     TextColumn,
     read_only,
+    unfilled,
 )
 from servicenee.registers.writing import from_pandas, person_types, persons_table
 
@@ -371,9 +372,8 @@ def _read_numbers(file: Path, expected: dict[str, str], n_persons: int) -> dict[
                     file, f"{name} must be {kinds.replace(' ', ' or ')}; got {schema.field(name).type}. {_REMEDY}"
                 )
         names = [name for name in expected if name in schema.names]
-        columns = {
-            name: np.empty(parquet.metadata.num_rows, schema.field(name).type.to_pandas_dtype()) for name in names
-        }
+        n_rows = parquet.metadata.num_rows
+        columns = {name: unfilled(n_rows, schema.field(name).type.to_pandas_dtype()) for name in names}
         start = 0
         for group in range(parquet.num_row_groups):
             table = parquet.read_row_group(group, columns=names, use_threads=False)
