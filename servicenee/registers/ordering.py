@@ -162,8 +162,8 @@ def _packed_order(person: np.ndarray, minute: np.ndarray) -> np.ndarray:
     if not len(person):
         return np.zeros(0, dtype=np.int64)
     low, first = person.min(), minute.min()
-    for_time, for_position = int(minute.max() - first).bit_length(), len(person).bit_length()
-    if int(person.max() - low).bit_length() + for_time + for_position > 63:
+    for_time, for_position = (int(minute.max()) - int(first)).bit_length(), len(person).bit_length()
+    if for_time > 31 or int(person.max() - low).bit_length() + for_time + for_position > 63:
         return np.lexsort((minute, person))
     packed = np.subtract(person, low, dtype=np.int64)
     packed <<= for_time
