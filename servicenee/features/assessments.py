@@ -1,5 +1,6 @@
 """Builder on assessments (RAI): the latest valid value of every scale, how old it is and how it has changed."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -50,8 +51,9 @@ class Assessments(Builder):
 
     value: NaN without a valid assessment, which is not 0: most people without RAI are no clients. age: days, at least
     1. change: the latest value minus the one before it, if that is no further back from the latest than an assessment
-    is valid; 0 means no change, NaN no two assessments. missing: 1 if there is no valid assessment, 0 if there is one,
-    NaN where a source does not cover the window.
+    is valid and has the same range: an IADLP of RAI-HC (0-21) is not compared with one of interRAI-HC (0-48). 0 means
+    no change, NaN no two assessments. Several values of one day count as their mean. missing: 1 if there is no valid
+    assessment, 0 if there is one, NaN where a source does not cover the window.
 
     References
     ----------
@@ -101,36 +103,46 @@ class Assessments(Builder):
         for name in columns:
             check_choice("columns", name, _COLUMNS)
         groups = event_groups(registers, None, self.source, as_codelist(self.codes))
-        low, high = _bounds(registers.event_columns.kinds, as_rules("rai_ranges", self.ranges))
+        ranges = _ranges(registers.event_columns.kinds, as_rules("rai_ranges", self.ranges))
         made = {name: measured(groups, *_COLUMNS[name], over) for name in columns}
         features = tuple(feature for block in made.values() for feature in block.features)
-        compute = partial(_assessed, made=made, found=measured(groups, *_COLUMNS["age"], over), low=low, high=high)
+        compute = partial(_assessed, made=made, found=measured(groups, *_COLUMNS["age"], over), ranges=ranges)
         return [Block(features, compute=compute)]
 
 
-def _bounds(kinds: pd.DataFrame, ranges: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value that every kind of event can take; a range of its instrument before a general one."""
+@dataclass(frozen=True)
+class _Ranges:
+    """Lowest and highest value that every kind of event can take, and the number of the row that says so."""
+
+    low: np.ndarray
+    high: np.ndarray
+    row: np.ndarray
+
+
+def _ranges(kinds: pd.DataFrame, rows: list[dict]) -> _Ranges:
+    """A range of a kind's instrument comes before a general one; kinds without any take every value."""
     low, high = np.full(len(kinds), -np.inf), np.full(len(kinds), np.inf)
-    for row in sorted(ranges, key=lambda row: row["instrument"] != ""):
+    number = np.full(len(kinds), len(rows))
+    for place, row in enumerate(sorted(rows, key=lambda row: row["instrument"] != "")):
         meant = as_codelist(row["codes"].split()).matches_kinds(kinds)
         if row["instrument"]:
             meant &= (kinds["unit"] == row["instrument"]).to_numpy()
-        low[meant], high[meant] = row["low"], row["high"]
-    return low, high
+        low[meant], high[meant], number[meant] = row["low"], row["high"], place
+    return _Ranges(low, high, number)
 
 
-def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, ranges: _Ranges) -> np.ndarray:
     registers, where = cohort.registers, (cohort.person, cohort.index_day)
     scales = np.logical_or.reduce([measure.groups.any(axis=0) for measure in found.measures])
     events = chosen_events(registers.event_columns, scales, cohort.person)
-    events = kept_events(events, (events.value >= low[events.kind]) & (events.value <= high[events.kind]))
+    events = kept_events(events, (events.value >= ranges.low[events.kind]) & (events.value <= ranges.high[events.kind]))
     n = len(found.features)
     out = np.empty((n * (len(made) + 1), len(cohort)), dtype=np.float32)
     asked = []
     for place, (column, block) in enumerate([*made.items(), ("age", found)]):
         for measure in block.measures:
             if column == "change":
-                out[list(measure.columns(place * n))] = _changes(events, measure, *where)
+                out[list(measure.columns(place * n))] = _changes(events, measure, ranges.row, *where)
             else:
                 asked.append((place * n, measure))
     measure_events(events, registers.coverage_columns, *where, asked, out)
@@ -141,6 +153,9 @@ def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, low: np.n
     return out[: n * len(made)]
 
 
-def _changes(events: EventColumns, measure: Measure, person: np.ndarray, index_day: np.ndarray) -> np.ndarray:
-    changes = [change_since_previous(events, measure.groups, person, index_day, window) for window in measure.windows]
+def _changes(
+    events: EventColumns, measure: Measure, scale_of_kind: np.ndarray, person: np.ndarray, index_day: np.ndarray
+) -> np.ndarray:
+    where = (scale_of_kind, person, index_day)
+    changes = [change_since_previous(events, measure.groups, *where, window) for window in measure.windows]
     return np.stack(changes, axis=1).reshape(len(measure.sources) * len(measure.windows), len(person))

@@ -1,5 +1,6 @@
 """Builders on events: how many, how much, when, which, and what values."""
 
+from servicenee._checks import check_choice
 from servicenee.features.blocks import Block, event_groups, measured, windows
 from servicenee.features.builders import Builder
 from servicenee.features.times import PARTS, by_time
@@ -343,50 +344,70 @@ class DistinctCodes(_EventBuilder):
     _statistic, _measure = "distinct", "distinct"
 
 
-class LatestValue(_EventBuilder):
+class _ValueAtEnd(_EventBuilder):
+    """The value at one end of the window, of a day or of a moment."""
+
+    _end: str
+
+    def __init__(self, codes=None, *, source=None, by=None, at="day", lookback_days=365, skip_days=0):
+        super().__init__(codes, source=source, by=by, lookback_days=lookback_days, skip_days=skip_days)
+        self.at = at
+
+    @property
+    def _statistic(self) -> str:
+        return self._end if check_choice("at", self.at, ("day", "time")) == "day" else f"{self._end}_time"
+
+
+class LatestValue(_ValueAtEnd):
     """Latest value in each lookback window: a laboratory result, a blood pressure, a RAI scale.
 
     Parameters
     ----------
     codes, source, by, lookback_days, skip_days
         As in `EventCounts`; usually ``by`` is a Codelist with one group per measurement.
+    at : {"day", "time"}, default="day"
+        "day": several values on the latest day count as their mean, such as home blood pressure in the morning and in
+        the evening. "time": the last of them counts, where hours are known.
 
     Notes
     -----
-    In the unit of the events. Several values at the latest time count as their mean. NaN means never measured in the
-    window, and is not 0: a person without a RAI assessment is not a person without limitations.
+    In the unit of the events. NaN means never measured in the window, and is not 0: a person without a RAI assessment
+    is not a person without limitations. Several values at one time always count as their mean.
 
     Examples
     --------
-    Haemoglobin was 130 g/l on 1 February 2023 and, measured twice on 1 December, 118 and 122: seen on 1 January 2024
-    the latest value is their mean. Weight was never measured.
+    Haemoglobin was 130 g/l on 1 February 2023; on 1 December it was measured twice, 118 in the morning and 122 in the
+    evening: seen on 1 January 2024 the latest value is their mean, (118 + 122) / 2 = 120. Weight was never measured.
 
     >>> import pandas as pd
     >>> from servicenee import Cohort, LatestValue, Registers
     >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
     >>> events = pd.DataFrame({"person_id": "a", "source": "laboratory", "code_system": "lab", "code": "Hb",
-    ...     "time": pd.to_datetime(["2023-02-01", "2023-12-01", "2023-12-01"]), "value": [130.0, 118.0, 122.0]})
+    ...     "time": pd.to_datetime(["2023-02-01T09:00", "2023-12-01T08:00", "2023-12-01T20:00"]),
+    ...     "value": [130.0, 118.0, 122.0]})
     >>> registers = Registers(persons, events, extract_date="2024-06-01")
     >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
     >>> X = LatestValue(by="laboratory", source="laboratory").fit_transform(cohort)
     >>> X["latest_Hb_365d"].item(), X["latest_weight_365d"].item()
     (120.0, nan)
+    >>> LatestValue("lab:Hb", at="time").fit_transform(cohort).iloc[0, 0].item()
+    122.0
     """
 
-    _statistic, _measure = "last", "latest"
+    _end, _measure = "last", "latest"
 
 
-class FirstValue(_EventBuilder):
+class FirstValue(_ValueAtEnd):
     """First value in each lookback window, e.g. where a treatment began.
 
     Parameters
     ----------
-    codes, source, by, lookback_days, skip_days
-        As in `EventCounts`.
+    codes, source, by, at, lookback_days, skip_days
+        As in `LatestValue`.
 
     Notes
     -----
-    In the unit of the events. Several values at the first time count as their mean. NaN means never measured in the
+    In the unit of the events. Several values on the first day count as their mean. NaN means never measured in the
     window, and is not 0. The window decides what is first: with ``lookback_days=None`` it is the first ever.
 
     Examples
@@ -406,7 +427,7 @@ class FirstValue(_EventBuilder):
     {'first_lab:Hb_365d': 130.0}
     """
 
-    _statistic, _measure = "first", "first"
+    _end, _measure = "first", "first"
 
 
 class ValueTrend(_EventBuilder):

@@ -6,6 +6,7 @@ import pandas as pd
 from servicenee.codes import normalise_code, split_kinds
 from servicenee.registers.ordering import blocks
 from servicenee.registers.reading import text_codes
+from servicenee.registers.tables import unfilled
 
 _MOST_COMBINATIONS = 1 << 22  # up to here a table of all possible combinations finds the distinct ones fastest
 
@@ -72,7 +73,7 @@ class TextCodes:
         if self._dense:
             of_kind, place = place, np.zeros(len(self._seen), dtype=place.dtype)
             place[used] = of_kind
-        of_row = packed if packed.dtype == place.dtype else np.empty(len(packed), dtype=place.dtype)
+        of_row = packed if packed.dtype == place.dtype else unfilled(len(packed), place.dtype)
         for block in blocks(len(packed)):
             of_row[block] = place.take(packed[block])
         return of_row, kinds

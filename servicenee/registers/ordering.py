@@ -81,16 +81,17 @@ def order_by_time(
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray | Moved]]:
     """Sort rows in place by person and time, then ties by kind, value and availability.
 
-    `first` is the first row of every person, or None where a column "person" tells whose the rows are. Returns it as it
-    is after sorting, the rows that share person and time with the row before, and for every step of the sorting the row
-    from which each came, the last step first.
+    `first` is the first row of every person, or None where a column "person" tells whose the rows are; that column is
+    taken away. Returns `first` as it is after sorting, the rows that share person and time with the row before, and for
+    every step of the sorting the row from which each came, the last step first.
     """
     steps = []
-    tied = None if first is None else _tied(rows["minute"], first)
-    if tied is None:
-        rows["person"] = rows["person"] if first is None else person_of_rows(first)
+    if first is None:
         steps = [_sort(rows)] if len(rows["person"]) else []
         first = first_rows(rows.pop("person"), n_persons)
+    tied = _tied(rows["minute"], first)
+    if tied is None:
+        steps = [_sort_within(rows, first)]
         tied = _tied(rows["minute"], first)
     moved = _order_ties(rows, tied)
     return first, tied, steps if moved is None else [moved, *steps]
@@ -131,6 +132,20 @@ def _sort(rows: Rows) -> np.ndarray:
         for column in (*rows.values(), source):
             column[some] = column[some].take(inner, mode="clip")  # they lie within: clipping only saves a check
         start = stop
+    return source
+
+
+def _sort_within(rows: Rows, first: np.ndarray) -> np.ndarray:
+    """Sort rows of persons in order by time, in place, and say from which row each came."""
+    n = len(rows["minute"])
+    source = unfilled(n, np.int32 if n < 2**31 else np.int64)
+    bounds = np.unique(np.r_[first[np.searchsorted(first, np.arange(0, n, _ROWS_PER_BLOCK))], n])
+    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        some, (low, high) = slice(start, stop), np.searchsorted(first, [start, stop])
+        inner = _packed_order(person_of_rows(first[low : high + 1]), rows["minute"][some])
+        for column in rows.values():
+            column[some] = column[some].take(inner, mode="clip")  # they lie within: clipping only saves a check
+        source[some] = inner + start
     return source
 
 

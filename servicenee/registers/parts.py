@@ -380,6 +380,8 @@ def _read_numbers(file: Path, expected: dict[str, str], n_persons: int) -> dict[
             for name in names:
                 columns[name][start : start + len(table)] = table.column(name).chunk(0).to_numpy()
             start += len(table)
+    except MemoryError:  # Arrow's own is an ArrowException too, and says nothing about the file
+        raise
     except (pa.ArrowException, OSError) as error:
         raise _refused(file, f"cannot be read ({type(error).__name__}). {_REMEDY}") from None
     person = columns["person"]

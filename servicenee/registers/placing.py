@@ -8,7 +8,15 @@ import pandas as pd
 from servicenee.registers.findings import Findings, Tally
 from servicenee.registers.ordering import Moved, Rows, person_of_rows
 from servicenee.registers.reading import PLACEHOLDER, is_sentinel
-from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, read_only
+from servicenee.registers.tables import (
+    FAR_FUTURE,
+    MINUTES_PER_DAY,
+    EventColumns,
+    PersonColumns,
+    StayColumns,
+    read_only,
+    unfilled,
+)
 
 NEVER = np.int32(2**31 - 1)  # `available` of a row without a date of its own: filled from the reporting lag
 _LATE_PAPERS_DAYS = 30  # late answers of a laboratory and bills follow a death; much later rows contradict it
@@ -59,11 +67,9 @@ def placed(
 
 def available_dates(dates: np.ndarray, table: str, findings: Findings | Tally) -> np.ndarray:
     """Dates of `available_at`; a placeholder would make a row visible since ever or never, so it counts as missing."""
-    dates = dates.copy()
     placeholder = is_sentinel(dates)
     findings.add(table, "available_at", PLACEHOLDER, placeholder, "taken as missing: time plus reporting lag")
-    dates[placeholder] = np.datetime64("NaT", "us")
-    return dates
+    return np.where(placeholder, np.datetime64("NaT", "us"), dates)
 
 
 def with_reporting_lag(columns: EventColumns | StayColumns, lag_of: dict[str, int]) -> EventColumns | StayColumns:
@@ -93,7 +99,10 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
 
 def without(rows: Rows, first: np.ndarray, dropped: np.ndarray) -> tuple[Rows, np.ndarray]:
     """The rows save those at the positions `dropped`, in order, and the first row of every person then."""
-    rows = {name: np.delete(column, dropped) for name, column in rows.items()}
+    keep = np.ones(int(first[-1]), dtype=bool)
+    keep[dropped] = False
+    n_kept = len(keep) - len(dropped)
+    rows = {name: np.compress(keep, column, out=unfilled(n_kept, column.dtype)) for name, column in rows.items()}
     return rows, first - np.searchsorted(dropped, first)
 
 
@@ -121,7 +130,7 @@ def count_repeats(
     )
 
 
-def delivered(at: np.ndarray, steps: tuple[np.ndarray | None, ...]) -> np.ndarray:
+def delivered(at: np.ndarray, steps: tuple[np.ndarray | Moved | None, ...]) -> np.ndarray:
     """Rows as they were delivered, in order, of these sorted ones."""
     for step in steps:
         at = at if step is None else step[at]

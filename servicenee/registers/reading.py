@@ -189,7 +189,7 @@ class Pieces:
         start, stop, _ = block.indices(self._begins[-1])
         first = bisect_right(self._begins, start) - 1
         cut = []
-        for part, begin in zip(self._parts[first:], self._begins[first:], strict=False):
+        for part, begin in zip(self._parts[first:], self._begins[first:-1], strict=True):
             if begin >= stop:
                 break
             cut.append(part[max(0, start - begin) : stop - begin])
@@ -264,9 +264,8 @@ def person_positions(frame: pd.DataFrame, persons: np.ndarray) -> np.ndarray:
 
 def person_finder(frame: pd.DataFrame, persons: np.ndarray) -> Callable[[slice], np.ndarray]:
     """A function that gives the positions among `persons` for a run of rows; -1 for unknown persons."""
-    column = frame["person_id"]
-    if not len(persons) or not len(column) or _holds_numbers(column) != (persons.dtype.kind == "i"):
-        return lambda block: np.full(len(column.iloc[block]), -1, dtype=np.int32)
+    if not len(persons) or not len(frame) or _holds_numbers(frame["person_id"]) != (persons.dtype.kind == "i"):
+        return lambda block: np.full(block.stop - block.start, -1, dtype=np.int32)
     if persons.dtype.kind != "i":
         codes, levels = text_codes(frame, "person_id")
         found = pd.Index(persons.astype(object)).get_indexer(pd.Index(np.array(levels, dtype=object)))

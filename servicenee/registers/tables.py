@@ -105,9 +105,9 @@ def to_dates(days: np.ndarray) -> np.ndarray:
 
 
 def unfilled(shape: int | tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-    """An array to be written once, like `numpy.empty`, in memory pages of the usual size.
+    """An array to be written once, like `numpy.empty`, for which no huge pages are asked.
 
-    NumPy asks the system for huge pages, and a virtual machine pays several times more for the first use of those.
+    NumPy asks for them, and a virtual machine pays several times more for the first use of those than of usual ones.
     """
     dtype = np.dtype(dtype)
     size = math.prod(shape) if isinstance(shape, tuple) else shape

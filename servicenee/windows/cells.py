@@ -97,9 +97,13 @@ class Cells:
         return self.total(self.value)
 
     @cached_property
-    def tied(self) -> np.ndarray:
-        """Pairs at the same time of the same row as the one before or after them."""
-        alike = np.flatnonzero(self.lag[1:] == self.lag[:-1])
+    def day(self) -> np.ndarray:
+        """Days from the event's day to the index date, less one; windows begin at midnight, so none cuts a day."""
+        return (self.lag - 1) // np.int32(MINUTES_PER_DAY)
+
+    def tied(self, moment: np.ndarray) -> np.ndarray:
+        """Pairs of the same row and moment, which is `lag` or `day`, as the one before or after them."""
+        alike = np.flatnonzero(moment[1:] == moment[:-1])
         alike = alike[self.row[alike] == self.row[alike + 1]]
         return np.unique(np.r_[alike, alike + 1])
 
@@ -160,20 +164,27 @@ def _mean(cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
             window.write(out, total / n)
 
 
-def _value_at_end(cells: Cells, *, last: bool) -> np.ndarray:
-    """Value at the last, or first, time of every cell; several values at that time count as their mean."""
+def _value_at_end(cells: Cells, *, last: bool, of_day: bool) -> np.ndarray:
+    """Value on the last, or first, day of every cell, or at that time; several values then count as their mean."""
     found = cells.at_end(cells.value, last=last)
-    tied = cells.tied
+    moment = cells.day if of_day else cells.lag
+    tied = cells.tied(moment)
     if not len(tied):
         return found
     # Most cells hold one value at their end: only the tied pairs are looked at again.
-    end = np.full(found.size, -1, dtype=cells.lag.dtype)
+    end = np.full(found.size, -1, dtype=moment.dtype)
     way = slice(None) if last else slice(None, None, -1)
-    end[cells.cell[way]] = cells.lag[way]
-    tied = tied[cells.lag[tied] == end[cells.cell[tied]]]
-    cell, place = np.unique(cells.cell[tied], return_inverse=True)
-    found.ravel()[cell] = np.bincount(place, weights=cells.value[tied]) / np.bincount(place)
+    end[cells.cell[way]] = moment[way]
+    tied = tied[moment[tied] == end[cells.cell[tied]]]
+    n = np.bincount(cells.cell[tied], minlength=found.size)
+    total = np.bincount(cells.cell[tied], weights=cells.value[tied], minlength=found.size)
+    at = np.flatnonzero(n)
+    found.ravel()[at] = total[at] / n[at]
     return found
+
+
+def _at_end(combine: Callable, *, last: bool, of_day: bool) -> Callable:
+    return _combined(lambda cells: _value_at_end(cells, last=last, of_day=of_day), combine)
 
 
 def _slope(cells: Cells, asked: list[Asked], out: np.ndarray) -> None:
@@ -213,7 +224,9 @@ STATISTICS: dict[str, Callable[[Cells, list[Asked], np.ndarray], None]] = {
     "mean": _mean,
     "min": _combined(lambda cells: cells.extreme(np.minimum, np.inf), np.fmin),
     "max": _combined(lambda cells: cells.extreme(np.maximum, -np.inf), np.fmax),
-    "last": _combined(lambda cells: _value_at_end(cells, last=True), _earlier_segment),
-    "first": _combined(lambda cells: _value_at_end(cells, last=False), _later_segment),
+    "last": _at_end(_earlier_segment, last=True, of_day=True),
+    "last_time": _at_end(_earlier_segment, last=True, of_day=False),
+    "first": _at_end(_later_segment, last=False, of_day=True),
+    "first_time": _at_end(_later_segment, last=False, of_day=False),
     "slope": _slope,
 }

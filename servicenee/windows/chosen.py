@@ -57,15 +57,17 @@ def seen_events(
 def change_since_previous(
     events: EventColumns,
     groups: np.ndarray,
+    scale_of_kind: np.ndarray,
     person: np.ndarray,
     index_day: np.ndarray,
     window: Window,
 ) -> np.ndarray:
-    """Latest value in the window minus the value before it: float64 array (n_groups, n_rows).
+    """Latest value in the window minus the value before it on the same scale: float64 array (n_groups, n_rows).
 
-    `groups` is a bool array (n_groups, n_kinds), as in `Measure`.
+    `groups` is a bool array (n_groups, n_kinds), as in `Measure`; `scale_of_kind` numbers the scales from 0, so that
+    values which mean different things are not compared.
 
-    Values at one time count as their mean. The value before may lie outside the window, but no further before the
+    Values on one day count as their mean. The value before may lie outside the window, but no further before the
     latest one than the window is long. NaN without two such values.
     """
     wide = window if window.lookback_days is None else Window(2 * window.lookback_days, window.skip_days)
@@ -75,19 +77,24 @@ def change_since_previous(
     out = np.full(len(groups) * len(person), np.nan)
     if not len(line):
         return out.reshape(len(groups), len(person))
+    line = line * (int(scale_of_kind.max()) + 1) + scale_of_kind[events.kind[position]]
     order = np.argsort(line, kind="stable")
-    line, minute = line[order], events.minute[position[order]].astype(np.int64)
-    begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (minute[1:] != minute[:-1])])
+    line, day = line[order], events.minute[position[order]].astype(np.int64) // MINUTES_PER_DAY
+    begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (day[1:] != day[:-1])])
     value = np.add.reduceat(events.value[position[order]], begins) / np.diff(np.r_[begins, len(line)])
-    line, minute = line[begins], minute[begins]
+    line, day = line[begins], day[begins]
     latest = np.flatnonzero(np.r_[line[1:] != line[:-1], True])
-    latest = latest[(latest > 0) & (line[latest - 1] == line[latest])]
+    has_earlier = (latest > 0) & (line[latest - 1] == line[latest])
+    line = line[latest] // (int(scale_of_kind.max()) + 1)
+    newest = np.lexsort((day[latest], line))  # of several scales, the one of the latest value
+    newest = newest[np.r_[line[newest][1:] != line[newest][:-1], True]]
+    newest = newest[has_earlier[newest]]
+    latest, line = latest[newest], line[newest]
     if window.lookback_days is not None:
-        reach = window.lookback_days * MINUTES_PER_DAY
-        index_minute = index_day.astype(np.int64)[line[latest] % len(person)] * MINUTES_PER_DAY
-        fresh = (minute[latest] >= index_minute - reach) & (minute[latest] - minute[latest - 1] <= reach)
-        latest = latest[fresh]
-    out[line[latest]] = value[latest] - value[latest - 1]
+        oldest = index_day.astype(np.int64)[line % len(person)] - window.lookback_days
+        fresh = (day[latest] >= oldest) & (day[latest] - day[latest - 1] <= window.lookback_days)
+        latest, line = latest[fresh], line[fresh]
+    out[line] = value[latest] - value[latest - 1]
     return out.reshape(len(groups), len(person))
 
 

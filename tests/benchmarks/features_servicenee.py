@@ -1,6 +1,7 @@
 """The workload with servicenee, through its public builders. --way streamed: a million events at a time, X dropped."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import servicenee as sn
 BUILDERS = {
     "count": sn.EventCounts, "any": sn.AnyEvent, "since": sn.DaysSince, "distinct": sn.DistinctCodes,
     "sum": sn.EventSums, "mean": sn.EventMeans, "min": sn.EventMinima, "max": sn.EventMaxima,
-    "last": sn.LatestValue, "slope": sn.ValueTrend,
+    "last": partial(sn.LatestValue, at="time"), "slope": sn.ValueTrend,
 }  # fmt: skip
 wanted = {name: GROUPS if name in statistics("gp", "full") else VALUED for name in BUILDERS}
 
@@ -53,6 +54,8 @@ def whole_persons(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 run.lap()
 index = pa.concat_tables(row_groups(run.index))
 if run.way == "streamed":
+    if run.arguments.check or run.arguments.order != "sorted":
+        raise SystemExit("--way streamed keeps no features to check, and takes events in order of person only")
     n_done = 0
     for events in whole_persons(row_groups(run.events)):
         run.lap()

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -57,7 +58,7 @@ def features() -> sn.FeatureSet:
     builders = {
         "count": sn.EventCounts, "any": sn.AnyEvent, "since": sn.DaysSince, "distinct": sn.DistinctCodes,
         "sum": sn.EventSums, "mean": sn.EventMeans, "min": sn.EventMinima, "max": sn.EventMaxima,
-        "last": sn.LatestValue, "slope": sn.ValueTrend,
+        "last": partial(sn.LatestValue, at="time"), "slope": sn.ValueTrend,
     }  # fmt: skip
     kinds = [kind for kind in builders if kind in statistics("lab", "full")]
     sources = {kind: GROUPS if kind in statistics("gp", "full") else VALUED for kind in kinds}
