@@ -15,7 +15,7 @@ def _assessed(rows, coverage=None) -> Registers:
     events = pd.DataFrame(
         {
             "person_id": pd.Series([1] * len(rows), dtype="int64"),
-            "time": pd.to_datetime(pd.Series([row[0] for row in rows], dtype=object)),
+            "time": pd.to_datetime(pd.Series([row[0] for row in rows], dtype=object), format="ISO8601"),
             "source": "rai",
             "code_system": "RAI",
             "code": pd.Series([row[1] for row in rows], dtype=object),
@@ -48,6 +48,31 @@ def test_an_assessment_is_valid_for_365_days(day, value, age, missing):
     found = _seen([(day, "CPS", 3)])
     expected = {"assessed_CPS": value, "assessment_age_CPS": age, "not_assessed_CPS": missing}
     np.testing.assert_equal({name: found[name] for name in expected}, expected)
+
+
+def test_two_assessments_of_one_day_count_as_their_mean():
+    found = _seen([("2023-03-01", "CPS", 1), ("2023-09-01T09:00", "CPS", 3), ("2023-09-01T11:00", "CPS", 4)])
+    assert (found["assessed_CPS"], found["assessment_change_CPS"]) == (3.5, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("instruments", "expected"),
+    [
+        (("RAI-HC", "interRAI-HC"), np.nan),  # sums of 0-21 and of 0-48 mean different things
+        (("interRAI-HC", "interRAI-HC"), 2),
+        (("RAI-HC", "RAI-HC"), 2),
+    ],
+)
+def test_a_change_is_one_of_the_same_range(instruments, expected):
+    before, now = instruments
+    found = _seen([("2023-03-01", "IADLP", 10, before), ("2023-09-01", "IADLP", 12, now)], codes=["RAI:IADLP"])
+    np.testing.assert_equal(next(found[name] for name in found if "change" in name), expected)
+
+
+def test_an_assessment_between_with_another_instrument_is_passed_over():
+    rows = [("2023-03-01", "IADLP", 10, "RAI-HC"), ("2023-06-01", "IADLP", 30, "interRAI-HC")]
+    found = _seen([*rows, ("2023-09-01", "IADLP", 12, "RAI-HC")], codes=["RAI:IADLP"])
+    assert next(found[name] for name in found if "change" in name) == 2
 
 
 def test_what_was_never_assessed_is_missing_not_zero():

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from servicenee import (
     CareMoves,
     Charlson,
     Codelist,
+    Cohort,
     ConditionCount,
     Conditions,
     DaysSince,
@@ -46,6 +48,8 @@ from servicenee import (
     WithinTarget,
     default_features,
 )
+from servicenee.features import blocks
+from servicenee.windows import events as kernel
 
 BUILDERS = [
     Demographics(columns=("age", "sex", "language", "living_alone")),
@@ -55,6 +59,7 @@ BUILDERS = [
     DaysSince(source=["emergency", "inpatient"], by="source", lookback_days=730),
     DistinctCodes("medicines", source="medication", lookback_days=90),
     LatestValue(by="rai_scales", source="rai"),
+    LatestValue(by="laboratory", source="laboratory", at="time", lookback_days=(90, None)),
     StayDays(("inpatient_unplanned", "home_care"), lookback_days=(90, 365)),
     StayCounts(source="inpatient", lookback_days=None),
     AnyEvent("contacts", by="source", source=["emergency", "outpatient"], lookback_days=(30, 365)),
@@ -119,6 +124,25 @@ def test_cloning_and_refitting_change_nothing(builder, cohort):
     X = clone(builder).fit(cohort).transform(cohort)
     pd.testing.assert_frame_equal(X, builder.transform(cohort), check_exact=True)
     assert repr(builder.get_params()) == before
+
+
+@each_builder
+def test_chunks_do_not_move_a_bit(builder, cohort, monkeypatch):
+    some = cohort[::9]
+    whole = builder.transform(some)
+    monkeypatch.setattr(kernel, "_PAIRS_PER_CHUNK", 9)
+    monkeypatch.setattr(blocks, "_ROWS_WITH_PARTS", 11)
+    pd.testing.assert_frame_equal(whole, builder.transform(some), check_exact=True)
+
+
+def test_two_processes_compute_the_same_bits(cohort):
+    halves = joblib.Parallel(n_jobs=2)(joblib.delayed(_transformed)(half) for half in (cohort[:200], cohort[200:]))
+    for alone, first, second in zip(_transformed(cohort), *halves, strict=True):
+        pd.testing.assert_frame_equal(alone, pd.concat([first, second]), check_exact=True)
+
+
+def _transformed(cohort: Cohort) -> list[pd.DataFrame]:
+    return [builder.transform(cohort) for builder in BUILDERS]
 
 
 @each_builder

@@ -62,6 +62,37 @@ def test_a_year_of_haemoglobin(seen, builder, name, expected):
     assert X.iloc[0].to_dict() == {f"{name}_lab:Hb_365d": expected}
 
 
+TWICE_A_DAY = {"2023-11-30T08:00": 170, "2023-11-30T20:00": 160, "2023-12-31T08:00": 150, "2023-12-31T20:00": 130}
+
+
+@pytest.mark.parametrize(
+    ("builder", "at", "expected"),
+    [
+        (LatestValue, "day", 140),  # (150 + 130) / 2
+        (LatestValue, "time", 130),
+        (FirstValue, "day", 165),  # (170 + 160) / 2
+        (FirstValue, "time", 170),
+    ],
+)
+def test_several_values_of_a_day_count_as_their_mean_unless_the_moment_is_asked_for(seen, builder, at, expected):
+    cohort = seen(_measured(TWICE_A_DAY), "2024-01-01")
+    assert builder("lab:Hb", at=at).fit_transform(cohort).iloc[0, 0] == expected
+
+
+def test_values_of_other_measurements_on_the_day_do_not_count(seen):
+    registers = _measured(TWICE_A_DAY)
+    events = registers.events
+    events.loc[events["time"] == "2023-12-31T20:00", "code"] = "HbA1c"
+    registers = Registers(registers.persons, events, extract_date="2025-01-01")
+    X = LatestValue(by="laboratory").fit_transform(seen(registers, "2024-01-01"))
+    assert (X["latest_Hb_365d"].item(), X["latest_HbA1c_365d"].item()) == (150, 130)
+
+
+def test_at_is_a_day_or_a_time(seen):
+    with pytest.raises(ValueError, match="`at` must be one of 'day', 'time'"):
+        LatestValue("lab:Hb", at="hour").fit(seen(_measured(TWICE_A_DAY), "2024-01-01"))
+
+
 def test_trend_is_the_change_in_a_year(seen):
     rising = {"2022-01-01": 100.0, "2022-07-02": 105.0, "2023-01-01": 110.0}
     cohort = seen(_measured(rising), "2023-06-01")

@@ -34,7 +34,7 @@ def asks_for_huge_pages(array):
 
 n = 9_000_000
 minutes = np.datetime64("2020-01-01", "m") + np.arange(n)
-same = {name: pd.Categorical([text]).repeat(n) for name, text in (("source", "a"), ("code_system", "lab"), ("code", "x"))}
+same = {name: pd.Categorical(["x"]).repeat(n) for name in ("source", "code_system", "code")}
 events = pd.DataFrame({"person_id": 1, "time": minutes.astype("datetime64[us]"), "value": np.arange(n) * 1.0} | same)
 events.iloc[1] = events.iloc[0]  # without a repeated row nothing is taken away
 persons = pd.DataFrame({"person_id": [1], "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
