@@ -10,7 +10,7 @@ import pandas as pd
 from servicenee._checks import check_days
 from servicenee.codes import Codelist, as_codelist
 from servicenee.cohort import Cohort
-from servicenee.features.labels import label, topic_of
+from servicenee.features.labels import ALL_EVENTS, ALL_STAYS, label, topic_of
 from servicenee.registers import Registers
 from servicenee.registers.tables import unfilled
 from servicenee.windows import Measure, Window, measure_events, measure_stays
@@ -140,10 +140,12 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
         labels = {} if codelist is None else codelist.labels.get(codelist.name, {})
         parts = [name] if name else []
         parts += sources if sources is not None and len(sources) == 1 else []
-        return [Group("_".join(parts) or "events", chosen, _feeding(kinds, chosen, sources), name, labels)]
+        return [Group("_".join(parts) or ALL_EVENTS, chosen, _feeding(kinds, chosen, sources), name, labels)]
     if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
         return _groups_by_list(kinds, chosen, sources, as_codelist(by))
     of_kind = kinds[by].to_numpy(dtype=object)
+    if by == "code":  # K86 is a disease of the pancreas in one system and high blood pressure in another
+        of_kind = kinds["code_system"].to_numpy(dtype=object) + ":" + of_kind
     levels = sorted(set(of_kind[chosen]))
     if by == "source":
         levels = list(sources) if sources is not None else levels
@@ -170,7 +172,7 @@ def stay_groups(registers: Registers, kind, source) -> list[Group]:
     sources = _sources(registers, source)
     chosen = np.ones(len(kinds), dtype=bool) if sources is None else kinds["source"].isin(sources).to_numpy()
     if kind is None:
-        name = sources[0] if sources is not None and len(sources) == 1 else "stays"
+        name = sources[0] if sources is not None and len(sources) == 1 else ALL_STAYS
         return [Group(name, chosen, _feeding(kinds, chosen, sources))]
     wanted = [kind] if isinstance(kind, str) else list(kind)
     groups = []

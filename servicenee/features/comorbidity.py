@@ -37,7 +37,8 @@ class Charlson(Builder):
     source : str or list of str, optional
         Sources of the diagnoses; by default all with ICD-10 codes.
     lookback_days : int, None or list of them, default=1825
-        Window [index - lookback_days, index - skip_days); None looks back over all history.
+        Window [index - lookback_days, index - skip_days); None looks back over all history, as far as
+        the source reaches: it is never taken for not covered.
     skip_days : int, default=0
         Days next to the index date that are left out.
 

@@ -40,17 +40,20 @@ class EventCounts(_EventBuilder):
     source : str or list of str, optional
         Sources that count; by default all.
     by : {"source", "code_system", "code", "unit", "weekday", "office_hours"}, Codelist or name of one, optional
-        One column per value, or per group of the list. "weekday": Monday to Sunday. "office_hours": working days 8-16,
-        other hours of working days, and weekends with public holidays (Finnish; Midsummer and Christmas Eve too).
+        One column per value, or per group of the list. "code": a code with its system, such as ``ICD-10:I50``.
+        "weekday": Monday to Sunday. "office_hours": working days 8-16, other hours of working days, and weekends with
+        public holidays (Finnish; Midsummer and Christmas Eve too).
     lookback_days : int, None or list of them, default=365
-        Window [index - lookback_days, index - skip_days); None looks back over all history.
+        Window [index - lookback_days, index - skip_days); None looks back over all history, as far as
+        the source reaches: it is never taken for not covered.
     skip_days : int, default=0
         Days next to the index date that are left out.
 
     Notes
     -----
-    0 means observed, none. NaN means that a source does not cover the window (`coverage`). Only what had been reported
-    by the index date counts; an event on the index date is in the future.
+    0 means observed, none. NaN means that a source does not cover the window (`coverage`), or that no source of these
+    registers has any such code: name the `source`, and none is 0. Only what had been reported by the index date counts;
+    an event on the index date is in the future.
 
     A time of exactly 00:00 is a date without an hour: a window that holds such an event on a working day gives NaN for
     office hours and for evenings and nights.

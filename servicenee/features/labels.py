@@ -3,6 +3,8 @@
 from servicenee.texts import LANGUAGES, format_window, known_text, text
 from servicenee.windows import Window
 
+ALL_EVENTS, ALL_STAYS = "events", "stays"  # names of groups of whatever there is
+
 _TOPIC_OF_LIST = {
     "chronic_conditions": "diagnoses",
     "diagnoses": "diagnoses",
@@ -75,7 +77,7 @@ def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], langua
     if of_stays:
         area = "stay_days" if measure == "stay_days" else "stay"
         return (
-            known_text(f"features.{area}.{group}", language)
+            known_text(f"features.{area}.{'all' if group == ALL_STAYS else group}", language)
             or known_text(f"features.stay_source.{group}", language)
             or group
         )
@@ -83,6 +85,7 @@ def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], langua
     of_source = (known_text(f"features.events.{source}", language) if measure == "sum" else "") or known_text(
         f"features.source.{source}", language
     )
-    if not codes or codes == "contacts":
+    if codes == "contacts" or (not codes and group in (source, ALL_EVENTS)):
         return of_source or group
-    return text("features.label.coded", language, source=of_source or source, codes=group)
+    what = known_text(f"features.system.{group}", language) or group
+    return text("features.label.coded", language, source=of_source or source, codes=what)

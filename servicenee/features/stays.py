@@ -45,7 +45,8 @@ class StayDays(_StayBuilder):
     source : str or list of str, optional
         Sources that count; by default all.
     lookback_days : int, None or list of them, default=365
-        Window [index - lookback_days, index - skip_days); None looks back over all history.
+        Window [index - lookback_days, index - skip_days); None looks back over all history, as far as
+        the source reaches: it is never taken for not covered.
     skip_days : int, default=0
         Days next to the index date that are left out.
 
