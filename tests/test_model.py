@@ -214,7 +214,9 @@ def test_a_missing_column_is_refused_and_named(county):
     registers = Registers(
         county.persons, other, county.stays, coverage=county.coverage, extract_date=county.extract_date
     )
-    with pytest.raises(ModelError, match=r"lack 1 of the \d+ columns the model was trained with: count_contact:visit_365d"):
+    with pytest.raises(
+        ModelError, match=r"lack 1 of the \d+ columns the model was trained with: count_contact:visit_365d"
+    ):
         model.predict(registers)
 
 
