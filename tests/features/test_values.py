@@ -36,6 +36,23 @@ def test_share_of_blood_pressures_below_140(seen, values, share):
     assert X["within_target_HbA1c_365d"].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("code", "value", "share"),
+    [
+        ("BP_systolic", 134, 1),
+        ("BP_systolic", 135, 0),
+        ("BP_diastolic", 84, 1),
+        ("BP_diastolic", 85, 0),
+        ("glucose_fasting", 3.9, 0),
+        ("glucose_fasting", 4.0, 1),
+        ("glucose_fasting", 7.0, 0),
+    ],
+)
+def test_what_is_measured_at_home_has_targets_of_its_own(seen, code, value, share):
+    X = WithinTarget().fit_transform(seen(_rows([("2023-05-01", f"home:{code}", value)]), "2024-01-01"))
+    assert X.iloc[0].dropna().to_dict() == {f"within_target_{code}_home_365d": share}
+
+
 def test_a_value_in_another_unit_is_not_compared(seen):
     rows = [("2023-05-01", "lab:HbA1c", 7.5, "%"), ("2023-06-01", "lab:HbA1c", 60, "mmol/mol")]
     X = WithinTarget().fit_transform(seen(_rows(rows), "2024-01-01"))
