@@ -32,7 +32,14 @@ from servicenee.registers.reading import (
     rows_of,
     to_minutes,
 )
-from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns, PersonColumns, read_only, unfilled
+from servicenee.registers.tables import (
+    MINUTES_PER_DAY,
+    EventColumns,
+    PersonColumns,
+    keep_freed_memory,
+    read_only,
+    unfilled,
+)
 
 _TEXTS = ("source", "code_system", "code", "unit")
 
@@ -72,6 +79,7 @@ def _placed_rows(
 ) -> tuple[Rows, Persons, np.ndarray | None]:
     """Rows that can be placed, in the order of the table; whose they are; which these are (None: all)."""
     n = len(frame)
+    keep_freed_memory()
     rows: Rows = {
         "minute": unfilled(n, np.int32),
         "value": unfilled(n, np.float64),

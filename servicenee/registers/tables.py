@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 MINUTES_PER_DAY = 1440
+_LARGER_THAN_A_BLOCK = 24 << 20  # glibc looks at pieces of up to 32 megabytes
 FAR_FUTURE = np.int32(2**31 - 1)  # an open end: not dead, not moved, stay still going on
 FAR_PAST = np.int32(-(2**31))  # an unknown beginning: registered since ever, covered since ever
 
@@ -113,6 +114,15 @@ def unfilled(shape: int | tuple[int, ...], dtype: np.dtype | type) -> np.ndarray
     size = math.prod(shape) if isinstance(shape, tuple) else shape
     buffer = pa.allocate_buffer(size * dtype.itemsize, memory_pool=pa.system_memory_pool())
     return np.frombuffer(buffer, dtype).reshape(shape)
+
+
+def keep_freed_memory() -> None:
+    """Let the arrays of one block of work leave their memory to those of the next.
+
+    Until a larger piece has been freed, glibc gives what is freed back to the system at once, to fetch it again for the
+    next block. The piece freed here was never touched, so that it costs nothing, as all of this does elsewhere.
+    """
+    unfilled(_LARGER_THAN_A_BLOCK, np.uint8)
 
 
 def read_only(*arrays: np.ndarray | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from servicenee.registers.tables import MINUTES_PER_DAY, CoverageColumns, EventColumns
+from servicenee.registers.tables import MINUTES_PER_DAY, CoverageColumns, EventColumns, keep_freed_memory
 from servicenee.windows.cells import Pairs, taken
 from servicenee.windows.layers import layers_of
 from servicenee.windows.measure import Measure, blank_uncovered
@@ -51,6 +51,7 @@ def measure_events(
     low = first_at_or_after(events.first, events.minute, person, oldest)
     high = first_at_or_after(events.first, events.minute, person, index_minute)
     cells = max((layer.cells_per_row for layer in layers), default=1)
+    keep_freed_memory()
     for rows in _chunks(high - low, cells):
         pairs = _seen_pairs(events, low[rows], high[rows], index_minute[rows], reach)
         target = out[:, rows] if order is None else np.empty((len(out), pairs.n_rows), dtype=out.dtype)

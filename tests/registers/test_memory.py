@@ -56,6 +56,39 @@ def test_no_huge_pages_are_asked_for():
     assert ours == ["False"] * 4
 
 
+BLOCK_AFTER_BLOCK = """
+import resource
+import sys
+
+import numpy as np
+
+from servicenee.registers.tables import keep_freed_memory
+
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+faults = []
+for _ in range(20):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = [np.ones(150_000) for _ in range(8)]
+    del block
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(sum(faults[1:]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc gives memory back so soon")
+def test_a_block_gets_the_memory_of_the_one_before():
+    with_and_without = []
+    for how in ("kept", "given back"):
+        command = [sys.executable, "-c", BLOCK_AFTER_BLOCK, how]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        with_and_without.append(int(done.stdout))
+    kept, given_back = with_and_without
+    if given_back < 10_000:
+        pytest.skip("the C library keeps freed memory by itself here")
+    assert kept < given_back / 10
+
+
 @pytest.mark.parametrize("shape", [0, 5, (0, 3), (3, 0), (2, 3)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
 def test_like_any_other_array(shape, dtype):
