@@ -42,8 +42,9 @@ class Persons:
     def add(self, person: np.ndarray) -> None:
         """Take the persons of the next rows."""
         if self._column is None and not self._goes_on(person):
+            before = person_of_rows(self.first)
             self._column = unfilled(self._n_rows, np.int32)
-            self._column[: self._n] = np.repeat(np.arange(len(self._n_of), dtype=np.int32), self._n_of)
+            self._column[: self._n] = before
         if self._column is not None:
             self._column[self._n : self._n + len(person)] = person
         elif len(person):
@@ -128,9 +129,7 @@ def _sort(rows: Rows) -> np.ndarray:
     start = 0
     for stop in np.cumsum(size).tolist():
         some = slice(start, stop)
-        inner = _packed_order(rows["person"][some], rows["minute"][some])
-        for column in (*rows.values(), source):
-            column[some] = column[some].take(inner, mode="clip")  # they lie within: clipping only saves a check
+        _reorder(rows, source, some, _packed_order(rows["person"][some], rows["minute"][some]))
         start = stop
     return source
 
@@ -138,15 +137,22 @@ def _sort(rows: Rows) -> np.ndarray:
 def _sort_within(rows: Rows, first: np.ndarray) -> np.ndarray:
     """Sort rows of persons in order by time, in place, and say from which row each came."""
     n = len(rows["minute"])
-    source = unfilled(n, np.int32 if n < 2**31 else np.int64)
+    source = np.arange(n, dtype=_dtype_of_places(n))
     bounds = np.unique(np.r_[first[np.searchsorted(first, np.arange(0, n, _ROWS_PER_BLOCK))], n])
     for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         some, (low, high) = slice(start, stop), np.searchsorted(first, [start, stop])
-        inner = _packed_order(person_of_rows(first[low : high + 1]), rows["minute"][some])
-        for column in rows.values():
-            column[some] = column[some].take(inner, mode="clip")  # they lie within: clipping only saves a check
-        source[some] = inner + start
+        _reorder(rows, source, some, _packed_order(person_of_rows(first[low : high + 1]), rows["minute"][some]))
     return source
+
+
+def _reorder(rows: Rows, source: np.ndarray, some: slice, order: np.ndarray) -> None:
+    """Put a run of rows into this order, in place, and with them the rows from which they came."""
+    for column in (*rows.values(), source):
+        column[some] = column[some].take(order, mode="clip")  # places lie within: clipping only saves a check
+
+
+def _dtype_of_places(n_rows: int) -> type:
+    return np.int32 if n_rows < 2**31 else np.int64
 
 
 def _piles(person: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +163,7 @@ def _piles(person: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
         sizes.append(np.bincount(pile[block], minlength=1 << _PERSON_BITS))
     size = np.sum(sizes, axis=0)
     free = np.cumsum(size) - size
-    place = unfilled(len(person), np.int32 if len(person) < 2**31 else np.int64)
+    place = unfilled(len(person), _dtype_of_places(len(person)))
     for block, n in zip(blocks(len(person)), sizes, strict=True):
         order = np.argsort(pile[block], kind="stable")
         place[block][order] = (free - (np.cumsum(n) - n)).take(pile[block][order]) + np.arange(len(order))

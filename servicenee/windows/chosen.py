@@ -77,7 +77,8 @@ def change_since_previous(
     out = np.full(len(groups) * len(person), np.nan)
     if not len(line):
         return out.reshape(len(groups), len(person))
-    line = line * (int(scale_of_kind.max()) + 1) + scale_of_kind[events.kind[position]]
+    n_scales = int(scale_of_kind.max()) + 1
+    line = line * n_scales + scale_of_kind[events.kind[position]]
     order = np.argsort(line, kind="stable")
     line, day = line[order], events.minute[position[order]].astype(np.int64) // MINUTES_PER_DAY
     begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (day[1:] != day[:-1])])
@@ -85,7 +86,7 @@ def change_since_previous(
     line, day = line[begins], day[begins]
     latest = np.flatnonzero(np.r_[line[1:] != line[:-1], True])
     has_earlier = (latest > 0) & (line[latest - 1] == line[latest])
-    line = line[latest] // (int(scale_of_kind.max()) + 1)
+    line = line[latest] // n_scales
     newest = np.lexsort((day[latest], line))  # of several scales, the one of the latest value
     newest = newest[np.r_[line[newest][1:] != line[newest][:-1], True]]
     newest = newest[has_earlier[newest]]
