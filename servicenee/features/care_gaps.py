@@ -11,13 +11,12 @@ from servicenee.codes import Codelist, load_codelist
 from servicenee.cohort import Cohort
 from servicenee.features.blocks import Block, Feature, Group, event_groups, measured, stay_groups, windows
 from servicenee.features.builders import Builder
+from servicenee.features.conditions import Conditions
 from servicenee.features.labels import topic_of, windowed
 from servicenee.features.rules import as_rules
 from servicenee.registers import Registers
 from servicenee.texts import LANGUAGES, format_window, text
 from servicenee.windows import Window
-
-_EVIDENCE = ("ICD-10", "ICPC-2", "Kela")  # a diagnosis or an entitlement; a medicine alone may have another reason
 
 
 class CareGaps(Builder):
@@ -30,14 +29,15 @@ class CareGaps(Builder):
 
         - gap: name of the column;
         - condition: a group of the list chronic_conditions, prefixes such as "ICD-10:E10 ICD-10:E11", or
-          "stay:home_care" for those in such a stay on the index date;
+          "stay:home_care" for those in such a stay on the index date. Who has the condition is told as by
+          `Conditions`, by diagnoses and entitlements (by purchases only if prefixes of ATC are named);
         - measurement: codes that count as done, such as "lab:HbA1c", separated by spaces;
         - interval_days: overdue when not done within so many days;
-        - grace_days: so long after the condition is first recorded nobody is late (optional, default 0);
+        - grace_days: so long after the condition is established nobody is late (optional, default 0);
         - source: sources that record the measurement (optional, by default all that have such codes);
         - topic, label_fi, label_sv, label_en, note: words for readers (optional).
     lookback_days : int, None or list of them, default=1825
-        How far back a record of the condition is looked for. Any one diagnosis or entitlement is evidence.
+        How far back the evidence of the condition is looked for.
     skip_days : int, default=0
         Days next to the index date that are left out.
 
@@ -45,21 +45,25 @@ class CareGaps(Builder):
     -----
     1 means overdue, 0 done in time. NaN means not concerned (no such condition, or only within the grace days), not
     known because a source does not cover the interval, or that these registers hold no such measurement at all: what
-    nobody records is not a gap in care. The shipped intervals are working rules for Finnish chronic care; each row
-    says in `note` where it comes from, and a clinician of the county should sign them.
+    nobody records is not a gap in care. Evidence of a condition counts however far back its sources reach, so a
+    shorter register knows of fewer patients. The shipped intervals are working rules for Finnish chronic care; each
+    row says in `note` where it comes from, and a clinician of the county should sign them.
 
     Examples
     --------
-    Two people with diabetes since 2020, seen on 1 January 2024. The first had HbA1c measured on 1 June 2023, the second
-    on 1 June 2022, more than 365 days ago: overdue. Neither has had eGFR measured; a third person has no diabetes.
+    Two people with diabetes since 2020 (a diagnosis in March, another in September), seen on 1 January 2024. The first
+    had HbA1c measured on 1 June 2023, the second on 1 June 2022, more than 365 days ago: overdue. Neither has had eGFR
+    measured. A third person had one diagnosis of diabetes in primary care: not established, so nothing is due.
 
     >>> import pandas as pd
     >>> from servicenee import CareGaps, Cohort, Registers
     >>> persons = pd.DataFrame({"person_id": [1, 2, 3], "birth_date": pd.Timestamp("1940-05-01"), "sex": "female"})
-    >>> events = pd.DataFrame({"person_id": [1, 2, 1, 2, 3],
-    ...     "time": pd.to_datetime(["2020-03-01", "2020-03-01", "2023-06-01", "2022-06-01", "2023-06-01"]),
-    ...     "source": ["primary_care"] * 2 + ["laboratory"] * 3, "code_system": ["ICD-10"] * 2 + ["lab"] * 3,
-    ...     "code": ["E119", "E119", "HbA1c", "HbA1c", "eGFR"], "value": [None, None, 50.0, 61.0, 70.0]})
+    >>> rows = [(1, "2020-03-01", "E119"), (1, "2020-09-01", "E119"), (2, "2020-03-01", "E119"),
+    ...         (2, "2020-09-01", "E119"), (3, "2020-03-01", "E119"), (1, "2023-06-01", "HbA1c"),
+    ...         (2, "2022-06-01", "HbA1c"), (3, "2023-06-01", "eGFR")]
+    >>> events = pd.DataFrame(rows, columns=["person_id", "time", "code"])
+    >>> events = events.assign(time=pd.to_datetime(events["time"]), value=[None] * 5 + [50.0, 61.0, 70.0],
+    ...     source=["primary_care"] * 5 + ["laboratory"] * 3, code_system=["ICD-10"] * 5 + ["lab"] * 3)
     >>> registers = Registers(persons, events, extract_date="2024-06-01")
     >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": [1, 2, 3], "index_date": "2024-01-01"}))
     >>> X = CareGaps().fit_transform(cohort)
@@ -79,17 +83,18 @@ class CareGaps(Builder):
         names = [gap.name for gap in gaps]
         if len(set(names)) < len(names):
             raise ValueError("`rules` must name every gap once; at least one name of `gap` comes twice.")
+        established = _established(registers, gaps, over)
         parts = {
-            "diagnosed": _part(gaps, "since_last", lambda gap: gap.condition, lambda gap: gap.evidence),
             "in_stay": _part(gaps, "inside", lambda gap: gap.stay, lambda gap: gap.presence, of_stays=True),
             "done": _part(gaps, "since_last", lambda gap: gap.done, lambda gap: (gap.interval,)),
             "observed": _part(gaps, "any", lambda gap: gap.done, lambda gap: (gap.interval,)),
         }
         features = tuple(feature for gap in gaps for feature in gap.features(over))
         asked = {name: part for name, part in parts.items() if part is not None}
-        blocks = tuple(block for block, _ in asked.values())
+        blocks = [block for block, _ in asked.values()] + [part for one in established for part in one.block.parts]
         row_of = {name: rows for name, (_, rows) in asked.items()}
-        return [Block(features, parts=blocks, derive=partial(_overdue, gaps=gaps, row_of=row_of))]
+        overdue = partial(_overdue, gaps=gaps, row_of=row_of, established=established)
+        return [Block(features, parts=tuple(blocks), derive=overdue)]
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,10 @@ class _Gap:
     codes: str
     topic: str
     labels: dict[str, str]
-    condition: Group | None  # recorded as an event, or
-    stay: Group | None  # as a stay on the index date
+    prefixes: tuple[str, ...]  # of the condition, or
+    stay: Group | None  # the stay it is, on the index date
     done: Group | None  # None: these registers hold no such measurement
-    evidence: tuple[Window, ...]
+    grace_days: int
     presence: tuple[Window, ...]
     interval: Window
 
@@ -154,10 +159,10 @@ def _gap(registers: Registers, rule: dict, over: tuple[Window, ...]) -> _Gap:
         codes="+".join(rule["measurement"].split()),
         topic=rule["topic"] or topic_of(rule["measurement"], ()),
         labels={language: rule[f"label_{language}"] or rule["gap"] for language in LANGUAGES},
-        condition=None if stay else _condition(registers, rule),
+        prefixes=() if stay else _prefixes(rule["condition"]),
         stay=stay,
         done=_done(registers, rule),
-        evidence=tuple(Window(window.lookback_days, grace) for window in over),
+        grace_days=grace,
         presence=(Window(skip + 1, skip), Window(grace + 1, grace)) if grace > skip else (Window(skip + 1, skip),),
         interval=Window(interval, skip),
     )
@@ -178,20 +183,57 @@ def _stay(registers: Registers, condition: str) -> Group | None:
     return replace(groups[0], name=condition, kinds=together, sources=tuple(sources))
 
 
-def _condition(registers: Registers, rule: dict) -> Group:
-    condition = rule["condition"]
+def _prefixes(condition: str) -> tuple[str, ...]:
     if ":" in condition:
-        (group,) = event_groups(registers, condition.split(), None, None)
-        return group
+        return tuple(condition.split())
     known = load_codelist("chronic_conditions").groups
     if condition not in known:
         raise ValueError(
             f"`condition` must be a group of chronic_conditions ({', '.join(known)}), code prefixes or 'stay:<kind>'; "
             f"got {condition!r}."
         )
-    prefixes = [f"{system}:{prefix}" for system, prefix in known[condition] if system in _EVIDENCE]
-    (group,) = event_groups(registers, Codelist({condition: prefixes}, name=condition), None, None)
-    return group
+    return tuple(f"{system}:{prefix}" for system, prefix in known[condition] if system != "ATC")
+
+
+@dataclass(frozen=True)
+class _Established:
+    """The conditions of all gaps with the same grace days, as a block of `Conditions`."""
+
+    grace_days: int
+    prefixes: tuple[tuple[str, ...], ...]
+    block: Block
+
+    def found(self, cohort: Cohort, filled: tuple[np.ndarray, ...]) -> np.ndarray:
+        """1, 0 or NaN of shape (conditions, windows, rows)."""
+        values = self.block.derive(cohort, *filled) if self.block.parts else self.block.compute(cohort)
+        return values.reshape(len(self.prefixes), -1, len(cohort))
+
+
+def _established(registers: Registers, gaps: list[_Gap], over: tuple[Window, ...]) -> list[_Established]:
+    of_grace: dict[int, dict[tuple[str, ...], None]] = {}
+    for gap in gaps:
+        if gap.stay is None:
+            of_grace.setdefault(gap.grace_days, {})[gap.prefixes] = None
+    lookbacks = [window.lookback_days for window in over]
+    made = []
+    for grace_days, conditions in of_grace.items():
+        bought = any(prefix.startswith("ATC:") for prefixes in conditions for prefix in prefixes)
+        builder = Conditions(
+            Codelist({" ".join(prefixes): list(prefixes) for prefixes in conditions}, name="care_gaps"),
+            evidence=("diagnoses", "entitlements", "medicines") if bought else ("diagnoses", "entitlements"),
+            lookback_days=lookbacks,
+            skip_days=grace_days,
+        )
+        (block,) = builder.blocks(registers)
+        found = replace(block, parts=tuple(_whatever_is_covered(part) for part in block.parts))
+        made.append(_Established(grace_days, tuple(conditions), found))
+    return made
+
+
+def _whatever_is_covered(block: Block) -> Block:
+    """The block without the rule that a source must cover the window: evidence found is evidence."""
+    measures = (replace(measure, sources=(None,) * len(measure.sources)) for measure in block.measures)
+    return replace(block, measures=tuple(measures))
 
 
 def _done(registers: Registers, rule: dict) -> Group | None:
@@ -222,8 +264,19 @@ def _key(group: Group) -> bytes:
     return group.kinds.tobytes() + "|".join(group.sources).encode()
 
 
-def _overdue(cohort: Cohort, *filled: np.ndarray, gaps: list[_Gap], row_of: dict[str, dict]) -> np.ndarray:
-    part = dict(zip(row_of, filled, strict=True))
+def _overdue(
+    cohort: Cohort,
+    *filled: np.ndarray,
+    gaps: list[_Gap],
+    row_of: dict[str, dict],
+    established: list[_Established],
+) -> np.ndarray:
+    part = dict(zip(row_of, filled, strict=False))
+    ill, at = {}, len(row_of)
+    for one in established:
+        found = one.found(cohort, filled[at : at + len(one.block.parts)])
+        at += len(one.block.parts)
+        ill |= {(one.grace_days, prefixes): rows for prefixes, rows in zip(one.prefixes, found, strict=True)}
 
     def column(name: str, group: Group, window: Window) -> np.ndarray:
         return part[name][row_of[name][_key(group), window]]
@@ -233,7 +286,7 @@ def _overdue(cohort: Cohort, *filled: np.ndarray, gaps: list[_Gap], row_of: dict
         if gap.stay is not None:
             concerned = [np.logical_and.reduce([column("in_stay", gap.stay, window) == 1 for window in gap.presence])]
         else:
-            concerned = [~np.isnan(column("diagnosed", gap.condition, window)) for window in gap.evidence]
+            concerned = ill[gap.grace_days, gap.prefixes] == 1
         overdue = np.full(len(cohort), np.nan)
         if gap.done is not None:
             overdue[column("observed", gap.done, gap.interval) == 0] = 1

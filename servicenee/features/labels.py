@@ -23,6 +23,7 @@ _TOPIC_OF_SYSTEM = {
     "Kela": "diagnoses",
     "ATC": "medicines",
     "lab": "measurements",
+    "home": "measurements",
     "RAI": "function",
     "service": "social",
 }

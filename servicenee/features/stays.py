@@ -1,18 +1,20 @@
 """Builders on stays: how many, how long, going on or ended, and moves between levels of care."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import permutations
 
 import numpy as np
 
-from servicenee._checks import check_days
+from servicenee._checks import check_choice, check_days
 from servicenee.cohort import Cohort
 from servicenee.features.blocks import Block, Feature, measured, stay_groups, windows
 from servicenee.features.builders import Builder
-from servicenee.features.labels import label, windowed
+from servicenee.features.derived import column
+from servicenee.features.labels import label
 from servicenee.registers import Registers
-from servicenee.texts import LANGUAGES, text
+from servicenee.texts import LANGUAGES, known_text, text
 from servicenee.windows import Window, level_moves, uncovered
 
 
@@ -275,21 +277,25 @@ def _in_stay_labels(feature: Feature, skip: int) -> dict[str, str]:
 
 
 class CareMoves(Builder):
-    """Number of moves to a heavier, and to a lighter, level of care in each lookback window.
+    """Number of moves between levels of care in each lookback window: by direction, or from each level to each other.
 
     Parameters
     ----------
     levels : list of (str or list of str), default=("home_care", "communal_housing", "round_the_clock")
         Kinds of stay from the lightest to the heaviest level; a level may hold several kinds. Before the first comes
         living at home without any of them.
+    by : {"direction", "pair"}, default="direction"
+        "direction": one column of the moves to a heavier level and one of those to a lighter. "pair": one column for
+        every level that can be left and every other that can be entered, such as ``moves_home_to_home_care_365d``.
     source, lookback_days, skip_days
         As in `StayDays`.
 
     Notes
     -----
     The level of a day is the heaviest that covers it. Only levels named count: a hospital stay is no move. A break of a
-    service of at most one day is no move; a longer one is a move away and a move back. 0 means observed, none; NaN
-    means that a source of these stays does not cover the window.
+    service of at most one day is no move; a longer one is a move away and a move back. A move over a level, such as
+    from home straight to round-the-clock care, is one move. 0 means observed, none; NaN means that a source of these
+    stays does not cover the window.
 
     Examples
     --------
@@ -308,17 +314,22 @@ class CareMoves(Builder):
     >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
     >>> CareMoves(lookback_days=[90, 365]).fit_transform(cohort).iloc[0, :2].to_dict()
     {'heavier_care_90d': 1.0, 'heavier_care_365d': 2.0}
+    >>> X = CareMoves(["home_care", "round_the_clock"], by="pair").fit_transform(cohort)
+    >>> X.loc[:, X.iloc[0] > 0].iloc[0].to_dict()
+    {'moves_home_to_home_care_365d': 1.0, 'moves_home_care_to_round_the_clock_365d': 1.0}
     """
 
     def __init__(
         self,
         levels=("home_care", "communal_housing", "round_the_clock"),
         *,
+        by="direction",
         source=None,
         lookback_days=365,
         skip_days=0,
     ):
         self.levels = levels
+        self.by = by
         self.source = source
         self.lookback_days = lookback_days
         self.skip_days = skip_days
@@ -326,19 +337,58 @@ class CareMoves(Builder):
     def blocks(self, registers: Registers) -> list[Block]:
         """Columns to compute for these registers; the parameters are checked here."""
         over = windows(self.lookback_days, self.skip_days)
+        by_pair = check_choice("by", self.by, ("direction", "pair")) == "pair"
+        levels = _levels(self.levels)
         level_of_kind = np.zeros(len(registers.stay_columns.kinds), dtype=np.int32)
         sources: list[str] = []
-        for number, kinds in enumerate(_levels(self.levels), start=1):
+        for number, kinds in enumerate(levels, start=1):
             for group in stay_groups(registers, kinds, self.source):
                 level_of_kind[group.kinds] = number
                 sources += [source for source in group.sources if source not in sources]
+        moves = _moves_by_pair(levels) if by_pair else _moves_by_direction(len(levels))
         features = tuple(
-            _move_feature(measure, tuple(sources), window)
-            for measure in ("heavier_care", "lighter_care")
+            column(move.name, window, move.words, measure="moves", source=tuple(sources), topic="services")
+            for move in moves
             for window in over
         )
-        compute = partial(_moves, level_of_kind=level_of_kind, sources=tuple(sources), over=over)
+        compute = partial(_counted, moves=moves, level_of_kind=level_of_kind, sources=tuple(sources), over=over)
         return [Block(features, compute=compute)]
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A column of moves: what it is called and which of them (from, to) it counts."""
+
+    name: str
+    words: Callable[[str], str]
+    counted: np.ndarray
+
+
+def _moves_by_direction(n_levels: int) -> list[_Move]:
+    heavier = np.triu(np.ones((n_levels + 1, n_levels + 1), dtype=bool), 1)
+    named = (("heavier_care", heavier), ("lighter_care", heavier.T))
+    return [_Move(name, partial(text, f"features.measure.{name}"), counted) for name, counted in named]
+
+
+def _moves_by_pair(levels: list[list[str]]) -> list[_Move]:
+    """Every level to every other, heavier ones first."""
+    names = [["home"], *levels]
+    pairs = sorted(permutations(range(len(names)), 2), key=lambda pair: pair[0] > pair[1])
+    moves = []
+    for left, entered in pairs:
+        counted = np.zeros((len(names), len(names)), dtype=bool)
+        counted[left, entered] = True
+        words = partial(_pair_words, names[left], names[entered])
+        moves.append(_Move(f"moves_{'+'.join(names[left])}_to_{'+'.join(names[entered])}", words, counted))
+    return moves
+
+
+def _pair_words(left: list[str], entered: list[str], language: str) -> str:
+    return text("features.measure.moves", language, left=_level(left, language), entered=_level(entered, language))
+
+
+def _level(kinds: list[str], language: str) -> str:
+    return " / ".join(known_text(f"features.level.{kind}", language) or kind for kind in kinds)
 
 
 def _levels(levels) -> list[list[str]]:
@@ -352,23 +402,20 @@ def _levels(levels) -> list[list[str]]:
     return groups
 
 
-def _move_feature(measure: str, sources: tuple[str, ...], window: Window) -> Feature:
-    span = "ever" if window.lookback_days is None else f"{window.lookback_days}d"
-    skip = f"_skip{window.skip_days}d" if window.skip_days else ""
-    words = partial(_move_labels, measure, window)
-    return Feature(f"{measure}_{span}{skip}", measure, sources, window=window, topic="services", words=words)
-
-
-def _move_labels(measure: str, window: Window) -> dict[str, str]:
-    return windowed({language: text(f"features.measure.{measure}", language) for language in LANGUAGES}, window)
-
-
-def _moves(
-    cohort: Cohort, *, level_of_kind: np.ndarray, sources: tuple[str, ...], over: tuple[Window, ...]
+def _counted(
+    cohort: Cohort,
+    *,
+    moves: list[_Move],
+    level_of_kind: np.ndarray,
+    sources: tuple[str, ...],
+    over: tuple[Window, ...],
 ) -> np.ndarray:
     registers = cohort.registers
-    out = np.empty((2, len(over), len(cohort)))
+    out = np.empty((len(moves), len(over), len(cohort)))
     for place, window in enumerate(over):
-        out[:, place] = level_moves(registers.stay_columns, level_of_kind, cohort.person, cohort.index_day, window)
+        found = level_moves(registers.stay_columns, level_of_kind, cohort.person, cohort.index_day, window)
+        n_levels = len(found)  # levels that nobody has are no rows of `found`
+        for number, move in enumerate(moves):
+            out[number, place] = found[move.counted[:n_levels, :n_levels]].sum(axis=0)
         out[:, place, uncovered(registers.coverage_columns, sources, cohort.index_day, window)] = np.nan
-    return out.reshape(2 * len(over), len(cohort))
+    return out.reshape(-1, len(cohort))

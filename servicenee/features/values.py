@@ -105,7 +105,7 @@ class PlanAdherence(Builder):
     Parameters
     ----------
     codes : Codelist, str or list of str
-        What is measured, e.g. ``"lab:BP_systolic"``.
+        What is measured, e.g. ``"home:BP_systolic"``.
     plan : Codelist, str or list of str
         Events that hold the plan, e.g. ``"plan:BP_systolic"``; their value is the number of days a week to measure.
     source : str or list of str, optional
@@ -130,13 +130,13 @@ class PlanAdherence(Builder):
     >>> persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-05-01"]), "sex": ["female"]})
     >>> days = ["2023-12-15", "2023-12-15", "2023-12-16T08:00", "2023-12-16T20:00", "2023-12-20"]
     >>> events = pd.DataFrame({"person_id": "a", "time": pd.to_datetime(days, format="ISO8601"),
-    ...     "source": "self_monitoring", "code_system": ["plan"] + 4 * ["lab"], "code": "BP_systolic",
+    ...     "source": "self_monitoring", "code_system": ["plan"] + 4 * ["home"], "code": "BP_systolic",
     ...     "value": [7.0, 150.0, 148.0, 141.0, 139.0]})
     >>> registers = Registers(persons, events, extract_date="2024-06-01")
     >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
-    >>> builder = PlanAdherence("lab:BP_systolic", "plan:BP_systolic", source="self_monitoring", lookback_days=28)
+    >>> builder = PlanAdherence("home:BP_systolic", "plan:BP_systolic", source="self_monitoring", lookback_days=28)
     >>> builder.fit_transform(cohort).astype(float).round(3).iloc[0].to_dict()
-    {'adherence_lab:BP_systolic_self_monitoring_28d': 0.176}
+    {'adherence_home:BP_systolic_self_monitoring_28d': 0.176}
     """
 
     def __init__(self, codes, plan, *, source=None, lookback_days=28, skip_days=0):

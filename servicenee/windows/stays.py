@@ -148,8 +148,8 @@ def level_moves(
     person: np.ndarray,
     index_day: np.ndarray,
     window: Window,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Moves to a heavier and to a lighter level of care in the window of every row.
+) -> np.ndarray:
+    """Moves between levels of care in the window of every row: numbers of shape (from, to, rows).
 
     The level of a day is the heaviest of the stays that cover it, 0 where none does; breaks within a chain do not
     count. A move happens on the first day of the new level.
@@ -161,15 +161,28 @@ def level_moves(
     oldest = np.full(len(person), -(2**31)) if window.lookback_days is None else index_day - window.lookback_days
     used = (level > 0) & (end > start) & (start < last[row])
     row, start, end, level = row[used], start[used], end[used], level[used]
-    heavier, lighter = [], []
-    for least in range(1, int(level_of_kind.max(initial=0)) + 1):
+    n_levels = int(level_of_kind.max(initial=0)) + 1
+    begun, ended = [], []
+    for least in range(1, n_levels):
         at, begin, until = chained(*(column[level >= least] for column in (row, start, end)))
-        for days, found in ((begin, heavier), (until, lighter)):
+        for days, found in ((begin, begun), (until, ended)):
             moved = (days >= oldest[at]) & (days < last[at])
-            found.append(at[moved] * _APART + days[moved] + 2**31)
-    # A move over two levels begins two chains on one day, and is one move.
-    moves = (
-        np.unique(np.concatenate(found)) // _APART if found else np.zeros(0, np.int64) for found in (heavier, lighter)
-    )
-    heavier_moves, lighter_moves = (np.bincount(rows, minlength=len(person)) for rows in moves)
-    return heavier_moves, lighter_moves
+            found.append((at[moved] * _APART + days[moved] + 2**31, np.full(moved.sum(), least)))
+    moves = np.zeros((n_levels, n_levels, len(person)), dtype=np.int64)
+    at, below, above = _crossed(begun)
+    np.add.at(moves, (below, above, at), 1)
+    at, below, above = _crossed(ended)
+    np.add.at(moves, (above, below, at), 1)
+    return moves
+
+
+def _crossed(chains: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, level below and level above of every move; the chains that one move begins (or ends) share their day."""
+    if not chains:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, nothing
+    when, least = (np.concatenate(part) for part in zip(*chains, strict=True))
+    order = np.argsort(when, kind="stable")  # layers were added from the lowest: so they stay within a day
+    when, least = when[order], least[order]
+    first = np.r_[True, when[1:] != when[:-1]][: len(when)]
+    return when[first] // _APART, least[first] - 1, least[np.r_[first[1:], True][: len(when)]]

@@ -39,7 +39,9 @@ def _gaps(registers, rules="care_gaps", **parameters) -> pd.Series:
     return CareGaps(rules, **parameters).fit_transform(cohort).iloc[0]
 
 
-DIABETES = ("2022-01-01", "primary_care", "ICD-10:E119")
+DIABETES = ("2022-01-01", "inpatient", "ICD-10:E119")
+REPEATED = [("2022-01-01", "primary_care", "ICPC-2:T90"), ("2022-01-31", "primary_care", "ICD-10:E119")]
+IN_HOSPITAL = ("2020-01-01", "inpatient", "ICD-10:J18")
 OLD_TEST = ("2015-01-01", "laboratory", "lab:HbA1c")
 
 
@@ -50,11 +52,14 @@ OLD_TEST = ("2015-01-01", "laboratory", "lab:HbA1c")
         ([DIABETES, ("2022-12-31", "laboratory", "lab:HbA1c")], 1),
         ([DIABETES, ("2023-12-31", "laboratory", "lab:HbA1c")], 0),
         ([DIABETES, ("2024-01-01", "laboratory", "lab:HbA1c")], 1),
-        ([("2022-01-01", "primary_care", "ICPC-2:T90"), OLD_TEST], 1),
-        ([("2019-01-02", "primary_care", "ICD-10:E119"), OLD_TEST], 1),
-        ([("2019-01-01", "primary_care", "ICD-10:E119"), OLD_TEST], np.nan),
-        ([("2023-10-02", "primary_care", "ICD-10:E119"), OLD_TEST], 1),
-        ([("2023-10-03", "primary_care", "ICD-10:E119"), OLD_TEST], np.nan),
+        ([*REPEATED, OLD_TEST], 1),
+        ([REPEATED[0], ("2022-01-30", "primary_care", "ICD-10:E119"), IN_HOSPITAL, OLD_TEST], np.nan),
+        ([REPEATED[0], IN_HOSPITAL, OLD_TEST], np.nan),
+        ([("2022-01-01", "entitlement", "Kela:103"), OLD_TEST], 1),
+        ([("2019-01-02", "inpatient", "ICD-10:E119"), OLD_TEST], 1),
+        ([("2019-01-01", "inpatient", "ICD-10:E119"), OLD_TEST], np.nan),
+        ([("2023-10-02", "inpatient", "ICD-10:E119"), OLD_TEST], 1),
+        ([("2023-10-03", "inpatient", "ICD-10:E119"), OLD_TEST], np.nan),
         ([("2022-01-01", "medication", "ATC:A10BA02"), OLD_TEST], np.nan),
         ([OLD_TEST], np.nan),
         ([DIABETES], np.nan),
@@ -64,7 +69,10 @@ OLD_TEST = ("2015-01-01", "laboratory", "lab:HbA1c")
         "a year and a day ago",
         "yesterday",
         "on the index date",
-        "known by ICPC-2",
+        "known by ICPC-2 and ICD-10, 30 days apart",
+        "29 days apart",
+        "one diagnosis in primary care",
+        "an entitlement",
         "diagnosis 1825 days old",
         "diagnosis 1826 days old",
         "grace of 90 days over",
@@ -140,7 +148,11 @@ def test_gaps_of_a_county_agree_with_a_walk_through_its_tables(county):
     codes = events["code_system"] + ":" + events["code"]
     diagnosed = codes.str.match("ICD-10:I1[01235]|ICPC-2:K8[67]|Kela:205$")
     age = (pd.Timestamp("2022-01-01") - events["time"]) / pd.Timedelta(days=1)
-    known = set(events.loc[diagnosed & (age > 90) & (age <= 1825), "person_id"])
+    evidence = events[diagnosed & (age > 90) & (age <= 1825)]
+    enough = evidence["source"].isin(["inpatient", "entitlement"])
+    dates = evidence.loc[~enough, "time"].dt.normalize().groupby(evidence["person_id"]).agg(["min", "max"])
+    repeated = dates.index[dates["max"] - dates["min"] >= pd.Timedelta(days=30)]
+    known = {*evidence.loc[enough, "person_id"], *repeated}
     measured = set(events.loc[(events["code"] == "BP_systolic") & (age > 0) & (age <= 365), "person_id"])
     ids = X.index.get_level_values("person_id")
     expected = [np.nan if one not in known else float(one not in measured) for one in ids]

@@ -116,6 +116,21 @@ def test_moves_between_levels_of_care(person, seen, stays, heavier, lighter):
     assert X.iloc[0].tolist() == [heavier, lighter]
 
 
+def test_moves_are_told_apart_by_where_they_lead(person, seen):
+    stays = [("2023-03-01", "2023-06-01", "home_care"), ("2023-06-01", "2023-09-01", "round_the_clock")]
+    builder = CareMoves(("home_care", ["communal_housing", "round_the_clock"]), by="pair")
+    registers = person(stays=stays)
+    X = builder.fit_transform(seen(registers, "2024-01-31"))
+    heavier = ["home_to_home_care", "home_to_communal_housing+round_the_clock"]
+    heavier += ["home_care_to_communal_housing+round_the_clock"]
+    lighter = ["home_care_to_home", "communal_housing+round_the_clock_to_home"]
+    lighter += ["communal_housing+round_the_clock_to_home_care"]
+    assert X.columns.tolist() == [f"moves_{name}_365d" for name in (*heavier, *lighter)]
+    assert X.iloc[0].tolist() == [1, 0, 1, 0, 1, 0]
+    labels = builder.describe(registers)["label_en"]
+    assert labels[2].startswith("Moves: regular home care → communal housing / round-the-clock care")
+
+
 @pytest.mark.parametrize(
     "builder", [CareChains(), LongestStay(), InStay(), CareMoves()], ids=lambda b: type(b).__name__
 )
@@ -168,6 +183,7 @@ def test_every_stay_statistic_equals_a_walk_through_the_days(stays):
             DaysSinceDischarge(**options),
             InStay(source="a", skip_days=skip),
             CareMoves((["home_care"], ["round_the_clock"]), **options),
+            CareMoves((["home_care"], ["round_the_clock"]), by="pair", **options),
         ]
         found = np.hstack([builder.fit_transform(cohort).to_numpy() for builder in builders])
         expected = [_walk([stay for stay in stays if stay[0] == person], lookback, skip) for person in (0, 1)]
@@ -251,6 +267,6 @@ def _moves(known, oldest, last) -> list[int]:
             if covered[day - 1] and covered[day + 1]:
                 covered[day] = True
         level[covered] = least
-    steps = np.diff(level, prepend=0)[: int(last)]
-    begins = max(0, oldest)
-    return [int((steps[begins:] > 0).sum()), int((steps[begins:] < 0).sum())]
+    steps = list(zip([0, *level], level, strict=False))[max(0, oldest) : int(last)]
+    pairs = [steps.count(pair) for pair in ((0, 1), (0, 2), (1, 2), (1, 0), (2, 0), (2, 1))]
+    return [sum(pairs[:3]), sum(pairs[3:]), *pairs]
