@@ -9,6 +9,11 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+LONG = (
+    "04_need_models_and_their_evaluation",
+    "06_batch_scoring_and_monitoring",
+    "08_real_people",
+)  # half a minute each
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -25,8 +30,11 @@ def test_it_was_committed_with_outputs_and_without_paths(path):
     assert not re.search(r"/(home|root|tmp|Users|work)/", text)
 
 
-@each_notebook
-def test_it_runs_top_to_bottom(path, tmp_path):
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG), id=path.stem) for path in NOTEBOOKS],
+)
+def test_it_runs_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
     assert all(cell["execution_count"] for cell in notebook.cells if cell["cell_type"] == "code" and cell["source"])

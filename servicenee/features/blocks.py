@@ -140,7 +140,8 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
         labels = {} if codelist is None else codelist.labels.get(codelist.name, {})
         parts = [name] if name else []
         parts += sources if sources is not None and len(sources) == 1 else []
-        return [Group("_".join(parts) or ALL_EVENTS, chosen, _feeding(kinds, chosen, sources), name, labels)]
+        telling = chosen if codelist is None else _of_systems(kinds, _systems(codelist, codelist.groups))
+        return [Group("_".join(parts) or ALL_EVENTS, chosen, feeding(kinds, telling, sources), name, labels)]
     if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
         return _groups_by_list(kinds, chosen, sources, as_codelist(by))
     of_kind = kinds[by].to_numpy(dtype=object)
@@ -153,17 +154,19 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
     groups = []
     for level in levels:
         within = chosen & (of_kind == level)
-        feeding = (level,) if by == "source" else _feeding(kinds, within, sources)
-        groups.append(Group(f"{prefix}{level}", within, feeding, name))
+        telling = within if by != "code" else _of_systems(kinds, {level.partition(":")[0]})
+        asked = level if by == "source" else sources
+        groups.append(Group(f"{prefix}{level}", within, feeding(kinds, telling, asked), name))
     return groups
 
 
 def _groups_by_list(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, by: Codelist) -> list[Group]:
     found = by.groups_of_kinds(kinds) & chosen
-    return [
-        Group(name, found[row], _feeding(kinds, found[row], sources), by.name, by.labels.get(name, {}))
-        for row, name in enumerate(by.groups)
-    ]
+    groups = []
+    for row, name in enumerate(by.groups):
+        telling = _of_systems(kinds, _systems(by, [name]))
+        groups.append(Group(name, found[row], feeding(kinds, telling, sources), by.name, by.labels.get(name, {})))
+    return groups
 
 
 def stay_groups(registers: Registers, kind, source) -> list[Group]:
@@ -173,12 +176,12 @@ def stay_groups(registers: Registers, kind, source) -> list[Group]:
     chosen = np.ones(len(kinds), dtype=bool) if sources is None else kinds["source"].isin(sources).to_numpy()
     if kind is None:
         name = sources[0] if sources is not None and len(sources) == 1 else ALL_STAYS
-        return [Group(name, chosen, _feeding(kinds, chosen, sources))]
+        return [Group(name, chosen, feeding(kinds, chosen, sources))]
     wanted = [kind] if isinstance(kind, str) else list(kind)
     groups = []
     for one in wanted:
         within = chosen & (kinds["kind"] == one).to_numpy()
-        groups.append(Group(one, within, _feeding(kinds, within, sources)))
+        groups.append(Group(one, within, feeding(kinds, within, sources)))
     return groups
 
 
@@ -196,9 +199,19 @@ def _sources(registers: Registers, source) -> list[str] | None:
     return wanted
 
 
-def _feeding(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None) -> tuple[str, ...]:
-    """Sources whose silence would be taken for "none"."""
-    return tuple(sources) if sources is not None else tuple(sorted(set(kinds["source"].to_numpy(dtype=object)[chosen])))
+def _systems(codelist: Codelist, groups: Iterable[str]) -> set[str]:
+    return {system for group in groups for system, _ in codelist.groups[group]}
+
+
+def _of_systems(kinds: pd.DataFrame, systems: Iterable[str]) -> np.ndarray:
+    return kinds["code_system"].isin(systems).to_numpy()
+
+
+def feeding(kinds: pd.DataFrame, telling: np.ndarray, source: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Sources whose silence would be taken for "none": those asked for, else those that hold such kinds."""
+    if source is None:
+        return tuple(sorted(set(kinds["source"].to_numpy(dtype=object)[telling])))
+    return (source,) if isinstance(source, str) else tuple(source)
 
 
 def measured(

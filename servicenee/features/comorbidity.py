@@ -8,9 +8,9 @@ import numpy as np
 from servicenee._checks import check_choice
 from servicenee.codes import ScoreTable, load_score
 from servicenee.cohort import Cohort, completed_years
-from servicenee.features.blocks import Block, Group, measured, windows
+from servicenee.features.blocks import Block, Group, feeding, measured, windows
 from servicenee.features.builders import Builder
-from servicenee.features.derived import PUBLISHED, by_window, column, feeding, listed_groups, of_sources
+from servicenee.features.derived import PUBLISHED, by_window, column, listed_groups, of_sources
 from servicenee.features.medicines import substance_kinds
 from servicenee.registers import Registers
 from servicenee.texts import text

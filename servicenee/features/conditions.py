@@ -8,9 +8,9 @@ import numpy as np
 from servicenee._checks import check_choice
 from servicenee.codes import Codelist, as_codelist
 from servicenee.cohort import Cohort
-from servicenee.features.blocks import Block, Feature, measured, windows
+from servicenee.features.blocks import Block, Feature, feeding, measured, windows
 from servicenee.features.builders import Builder
-from servicenee.features.derived import by_window, column, feeding, listed_groups, of_sources
+from servicenee.features.derived import by_window, column, listed_groups, of_sources
 from servicenee.registers import Registers
 from servicenee.texts import text
 from servicenee.windows import Window

@@ -38,13 +38,6 @@ def of_sources(registers: Registers, source) -> np.ndarray:
     return event_groups(registers, None, source, None)[0].kinds
 
 
-def feeding(kinds: pd.DataFrame, chosen: np.ndarray, source) -> tuple[str, ...]:
-    """Sources whose silence would be taken for "none": those asked for, else those that hold chosen kinds."""
-    if source is None:
-        return tuple(sorted(set(kinds.loc[chosen, "source"])))
-    return (source,) if isinstance(source, str) else tuple(source)
-
-
 def by_window(filled: np.ndarray, n_windows: int) -> np.ndarray:
     """Filled columns of a measured block as an array (n_groups, n_windows, n_rows)."""
     return filled.reshape(-1, n_windows, filled.shape[1])

@@ -51,9 +51,9 @@ class EventCounts(_EventBuilder):
 
     Notes
     -----
-    0 means observed, none. NaN means that a source does not cover the window (`coverage`), or that no source of these
-    registers has any such code: name the `source`, and none is 0. Only what had been reported by the index date counts;
-    an event on the index date is in the future.
+    0 means observed, none. NaN means that a source does not cover the window (`coverage`): one of `source` or, without
+    it, any that records the code systems of `codes`. Where none of these registers does, the column is NaN. Only what
+    had been reported by the index date counts; an event on the index date is in the future.
 
     A time of exactly 00:00 is a date without an hour: a window that holds such an event on a working day gives NaN for
     office hours and for evenings and nights.

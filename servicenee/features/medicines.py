@@ -8,9 +8,9 @@ import numpy as np
 from servicenee._checks import check_choice, check_count
 from servicenee.codes import as_codelist, atc_level, load_score
 from servicenee.cohort import Cohort
-from servicenee.features.blocks import Block, Feature, Group, measured, windows
+from servicenee.features.blocks import Block, Feature, Group, feeding, measured, windows
 from servicenee.features.builders import Builder
-from servicenee.features.derived import PUBLISHED, by_window, column, feeding, of_sources
+from servicenee.features.derived import PUBLISHED, by_window, column, of_sources
 from servicenee.registers import Registers
 from servicenee.texts import text
 

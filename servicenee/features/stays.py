@@ -418,4 +418,4 @@ def _counted(
         for number, move in enumerate(moves):
             out[number, place] = found[move.counted[:n_levels, :n_levels]].sum(axis=0)
         out[:, place, uncovered(registers.coverage_columns, sources, cohort.index_day, window)] = np.nan
-    return out.reshape(-1, len(cohort))
+    return out.reshape(len(moves) * len(over), len(cohort))

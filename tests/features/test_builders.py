@@ -82,6 +82,7 @@ BUILDERS = [
     InStay(("home_care", "round_the_clock")),
     InStay("home_care", skip_days=90),
     CareMoves(lookback_days=(365, None)),
+    CareMoves(by="pair", lookback_days=(365, None)),
     WithinTarget(lookback_days=(90, 365), skip_days=7),
     PlanAdherence("lab:BP_systolic", "plan:BP_systolic", lookback_days=(28, 365)),
     Assessments(source="rai", lookback_days=(180, 365)),

@@ -149,7 +149,7 @@ def test_late_reports_are_no_past_either():
         CareGaps(),
         WithinTarget(skip_days=10),
         ValueTrend(by="weekday"),
-        CareMoves(("home_care", "round_the_clock"), lookback_days=(90, None)),
+        CareMoves(("home_care", "round_the_clock"), by="pair", lookback_days=(90, None)),
         CareChains(),
         LongestStay(),
         DaysSinceDischarge(),
