@@ -71,7 +71,7 @@ FEW = FeatureSet(
     [
         Demographics(),
         ("visits", EventCounts("contacts", source="emergency", lookback_days=(90, 730))),
-        ("rai", LatestValue(source="rai", by="rai_scales")),
+        ("rai", LatestValue(source="rai", by=load_codelist("rai_scales").keep("CPS", "ADLH"))),
     ]
 )
 

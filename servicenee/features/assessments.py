@@ -75,7 +75,7 @@ class Assessments(Builder):
     >>> X = Assessments(["RAI:CPS"], source="rai").fit_transform(cohort)
     >>> X.iloc[0].tolist()
     [3.0, 91.0, 2.0, 0.0]
-    >>> Assessments(source="rai", columns=["value", "age"]).fit_transform(cohort).filter(like="ADLH").iloc[0].to_dict()
+    >>> Assessments(source="rai", columns=["value", "age"]).fit_transform(cohort).filter(like="_ADLH").iloc[0].to_dict()
     {'assessed_ADLH_365d': 2.0, 'assessment_age_ADLH_365d': 306.0}
     """
 

@@ -15,6 +15,7 @@ _CONDITIONS = (
     "schizophrenia substance osteoarthritis osteoporosis solid_cancer incontinence vision hearing anaemia "
     "skin_ulcer"
 ).split()
+_SCALES = ("CPS", "ADLH", "CHESS", "DRS", "MAPLE", "IADLP")  # of RAI
 
 
 class FeatureSet(Builder):
@@ -125,6 +126,7 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
     ['person', 'contacts', 'forms_of_contact']
     """
     conditions = load_codelist("chronic_conditions").keep(*_CONDITIONS)
+    scales = load_codelist("rai_scales").keep(*_SCALES)
     contacts = ("primary_care", "emergency", "outpatient")
     builders = [
         ("person", Demographics(columns=("age", "sex"))),
@@ -147,7 +149,7 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
         ("medicines", DistinctCodes("medicines", source="medication", lookback_days=(90, 365))),
         ("medicine_groups", EventCounts(source="medication", by="medicine_groups", lookback_days=365)),
         ("laboratory", LatestValue(source="laboratory", by="laboratory", lookback_days=730)),
-        ("rai", LatestValue(source="rai", by="rai_scales", lookback_days=365)),
+        ("rai", LatestValue(source="rai", by=scales, lookback_days=365)),
         ("social", EventCounts(source="social", by="social_services", lookback_days=730)),
     ]
     if registers is None:

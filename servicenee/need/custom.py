@@ -3,12 +3,15 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 from scipy.special import logit
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from servicenee._checks import name_some
 from servicenee.exceptions import ServiceneeWarning
+from servicenee.need.columns import column_names
 
 
 def fit_custom(estimator, X, y: np.ndarray, weights: np.ndarray):
@@ -29,9 +32,11 @@ def fit_custom(estimator, X, y: np.ndarray, weights: np.ndarray):
         return fitted.fit(X, y) if name is None else fitted.fit(X, y, **{name: weights})
     except (TypeError, ValueError) as error:
         # Other libraries show the offending cell, which may be a person's.
+        empty = [name for name, blank in zip(column_names(X), pd.DataFrame(X).isna().all(), strict=True) if blank]
         raise ValueError(
             f"`estimator` ({type(estimator).__name__}) refused X with a {type(error).__name__}, whose text is withheld "
-            "because it may show a row. Check for text columns and missing values (NaN) it does not take."
+            "because it may show a row. Check for text columns and missing values (NaN) it does not take"
+            + (f"; columns without any value: {name_some(empty)}." if empty else ".")
         ) from None
 
 
