@@ -1,6 +1,5 @@
 """Builder on assessments (RAI): the latest valid value of every scale, how old it is and how it has changed."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from servicenee._checks import check_choice
 from servicenee.codes import as_codelist
 from servicenee.cohort import Cohort
-from servicenee.features.blocks import Block, event_groups, measured, windows
+from servicenee.features.blocks import Block, Records, event_groups, measured, windows
 from servicenee.features.builders import Builder
 from servicenee.features.rules import as_rules
 from servicenee.registers import Registers
@@ -103,24 +102,21 @@ class Assessments(Builder):
         for name in columns:
             check_choice("columns", name, _COLUMNS)
         groups = event_groups(registers, None, self.source, as_codelist(self.codes))
-        ranges = _ranges(registers.event_columns.kinds, as_rules("rai_ranges", self.ranges))
+        low, high, row = _ranges(registers.event_columns.kinds, as_rules("rai_ranges", self.ranges))
         made = {name: measured(groups, *_COLUMNS[name], over) for name in columns}
+        found = measured(groups, *_COLUMNS["age"], over)
         features = tuple(feature for block in made.values() for feature in block.features)
-        compute = partial(_assessed, made=made, found=measured(groups, *_COLUMNS["age"], over), ranges=ranges)
-        return [Block(features, compute=compute)]
+        of_column = np.repeat([group.kinds for group in groups], len(over), axis=0)
+        records = Records(np.tile(of_column, (len(made), 1)), low, high)
+        compute = partial(_assessed, made=made, found=found, records=records, range_of_kind=row)
+        return [Block(features, compute=compute, records=records)]
 
 
-@dataclass(frozen=True)
-class _Ranges:
-    """Lowest and highest value that every kind of event can take, and the number of the row that says so."""
+def _ranges(kinds: pd.DataFrame, rows: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lowest and highest value of every kind, and the number of the row that says so.
 
-    low: np.ndarray
-    high: np.ndarray
-    row: np.ndarray
-
-
-def _ranges(kinds: pd.DataFrame, rows: list[dict]) -> _Ranges:
-    """A range of a kind's instrument comes before a general one; kinds without any take every value."""
+    A range of a kind's instrument comes before a general one; kinds without any take every value.
+    """
     low, high = np.full(len(kinds), -np.inf), np.full(len(kinds), np.inf)
     number = np.full(len(kinds), len(rows))
     for place, row in enumerate(sorted(rows, key=lambda row: row["instrument"] != "")):
@@ -128,21 +124,22 @@ def _ranges(kinds: pd.DataFrame, rows: list[dict]) -> _Ranges:
         if row["instrument"]:
             meant &= (kinds["unit"] == row["instrument"]).to_numpy()
         low[meant], high[meant], number[meant] = row["low"], row["high"], place
-    return _Ranges(low, high, number)
+    return low, high, number
 
 
-def _assessed(cohort: Cohort, *, made: dict[str, Block], found: Block, ranges: _Ranges) -> np.ndarray:
+def _assessed(
+    cohort: Cohort, *, made: dict[str, Block], found: Block, records: Records, range_of_kind: np.ndarray
+) -> np.ndarray:
     registers, where = cohort.registers, (cohort.person, cohort.index_day)
-    scales = np.logical_or.reduce([measure.groups.any(axis=0) for measure in found.measures])
-    events = chosen_events(registers.event_columns, scales, cohort.person)
-    events = kept_events(events, (events.value >= ranges.low[events.kind]) & (events.value <= ranges.high[events.kind]))
+    events = chosen_events(registers.event_columns, records.kinds.any(axis=0), cohort.person)
+    events = kept_events(events, records.counting(events))
     n = len(found.features)
     out = np.empty((n * (len(made) + 1), len(cohort)), dtype=np.float32)
     asked = []
     for place, (column, block) in enumerate([*made.items(), ("age", found)]):
         for measure in block.measures:
             if column == "change":
-                out[list(measure.columns(place * n))] = _changes(events, measure, ranges.row, *where)
+                out[list(measure.columns(place * n))] = _changes(events, measure, range_of_kind, *where)
             else:
                 asked.append((place * n, measure))
     measure_events(events, registers.coverage_columns, *where, asked, out)

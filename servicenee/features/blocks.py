@@ -12,7 +12,7 @@ from servicenee.codes import Codelist, as_codelist
 from servicenee.cohort import Cohort
 from servicenee.features.labels import ALL_EVENTS, ALL_STAYS, label, topic_of
 from servicenee.registers import Registers
-from servicenee.registers.tables import unfilled
+from servicenee.registers.tables import EventColumns, unfilled
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
 _ROWS_WITH_PARTS = 50_000  # derived columns keep their parts in memory for this many rows at a time
@@ -42,17 +42,32 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Records:
+    """Events behind the columns of a block: kinds of every column (columns × kinds), values of a kind that count."""
+
+    kinds: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def counting(self, events: EventColumns) -> np.ndarray:
+        """Which of the events have a value that counts."""
+        return (events.value >= self.low[events.kind]) & (events.value <= self.high[events.kind])
+
+
+@dataclass(frozen=True)
 class Block:
     """Columns filled by measures of events or stays, by a function of the cohort, or derived from other blocks.
 
     A derived block has `parts` and a function `derive(cohort, *filled)`; `filled` are the float32 arrays (columns ×
-    rows) of the parts. Parts share the one pass over the events, but are no columns of X.
+    rows) of the parts. Parts share the one pass over the events, but are no columns of X. A block with `compute` may
+    say in `records` which events it reads, for the dates that stand behind a reason.
     """
 
     features: tuple[Feature, ...]
     measures: tuple[Measure, ...] = ()
     of_stays: bool = False
     compute: Callable[[Cohort], np.ndarray] | None = None
+    records: Records | None = None
     parts: tuple["Block", ...] = ()
     derive: Callable[..., np.ndarray] | None = None
 

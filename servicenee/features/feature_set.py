@@ -1,9 +1,11 @@
 """`FeatureSet`: several builders as one, computed in one pass over the events."""
 
 from servicenee.codes import load_codelist
+from servicenee.features.assessments import Assessments
 from servicenee.features.blocks import Block
 from servicenee.features.builders import Builder
 from servicenee.features.events import DaysSince, DistinctCodes, EventCounts, EventSums, LatestValue
+from servicenee.features.medicines import Medicines
 from servicenee.features.persons import Demographics
 from servicenee.features.stays import StayCounts, StayDays
 from servicenee.registers import Registers
@@ -146,10 +148,10 @@ def default_features(registers: Registers | None = None) -> FeatureSet:
         ("frailty_signs", EventCounts(source=_DIAGNOSES, by="frailty_signs", lookback_days=(365, 730))),
         ("falls", EventCounts("falls_fractures", source=_DIAGNOSES, lookback_days=(365, 730))),
         ("diagnoses", DistinctCodes("diagnoses", source=_DIAGNOSES, lookback_days=730)),
-        ("medicines", DistinctCodes("medicines", source="medication", lookback_days=(90, 365))),
+        ("medicines", Medicines("substances", lookback_days=(90, 365))),
         ("medicine_groups", EventCounts(source="medication", by="medicine_groups", lookback_days=365)),
         ("laboratory", LatestValue(source="laboratory", by="laboratory", lookback_days=730)),
-        ("rai", LatestValue(source="rai", by=scales, lookback_days=365)),
+        ("rai", Assessments(scales, source="rai", columns="value")),
         ("social", EventCounts(source="social", by="social_services", lookback_days=730)),
     ]
     if registers is None:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from servicenee.cohort import Cohort
-from servicenee.features.blocks import Block, Feature
+from servicenee.features.blocks import Block, Feature, Records
 from servicenee.registers.tables import MINUTES_PER_DAY
-from servicenee.windows import Window, chosen_events, seen_events, seen_stays
+from servicenee.windows import Window, chosen_events, kept_events, seen_events, seen_stays
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class _Behind:
 
     kinds: np.ndarray
     window: Window
-    of_stays: bool
+    of_stays: bool = False
+    records: Records | None = None
 
 
 def latest_records(features, cohort: Cohort, wanted: list[str]) -> dict[str, pd.DataFrame]:
@@ -39,6 +40,9 @@ def _behind(block: Block) -> dict[str, _Behind | None]:
     """What fills every column of a block; None where no single record could be shown for it."""
     if block.parts:
         return _behind_derived(block)
+    if block.records is not None:
+        pairs = zip(block.features, block.records.kinds, strict=True)
+        return {feature.name: _Behind(kinds, feature.window, records=block.records) for feature, kinds in pairs}
     return {
         feature.name: _Behind(kinds, feature.window, block.of_stays) for feature, kinds in _kinds(block) if kinds.any()
     }
@@ -63,7 +67,7 @@ def _behind_derived(block: Block) -> dict[str, _Behind | None]:
     for feature in block.features:
         own = [kinds for part, kinds in parts if part.group == feature.group]
         masks = own or [kinds for _, kinds in parts if about_one_thing]
-        found[feature.name] = _Behind(np.logical_or.reduce(masks), feature.window, False) if masks else None
+        found[feature.name] = _Behind(np.logical_or.reduce(masks), feature.window) if masks else None
     return found
 
 
@@ -79,6 +83,8 @@ def _latest(behind: _Behind, cohort: Cohort) -> pd.DataFrame:
 
 def _events(behind: _Behind, cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     columns = chosen_events(cohort.registers.event_columns, behind.kinds, cohort.person)
+    if behind.records is not None:
+        columns = kept_events(columns, behind.records.counting(columns))
     row, position = seen_events(columns, cohort.person, cohort.index_day, behind.window)
     sources = columns.kinds["source"].to_numpy(dtype=object)[columns.kind[position]]
     return row, columns.minute[position] // MINUTES_PER_DAY, sources

@@ -48,7 +48,7 @@ class LatentClassSegmenter(DensityMixin, BaseEstimator):
         segment smaller than `min_share` or than five persons.
     blocks : dict, default=None
         Which columns are used, and how: ``{"conditions": {"columns": ["condition_*"], "kind": "binary"}, "function":
-        {"columns": ["latest_CPS_365d"], "kind": "scale", "weight": 3}}``. Columns are names or patterns; columns in no
+        {"columns": ["assessed_CPS_*"], "kind": "scale", "weight": 3}}``. Columns are names or patterns; columns in no
         block are ignored; `kind` is "binary", "category", "count" or "scale", by default told by the values; `weight`
         multiplies the block's log-likelihood (default 1). None: all columns.
     max_segments : int, default=10

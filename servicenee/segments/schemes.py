@@ -11,12 +11,12 @@ import pandas as pd
 
 from servicenee._checks import check_choice, name_some
 from servicenee.features import (
+    Assessments,
     ConditionCount,
     Conditions,
     EventCounts,
     FeatureSet,
     InStay,
-    LatestValue,
     StayCounts,
 )
 from servicenee.texts import LANGUAGES
@@ -139,7 +139,7 @@ def scheme_features(lookback_days: int = 1825) -> FeatureSet:
             ),
             ("falls", EventCounts(by="falls_fractures", lookback_days=730)),
             ("frailty", EventCounts(by="frailty_signs", lookback_days=730)),
-            ("scales", LatestValue(by="rai_scales", lookback_days=365)),
+            ("scales", Assessments(columns="value")),
         ]
     )
 

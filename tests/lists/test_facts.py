@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from servicenee import Cohort, Conditions, EventCounts, FeatureSet, Population, Registers, StayDays
+from servicenee import Assessments, Cohort, Conditions, EventCounts, FeatureSet, Population, Registers, StayDays
 from servicenee.exceptions import ModelError
 from servicenee.lists.evidence import latest_records
 from servicenee.lists.facts import Sight, care_gaps, data_gaps
@@ -13,10 +13,11 @@ DATE = "2024-01-01"
 
 
 def registers(events=(), stays=(), **options):
-    """One woman, "a", with (day, source, code_system, code) events and (start, end, source, kind) stays."""
+    """One woman, "a", with (day, source, code_system, code[, value]) events and (start, end, source, kind) stays."""
     persons = pd.DataFrame({"person_id": ["a"], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["female"]})
-    columns = ["time", "source", "code_system", "code"]
-    listed = pd.DataFrame(list(events), columns=columns).assign(person_id="a")
+    columns = ["time", "source", "code_system", "code", "value"]
+    listed = pd.DataFrame([(*event, None)[:5] for event in events], columns=columns).assign(person_id="a")
+    listed["value"] = listed["value"].astype(float)
     kept = pd.DataFrame(list(stays), columns=["start", "end", "source", "kind"]).assign(person_id="a")
     listed["time"], kept["start"], kept["end"] = (
         pd.to_datetime(column) for column in (listed["time"], kept["start"], kept["end"])
@@ -73,6 +74,18 @@ def test_the_evidence_of_a_condition_is_a_record_of_that_condition():
     assert dates == {"hypertension": pd.Timestamp("2023-05-01"), "diabetes": pd.Timestamp("2022-05-01")}
 
 
+def test_the_evidence_of_a_scale_is_its_latest_valid_assessment():
+    county = registers(
+        [
+            ("2023-05-01", "rai", "RAI", "CPS", 3),
+            ("2023-06-01", "rai", "RAI", "ADLH", 2),
+            ("2023-11-01", "rai", "RAI", "CPS", 8),  # did not occur
+        ]
+    )
+    builder = Assessments("RAI:CPS", source="rai", columns="value")
+    assert latest(county, builder) == (pd.Timestamp("2023-05-01"), "rai")
+
+
 HOME_CARE = [("2022-01-01", None, "home_care", "home_care")]
 
 
@@ -101,7 +114,7 @@ def test_what_a_source_does_not_cover_is_no_gap():
 def test_overdue_monitoring_is_told():
     county = registers(
         [
-            ("2020-03-01", "primary_care", "ICD-10", "E119"),
+            ("2020-03-01", "inpatient", "ICD-10", "E119"),
             ("2022-06-01", "laboratory", "lab", "HbA1c"),
             ("2023-06-01", "laboratory", "lab", "eGFR"),
         ]

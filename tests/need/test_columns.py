@@ -81,10 +81,10 @@ def test_nearly_equal_weights_give_trees_as_good_as_equal_weights():
 
 
 def test_columns_of_our_features_that_count_use_are_held_to_raise_the_prediction():
-    names = ["age", "count_contacts_emergency_365d", "latest_weight_730d", "latest_CPS_365d"]
+    names = ["age", "count_contacts_emergency_365d", "latest_weight_730d", "assessed_CPS_365d"]
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 4)), columns=names)
     held = {column.name for column in learn_columns(X, None, "auto") if column.is_increasing}
-    assert held == {"count_contacts_emergency_365d", "latest_CPS_365d"}
+    assert held == {"count_contacts_emergency_365d", "assessed_CPS_365d"}
     assert not any(column.is_increasing for column in learn_columns(X, None))
     with pytest.raises(ValueError, match=r"`increasing` must name columns of X; 1 are not there: weight"):
         learn_columns(X, None, ["weight"])
