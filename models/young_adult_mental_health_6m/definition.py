@@ -6,6 +6,7 @@ from servicenee import (
     DistinctCodes,
     EventCounts,
     FeatureSet,
+    Medicines,
     NeedClassifier,
     NeedModel,
     Outcome,
@@ -49,7 +50,7 @@ def define() -> NeedModel:
             ("distress_signs", EventCounts(source=DIAGNOSES, by="distress_signs", lookback_days=(90, 730))),
             ("conditions", EventCounts(source=DIAGNOSES, by=CONDITIONS, lookback_days=730)),
             ("diagnoses", DistinctCodes("diagnoses", source=DIAGNOSES, lookback_days=730)),
-            ("medicines", DistinctCodes("medicines", source="medication", lookback_days=365)),
+            ("medicines", Medicines("substances", lookback_days=365)),
             ("medicine_groups", EventCounts(source="medication", by=MEDICINES, lookback_days=365)),
         ]
     )

@@ -11,7 +11,6 @@ _TOPIC_OF_LIST = {
     "distress_signs": "diagnoses",
     "falls_fractures": "diagnoses",
     "frailty_signs": "function",
-    "medicines": "medicines",
     "medicine_groups": "medicines",
     "laboratory": "measurements",
     "rai_scales": "function",

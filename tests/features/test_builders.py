@@ -57,7 +57,7 @@ BUILDERS = [
     EventCounts("chronic_conditions", by="chronic_conditions", source=["primary_care", "inpatient"], skip_days=30),
     EventSums("contacts", source="home_care", lookback_days=(30, 365)),
     DaysSince(source=["emergency", "inpatient"], by="source", lookback_days=730),
-    DistinctCodes("medicines", source="medication", lookback_days=90),
+    DistinctCodes("ATC:", source="medication", lookback_days=90),
     LatestValue(by="rai_scales", source="rai"),
     LatestValue(by="laboratory", source="laboratory", at="time", lookback_days=(90, None)),
     StayDays(("inpatient_unplanned", "home_care"), lookback_days=(90, 365)),
