@@ -100,6 +100,19 @@ def test_a_source_that_stopped_covers_nothing_after(person, seen):
     np.testing.assert_array_equal(X.iloc[:, 0], [0, np.nan])
 
 
+def test_a_slow_source_is_no_excuse_for_another_that_stopped(person, seen):
+    coverage = pd.DataFrame(
+        {
+            "source": ["emergency", "primary_care"],
+            "to": pd.to_datetime(["2024-01-20", None]),
+            "reporting_lag_days": [0, 60],
+        }
+    )
+    both = EventCounts(source=["emergency", "primary_care"])
+    X = both.fit_transform(seen(person(coverage=coverage), "2024-01-20", "2024-01-21"))
+    np.testing.assert_array_equal(X.iloc[:, 0], [0, np.nan])
+
+
 def test_a_value_found_in_a_partly_covered_window_stays(person, seen):
     coverage = pd.DataFrame({"source": ["emergency"], "from": pd.to_datetime(["2024-01-01"])})
     registers = person(["2024-01-21"], coverage=coverage)
@@ -209,6 +222,7 @@ def extracts(draw):
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 WINDOWS = (Window(30), Window(91), Window(None), Window(91, 30), Window(91, 1), Window(None, 90))
+SOURCES = (("a",), ("a", "b"))
 
 
 _covered = st.tuples(
@@ -240,8 +254,8 @@ def test_every_statistic_equals_the_oracle(events, covered, duplicates, pairs_pe
     )
     cohort = Cohort.from_frame(registers, frame)
     kinds = registers.event_columns.kinds
-    groups = np.array([kinds["source"] == "a", kinds["source"] == "b"])
-    measures = [Measure(name, groups, (("a",), ("b",)), WINDOWS) for name in STATISTICS]
+    groups = np.array([kinds["source"].isin(sources) for sources in SOURCES])
+    measures = [Measure(name, groups, SOURCES, WINDOWS) for name in STATISTICS]
     placed = [(number * 2 * len(WINDOWS), measure) for number, measure in enumerate(measures)]
     out = np.empty((len(measures) * 2 * len(WINDOWS), len(cohort)), dtype=np.float32)
     before, kernel._PAIRS_PER_CHUNK = kernel._PAIRS_PER_CHUNK, pairs_per_chunk
@@ -270,12 +284,13 @@ def _oracle(events: pd.DataFrame, frame: pd.DataFrame, coverage: pd.DataFrame) -
         date = pd.Timestamp(row.index_date)
         own = events[(events["person_id"] == row.person_id) & (events["known"] < date)]
         seen = []
-        for source in "ab":
+        for sources in SOURCES:
             for window in WINDOWS:
-                y = own[(own["source"] == source) & (own["time"] < date - window.skip_days * DAY)]
+                y = own[own["source"].isin(sources) & (own["time"] < date - window.skip_days * DAY)]
                 if window.lookback_days is not None:
                     y = y[y["time"] >= date - window.lookback_days * DAY]
-                seen.append((y, y[y["value"].notna()], _covers(coverage.loc[source], window, date)))
+                covers = all(_covers(coverage.loc[source], window, date) for source in sources)
+                seen.append((y, y[y["value"].notna()], covers))
         columns.append(
             [
                 statistic(y, v, date) if covers or name not in COUNTING else np.nan

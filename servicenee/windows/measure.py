@@ -45,11 +45,13 @@ def uncovered(coverage: CoverageColumns, sources: tuple[str, ...], index_day: np
     """
     if not sources:
         return np.ones(len(index_day), dtype=bool)
-    from_day, to_day, lag_days = coverage.of(sources)
-    late = index_day - max(window.skip_days, lag_days) > to_day
+    at = [coverage.source.index(source) for source in sources]
+    # Each source by its own lag: a slow one is no excuse for another that has stopped.
+    told_until = (coverage.to_day[at].astype(np.int64) + np.maximum(window.skip_days, coverage.lag_days[at])).min()
+    late = index_day > told_until
     if window.lookback_days is None:
         return late
-    return late | (index_day.astype(np.int64) - window.lookback_days < from_day)
+    return late | (index_day.astype(np.int64) - window.lookback_days < coverage.from_day[at].max())
 
 
 def blank_uncovered(
