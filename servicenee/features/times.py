@@ -10,7 +10,7 @@ from servicenee.cohort import Cohort
 from servicenee.features.blocks import Block, Feature, Group, measured
 from servicenee.registers.tables import MINUTES_PER_DAY, EventColumns
 from servicenee.texts import LANGUAGES, text
-from servicenee.windows import Window, chosen_events, measure_events
+from servicenee.windows import Measure, Window, chosen_events, measure_events
 
 # The last part of "office_hours" has no column: whole-day times on working days, of which nobody knows the hour.
 PARTS = {
@@ -36,7 +36,8 @@ def by_time(group: Group, by: str, statistic: str, measure: str, over: tuple[Win
         replace(feature, words=partial(_words, whole.features[place % len(over)], shown[place // len(over)]))
         for place, feature in enumerate(block.features)
     )
-    hours_unknown = measured(groups[len(shown) :], "count", "count", over) if len(shown) < len(parts) else None
+    # An hour that is missing is missing, whether or not a source covers the window.
+    hours_unknown = [Measure("count", one.kinds[np.newaxis], (None,), over) for one in groups[len(shown) :]]
     return Block(
         features,
         compute=partial(_measured, block=block, hours_unknown=hours_unknown, chosen=group.kinds, by=by),
@@ -56,15 +57,14 @@ def _words(whole: Feature, part: str) -> dict[str, str]:
     }
 
 
-def _measured(cohort: Cohort, *, block: Block, hours_unknown: Block | None, chosen: np.ndarray, by: str) -> np.ndarray:
+def _measured(cohort: Cohort, *, block: Block, hours_unknown: list[Measure], chosen: np.ndarray, by: str) -> np.ndarray:
     registers, n = cohort.registers, len(block.features)
     events = _split(chosen_events(registers.event_columns, chosen, cohort.person), by)
-    unknown = hours_unknown.measures if hours_unknown else ()
     n_windows = len(block.measures[0].windows)
-    out = np.empty((n + n_windows * bool(unknown), len(cohort)), dtype=np.float32)
-    asked = [(0, one) for one in block.measures] + [(n, one) for one in unknown]
+    out = np.empty((n + n_windows * len(hours_unknown), len(cohort)), dtype=np.float32)
+    asked = [(0, one) for one in block.measures] + [(n, one) for one in hours_unknown]
     measure_events(events, registers.coverage_columns, cohort.person, cohort.index_day, asked, out)
-    if unknown:
+    if hours_unknown:
         by_hour = out[: 2 * n_windows].reshape(2, n_windows, -1)
         by_hour[:, out[n:] > 0] = np.nan
     return out[:n]

@@ -157,6 +157,13 @@ def test_a_date_without_an_hour_leaves_office_hours_unknown(person, seen):
     np.testing.assert_array_equal(X.iloc[0], [1, np.nan, 0, np.nan, 1, 1])
 
 
+def test_a_date_without_an_hour_leaves_office_hours_unknown_where_the_source_began_late_too(seen):
+    coverage = pd.DataFrame({"source": ["laboratory"], "from": pd.to_datetime(["2024-01-01"])})
+    registers = _measured({MONDAY: 100, f"{MONDAY}T09:00": 120, "2024-01-28T09:00": 140}, coverage)
+    X = EventMaxima("lab:Hb", by="office_hours").fit_transform(seen(registers, "2024-01-31"))
+    np.testing.assert_array_equal(X.iloc[0], [np.nan, np.nan, 140])
+
+
 def test_the_parts_of_the_week_add_up_to_the_whole(county):
     cohort = Population(70).at(county, ["2022-01-01", "2023-01-01"])[:300]
     for builder in (EventCounts, EventSums):
