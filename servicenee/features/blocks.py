@@ -158,7 +158,7 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
         telling = chosen if codelist is None else _of_systems(kinds, _systems(codelist, codelist.groups))
         return [Group("_".join(parts) or ALL_EVENTS, chosen, feeding(kinds, telling, sources), name, labels)]
     if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
-        return _groups_by_list(kinds, chosen, sources, as_codelist(by))
+        return _groups_by_list(kinds, chosen, sources, as_codelist(by), codelist)
     of_kind = kinds[by].to_numpy(dtype=object)
     if by == "code":  # K86 is a disease of the pancreas in one system and high blood pressure in another
         of_kind = kinds["code_system"].to_numpy(dtype=object) + ":" + of_kind
@@ -169,17 +169,31 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
     groups = []
     for level in levels:
         within = chosen & (of_kind == level)
-        telling = within if by != "code" else _of_systems(kinds, {level.partition(":")[0]})
         asked = level if by == "source" else sources
+        telling = _of_systems(kinds, _telling_systems(kinds, codelist, by, level))
         groups.append(Group(f"{prefix}{level}", within, feeding(kinds, telling, asked), name))
     return groups
 
 
-def _groups_by_list(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, by: Codelist) -> list[Group]:
+def _telling_systems(kinds: pd.DataFrame, codelist: Codelist | None, by: str, level: str) -> set[str]:
+    """Code systems of which a source must have told before its silence about the level means none."""
+    if by in ("code", "code_system"):
+        return {level.partition(":")[0]}
+    if codelist is not None:
+        return _systems(codelist, codelist.groups)
+    return set(kinds.loc[kinds[by] == level, "code_system"])
+
+
+def _groups_by_list(
+    kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, by: Codelist, codelist: Codelist | None
+) -> list[Group]:
     found = by.groups_of_kinds(kinds) & chosen
     groups = []
     for row, name in enumerate(by.groups):
-        telling = _of_systems(kinds, _systems(by, [name]))
+        systems = _systems(by, [name])
+        if codelist is not None:
+            systems &= _systems(codelist, codelist.groups)
+        telling = _of_systems(kinds, systems)
         groups.append(Group(name, found[row], feeding(kinds, telling, sources), by.name, by.labels.get(name, {})))
     return groups
 

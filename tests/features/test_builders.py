@@ -194,6 +194,34 @@ def test_what_no_source_reports_is_unknown_not_zero(person, seen):
         assert builder.fit_transform(cohort).isna().all(axis=None)
 
 
+HEART = Codelist({"heart": ["ICD-10:I", "ATC:C07"]}, name="mine")
+
+
+@pytest.mark.parametrize(
+    ("clinic", "by", "expected"),
+    [
+        ("ICD-10:J44", "code_system", np.nan),  # the clinic writes ICD-10, but only since December
+        ("ICD-10:J44", "code", np.nan),
+        ("ICD-10:J44", "unit", np.nan),
+        ("ICD-10:J44", HEART, np.nan),
+        ("ATC:C07AB02", "unit", 1),  # the clinic writes no ICD-10, and nothing else was asked for
+        ("ATC:C07AB02", HEART, 1),
+    ],
+    ids=str,
+)
+def test_sources_that_record_the_code_systems_asked_for_must_cover_the_window(seen, clinic, by, expected):
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["male"]})
+    rows = [("hospital", "ICD-10:I50"), ("clinic", clinic)]
+    events = pd.DataFrame(
+        [(source, *code.split(":")) for source, code in rows], columns=["source", "code_system", "code"]
+    )
+    events = events.assign(person_id=1, time=pd.Timestamp("2024-01-01"), unit=["", "mg"])
+    coverage = pd.DataFrame({"source": ["clinic"], "from": pd.to_datetime(["2023-12-01"])})
+    cohort = seen(Registers(persons, events, coverage=coverage, extract_date="2025-01-01"), "2024-01-31")
+    X = EventCounts(["ICD-10:I"], by=by).fit_transform(cohort)
+    np.testing.assert_array_equal(X.to_numpy(), [[expected]])
+
+
 def test_other_spellings_of_sex_and_language_are_not_guessed(seen):
     persons = pd.DataFrame(
         {"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": ["F", "male"], "language": ["ru", "fi"]}
