@@ -49,10 +49,11 @@ class Assessments(Builder):
     delivered: scales are not computed from items, whose algorithms belong to interRAI.
 
     value: NaN without a valid assessment, which is not 0: most people without RAI are no clients. age: days, at least
-    1. change: the latest value minus the one before it, if that is no further back from the latest than an assessment
-    is valid and has the same range: an IADLP of RAI-HC (0-21) is not compared with one of interRAI-HC (0-48). 0 means
-    no change, NaN no two assessments. Several values of one day count as their mean. missing: 1 if there is no valid
-    assessment, 0 if there is one, NaN where a source does not cover the window.
+    1. change: the latest value minus the previous one under the same row of `ranges`, if that is no further back from
+    the latest than an assessment is valid: an IADLP of RAI-HC (0-21) is not compared with one of interRAI-HC (0-48),
+    nor with one of an unknown instrument. 0 means no change, NaN no two such assessments. Several values of one day
+    count as their mean. missing: 1 if there is no valid assessment, 0 if there is one, NaN where a source does not
+    cover the window.
 
     References
     ----------
