@@ -42,6 +42,7 @@ from servicenee.registers.tables import (
 )
 
 _TEXTS = ("source", "code_system", "code", "unit")
+_LARGEST_VALUE = np.finfo(np.float32).max  # anything larger, such as a filler of 1E+99, would be infinite in X
 
 
 def build_events(
@@ -143,7 +144,7 @@ def _read_block(columns: dict[str, Column], block: slice, how: tuple, tally: Tal
 
 def _values(column: Column, tally: Tally) -> np.ndarray:
     values = numbers_of(column)
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > _LARGEST_VALUE
     tally.add("events", "value", "infinite", infinite, "taken as missing")
     return np.where(infinite, np.nan, values) if infinite.any() else values
 

@@ -281,8 +281,9 @@ def test_missing_text_is_kept_empty_but_for_the_source(column, kept):
     assert n_of(made, "missing") == 1
 
 
-def test_an_infinite_value_is_missing():
-    made = registers(None, events(event(value=[np.inf])))
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e99], ids=["infinite", "minus infinite", "infinite in float32"])
+def test_an_infinite_value_is_missing(value):
+    made = registers(None, events(event(value=[value])))
     assert made.events["value"].isna().all()
     assert n_of(made, "infinite") == 1
 
