@@ -8,14 +8,16 @@ import pandas as pd
 from servicenee.cohort import Cohort
 from servicenee.exceptions import LeakageError
 from servicenee.registers import Registers
-from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns
+from servicenee.registers.reading import person_positions, read_dates
+from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns
 
 
 def check_leakage(features, cohort: Cohort) -> None:
     """Prove that features see nothing of the future.
 
     Everything at or after each row's index date, and everything not reported by then, is first deleted and then
-    rewritten (other codes, other values, moved to the index date itself); X must stay the same to the last bit.
+    rewritten (other codes, other values, moved to the index date itself), as if the extract had been taken on that
+    day; X must stay the same to the last bit.
 
     Parameters
     ----------
@@ -28,24 +30,29 @@ def check_leakage(features, cohort: Cohort) -> None:
     LeakageError
         If a column moves; the message names the columns and counts the rows.
 
+    Notes
+    -----
+    What has no date cannot be rewritten: further columns of persons (a level of care as it is today), the lists of
+    codes and of sources that occur, findings, and the order of rows and ids. Nor can a table that a builder holds
+    itself. What is read of other people is checked from the latest index date on where the dates differ from person to
+    person, from the row's own otherwise.
+
     Examples
     --------
     >>> from servicenee import EventCounts, Population, check_leakage, make_registers
     >>> cohort = Population(min_age=85).at(make_registers(300, random_state=0), "2023-01-01")
     >>> check_leakage(EventCounts(by="source"), cohort)
     """
-    order = np.lexsort((cohort.index_day, cohort.person))
-    nth = np.empty(len(order), dtype=np.int64)
-    changes = np.flatnonzero(np.r_[True, np.diff(cohort.person[order]) != 0])
-    nth[order] = np.arange(len(order)) - np.repeat(changes, np.diff(np.r_[changes, len(order)]))
+    registers, turn = cohort.registers, _turns(cohort)
     moved: dict[str, int] = {}
-    for turn in range(int(nth.max()) + 1 if len(nth) else 0):
-        rows = cohort[np.flatnonzero(nth == turn)]
+    for number in range(int(turn.max()) + 1 if len(turn) else 0):
+        rows = cohort[np.flatnonzero(turn == number)]
         expected = features.fit_transform(rows)
-        wall = np.full(len(cohort.registers.person_columns), FAR_FUTURE, dtype=np.int64)
+        wall = np.full(len(registers.person_columns), rows.index_day.max(), dtype=np.int64)
         wall[rows.person] = rows.index_day
+        extract = _taken_on(registers, int(rows.index_day.max()), wall)
         for rewrite in (_deleted, _rewritten):
-            other = Cohort(rewrite(cohort.registers, wall), rows.person, rows.index_day, rows.attrition)
+            other = Cohort(rewrite(extract, wall), rows.person, rows.index_day, rows.attrition)
             _compare(expected, features.fit_transform(other), moved)
     if moved:
         listed = ", ".join(f"{name} ({n} rows)" for name, n in list(moved.items())[:10])
@@ -53,6 +60,16 @@ def check_leakage(features, cohort: Cohort) -> None:
             f"{len(moved)} columns change when what was not known at the index date changes: {listed}. Ask "
             "`servicenee.windows` for windows instead of comparing dates in the builder."
         )
+
+
+def _turns(cohort: Cohort) -> np.ndarray:
+    """Which rows are rewritten together: those of one date, or the first row of everybody, then the second, ..."""
+    dates, of_date = np.unique(cohort.index_day, return_inverse=True)
+    order = np.lexsort((cohort.index_day, cohort.person))
+    nth = np.empty(len(order), dtype=np.int64)
+    changes = np.flatnonzero(np.r_[True, np.diff(cohort.person[order]) != 0])
+    nth[order] = np.arange(len(order)) - np.repeat(changes, np.diff(np.r_[changes, len(order)]))
+    return of_date if len(dates) <= nth.max(initial=0) + 1 else nth
 
 
 def _compare(expected: pd.DataFrame, found: pd.DataFrame, moved: dict[str, int]) -> None:
@@ -64,6 +81,24 @@ def _compare(expected: pd.DataFrame, found: pd.DataFrame, moved: dict[str, int])
             n = len(expected)
         if n:
             moved[name] = max(n, moved.get(name, 0))
+
+
+def _taken_on(registers: Registers, day: int, wall: np.ndarray) -> Registers:
+    """The registers as if the extract had been taken on that day, without the requests that came later."""
+    coverage, requests = registers.coverage_columns, registers.requests
+    if requests is not None:
+        person = person_positions(requests[["person_id"]].infer_objects(), registers.person_columns.ids)
+        at = np.where(person < 0, day, wall[person]).astype("datetime64[D]")
+        known = {name: read_dates(requests, name) < at for name in ("met", "closed") if name in requests.columns}
+        if "closed_reason" in requests.columns and "closed" in known:
+            known["closed_reason"] = known["closed"]
+        requests = requests.assign(**{name: requests[name].where(seen) for name, seen in known.items()})
+        requests = requests[~(read_dates(requests, "requested") >= at)]
+    return registers.replaced(
+        extract_day=day,
+        coverage_columns=replace(coverage, to_day=np.minimum(coverage.to_day, np.int32(day))),
+        requests=requests,
+    )
 
 
 def _deleted(registers: Registers, wall: np.ndarray) -> Registers:
@@ -83,7 +118,7 @@ def _rewritten(registers: Registers, wall: np.ndarray) -> Registers:
     events, stays = registers.event_columns, registers.stay_columns
     unseen = _unseen_events(events, wall)
     person = _person_of(events.first)
-    at_wall = np.minimum(wall, FAR_FUTURE // MINUTES_PER_DAY)[person] * MINUTES_PER_DAY
+    at_wall = wall[person] * MINUTES_PER_DAY
     minute = np.where(unseen & (events.minute >= at_wall), at_wall, events.minute).astype(np.int32)
     kind = np.where(unseen, rng.integers(0, max(1, len(events.kinds)), len(events)), events.kind).astype(
         events.kind.dtype
@@ -108,7 +143,7 @@ def _person_of(first: np.ndarray) -> np.ndarray:
 
 
 def _unseen_events(events: EventColumns, wall: np.ndarray) -> np.ndarray:
-    at = np.minimum(wall, FAR_FUTURE // MINUTES_PER_DAY)[_person_of(events.first)] * MINUTES_PER_DAY
+    at = wall[_person_of(events.first)] * MINUTES_PER_DAY
     available = events.available
     if available is None:
         available = events.minute + events.lag_days[events.kind].astype(np.int64) * MINUTES_PER_DAY
@@ -124,16 +159,19 @@ def _open_ends(stays: StayColumns, wall: np.ndarray, end: np.int32 | None) -> St
     """Stays whose end was not known at the wall get another end: `end`, or the day of the wall."""
     at = wall[_person_of(stays.first)]
     unknown = stays.end_available_day >= at
-    ends = np.where(unknown, at if end is None else end, stays.end_day)
-    return replace(stays, end_day=np.maximum(ends, stays.start_day).astype(np.int32))
+    other = at if end is None else end
+    ends = np.maximum(np.where(unknown, other, stays.end_day), stays.start_day)
+    told = np.where(unknown, other, stays.end_available_day)
+    return replace(stays, end_day=ends.astype(np.int32), end_available_day=told.astype(np.int32))
 
 
 def _future_lives(persons: PersonColumns, wall: np.ndarray, day: np.int32 | None) -> PersonColumns:
-    """Deaths and moves from the wall on happen at another time: at `day`, or the day after the wall."""
-    other = np.minimum(wall + 1, FAR_FUTURE) if day is None else day
+    """Deaths and moves from the wall on happen at `day`, or the day after the wall; who is to come is there already."""
+    other = wall + 1 if day is None else day
     death = np.where(persons.death_day >= wall, other, persons.death_day).astype(np.int32)
     left = np.where(persons.to_day >= wall, other, persons.to_day).astype(np.int32)
-    return replace(persons, death_day=death, to_day=left)
+    came = np.where(persons.from_day > wall, FAR_PAST, persons.from_day).astype(np.int32)
+    return replace(persons, death_day=death, to_day=left, from_day=came)
 
 
 def _keep_events(events: EventColumns, keep: np.ndarray) -> EventColumns:

@@ -65,12 +65,40 @@ class _IgnoresReportingLag(_SeesTheIndexDate):
         )
 
 
-class _SeesDeath(_SeesTheIndexDate):
-    """Deliberately leaky: knows who will die."""
+class _Peeks(_SeesTheIndexDate):
+    """Deliberately leaky: a function of the registers gives one number for every person."""
 
-    @staticmethod
-    def _count(cohort: Cohort) -> np.ndarray:
-        return cohort.registers.person_columns.death_day[cohort.person]
+    def __init__(self, peek=None):
+        self.peek = peek
+
+    def blocks(self, registers):
+        return [Block((Feature("leaky_count", "count"),), compute=lambda cohort: self.peek(cohort)[cohort.person])]
+
+
+def _latest_end_known(cohort: Cohort) -> np.ndarray:
+    stays, day = cohort.registers.stay_columns, cohort.index_day.min()
+    seen = np.flatnonzero((stays.start_day < day) & (stays.available_day < day))
+    latest = np.zeros(len(stays.first) - 1)
+    np.maximum.at(latest, np.searchsorted(stays.first, seen, side="right") - 1, stays.end_available_day[seen])
+    return latest
+
+
+def _for_all(number):
+    return lambda cohort: np.full(len(cohort.registers.person_columns), float(number(cohort.registers)))
+
+
+PEEKS = {
+    "death": lambda cohort: cohort.registers.person_columns.death_day,
+    "leaving the area": lambda cohort: cohort.registers.person_columns.to_day < cohort.index_day.min() + 365,
+    "when an end is known": _latest_end_known,
+    "size of the extract": _for_all(lambda registers: len(registers.event_columns)),
+    "last time of the extract": _for_all(lambda registers: registers.event_columns.minute.max()),
+    "date of the extract": _for_all(lambda registers: registers.extract_day),
+    "end of the coverage": _for_all(lambda registers: registers.coverage_columns.to_day.max()),
+    "requests": _for_all(lambda registers: len(registers.requests)),
+    "answers to requests": _for_all(lambda registers: registers.requests["met"].notna().sum()),
+    "last event of the last person": _for_all(lambda registers: registers.event_columns.minute[-1]),
+}
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +199,10 @@ def test_personal_index_dates_are_checked_too(county):
 
 
 @pytest.mark.parametrize(
-    "leaky", [_SeesTheIndexDate(), _IgnoresReportingLag(), _SeesDeath()], ids=lambda b: type(b).__name__
+    "leaky",
+    [_SeesTheIndexDate(), _IgnoresReportingLag(), *map(_Peeks, PEEKS.values())],
+    ids=["the index date", "what was not reported", *PEEKS],
 )
 def test_a_leaky_builder_is_caught_and_named(leaky, cohort):
     with pytest.raises(LeakageError, match=r"1 columns change .* leaky_count \(\d+ rows\)"):
-        check_leakage(FeatureSet([EventCounts(by="source"), leaky]), cohort)
+        check_leakage(FeatureSet([EventCounts(by="source"), leaky]), cohort[:500])
