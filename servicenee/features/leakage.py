@@ -44,18 +44,20 @@ def check_leakage(features, cohort: Cohort) -> None:
     >>> check_leakage(EventCounts(by="source"), cohort)
     """
     registers, turn = cohort.registers, _turns(cohort)
-    moved: dict[str, int] = {}
+    moved: dict[str, np.ndarray] = {}
     for number in range(int(turn.max()) + 1 if len(turn) else 0):
-        rows = cohort[np.flatnonzero(turn == number)]
+        at = np.flatnonzero(turn == number)
+        rows = cohort[at]
         expected = features.fit_transform(rows)
         wall = np.full(len(registers.person_columns), rows.index_day.max(), dtype=np.int64)
         wall[rows.person] = rows.index_day
         extract = _taken_on(registers, int(rows.index_day.max()), wall)
         for rewrite in (_deleted, _rewritten):
             other = Cohort(rewrite(extract, wall), rows.person, rows.index_day, rows.attrition)
-            _compare(expected, features.fit_transform(other), moved)
+            for name, changed in _changed(expected, features.fit_transform(other)).items():
+                moved.setdefault(name, np.zeros(len(cohort), dtype=bool))[at] |= changed
     if moved:
-        listed = ", ".join(f"{name} ({n} rows)" for name, n in list(moved.items())[:10])
+        listed = ", ".join(f"{name} ({changed.sum()} rows)" for name, changed in list(moved.items())[:10])
         raise LeakageError(
             f"{len(moved)} columns change when what was not known at the index date changes: {listed}. Ask "
             "`servicenee.windows` for windows instead of comparing dates in the builder."
@@ -72,15 +74,17 @@ def _turns(cohort: Cohort) -> np.ndarray:
     return of_date if len(dates) <= nth.max(initial=0) + 1 else nth
 
 
-def _compare(expected: pd.DataFrame, found: pd.DataFrame, moved: dict[str, int]) -> None:
+def _changed(expected: pd.DataFrame, found: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Columns that are not the same, and in which rows; a column that comes or goes differs in all of them."""
+    changed = {}
     for name in expected.columns.union(found.columns, sort=False):
+        differ = np.ones(len(expected), dtype=bool)
         if name in expected.columns and name in found.columns:
             before, after = expected[name].to_numpy(), found[name].to_numpy()
-            n = int(((before != after) & ~(pd.isna(before) & pd.isna(after))).sum())
-        else:
-            n = len(expected)
-        if n:
-            moved[name] = max(n, moved.get(name, 0))
+            differ = (before != after) & ~(pd.isna(before) & pd.isna(after))
+        if differ.any():
+            changed[name] = differ
+    return changed
 
 
 def _taken_on(registers: Registers, day: int, wall: np.ndarray) -> Registers:

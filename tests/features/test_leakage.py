@@ -206,3 +206,8 @@ def test_personal_index_dates_are_checked_too(county):
 def test_a_leaky_builder_is_caught_and_named(leaky, cohort):
     with pytest.raises(LeakageError, match=r"1 columns change .* leaky_count \(\d+ rows\)"):
         check_leakage(FeatureSet([EventCounts(by="source"), leaky]), cohort[:500])
+
+
+def test_rows_that_move_are_counted_over_all_index_dates(cohort):
+    with pytest.raises(LeakageError, match=rf"leaky_count \({len(cohort)} rows\)"):
+        check_leakage(_Peeks(PEEKS["date of the extract"]), cohort)
