@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from servicenee import CareGaps, Cohort, Population, Registers, load_rules
 from servicenee.features.rules import shipped_rules
@@ -158,6 +160,57 @@ def test_gaps_of_a_county_agree_with_a_walk_through_its_tables(county):
     expected = [np.nan if one not in known else float(one not in measured) for one in ids]
     np.testing.assert_array_equal(X["care_gap_hypertension_blood_pressure_1825d"], np.array(expected, dtype=np.float32))
     assert {0.0, 1.0} <= set(expected)
+
+
+MINE = [
+    {"gap": "sugar", "condition": "ICD-10:E11 ICPC-2:T90", "measurement": "lab:HbA1c", "interval_days": 90},
+    {"gap": "late", "condition": "ICD-10:E11", "measurement": "lab:", "interval_days": 30, "grace_days": 60},
+    {"gap": "client", "condition": "stay:home_care", "measurement": "lab:eGFR", "interval_days": 90, "grace_days": 30},
+]
+_record = st.tuples(
+    st.sampled_from(
+        ["inpatient ICD-10:E119", "primary_care ICD-10:E119", "primary_care ICPC-2:T90"]
+        + ["laboratory lab:HbA1c", "laboratory lab:eGFR"] * 2
+    ),
+    st.sampled_from([0, 1, 10, 11, 30, 31, 59, 60, 61, 89, 90, 91, 92, 400]),
+)
+_spell = st.tuples(st.sampled_from([1, 10, 11, 29, 30, 31, 32, 90]), st.sampled_from([0, 1, 20, 60, None]))
+
+
+@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(
+    st.lists(_record, max_size=7), st.lists(_spell, max_size=2), st.sampled_from([365, None]), st.sampled_from([0, 10])
+)
+def test_gaps_agree_with_their_rules_written_out(records, spells, lookback, skip):
+    index = pd.Timestamp(INDEX)
+    ago = [(f"{index - pd.Timedelta(days=lag):%Y-%m-%d}", *what.split()) for what, lag in records]
+    stays = [
+        (index - pd.Timedelta(days=lag), None if length is None else index - pd.Timedelta(days=lag - length))
+        for lag, length in spells
+    ]
+    registers = _patient(*ago, OLD_TEST, ("2015-01-01", "laboratory", "lab:eGFR"), IN_HOSPITAL, stays=stays)
+
+    def established(codes, grace):
+        lags = [(what, lag) for what, lag in records if grace < lag <= (lookback or lag) and what.split()[1] in codes]
+        notes = [lag for what, lag in lags if what.startswith("primary_care")]
+        return len(notes) < len(lags) or (len(notes) > 1 and max(notes) - min(notes) >= 30)
+
+    def client(day):
+        # An end is known the day after it: until then the stay goes on.
+        ends = [(lag, -1 if length is None or length >= lag else lag - length) for lag, length in spells]
+        return any(begun > day and end <= day for begun, end in ends)
+
+    def overdue(concerned, codes, interval):
+        done = any(skip < lag <= interval and what.split()[1] in codes for what, lag in records)
+        return float(not done) if concerned else np.nan
+
+    expected = [
+        overdue(established(("ICD-10:E119", "ICPC-2:T90"), skip), ("lab:HbA1c",), 90),
+        overdue(established(("ICD-10:E119",), 60), ("lab:HbA1c", "lab:eGFR"), 30),
+        overdue(client(skip) and client(30), ("lab:eGFR",), 90),
+    ]
+    found = _gaps(registers, MINE, lookback_days=lookback, skip_days=skip)
+    np.testing.assert_array_equal(found.to_numpy(), np.array(expected, dtype=np.float32))
 
 
 @pytest.mark.parametrize(

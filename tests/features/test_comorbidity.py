@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from servicenee import Charlson, Cohort, DeficitCount, Elixhauser, HospitalFrailty, Registers, check_leakage
 from servicenee.codes import load_score
@@ -222,3 +224,49 @@ def test_who_left_hospital_on_the_first_day_of_the_window_had_left_before_it(per
     cohort = seen(person(stays=[("2022-12-01", left, "inpatient_unplanned")]), "2024-01-31")
     found = HospitalFrailty(source="inpatient", lookback_days=365).fit_transform(cohort)
     np.testing.assert_equal(found.iloc[0, 0], np.float32(score))
+
+
+# --- against a walk through the records ------------------------------------------------------------------------------
+
+_diagnosis = st.tuples(
+    st.sampled_from(
+        ["I50.9", "E11.9", "E11.4", "C61", "C79.5", "I10", "F00.1", "F00.9", "S72.0", "E66.9", "K70.3", "K70.4"]
+    ),
+    st.sampled_from([0, 1, 30, 31, 364, 365, 366, 800]),
+    st.sampled_from(["inpatient", "inpatient", "primary_care"]),
+)
+WALKED = [
+    (Charlson, "charlson_quan2005", "quan2011", None),
+    (Elixhauser, "elixhauser_quan2005", "vanwalraven2009", None),
+    (HospitalFrailty, "hfrs", "gilbert2018", "inpatient"),
+    (DeficitCount, "deficits", "equal", None),
+]
+
+
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(st.lists(_diagnosis, max_size=8), st.sampled_from([365, 31, None]), st.sampled_from([0, 30]))
+def test_every_score_equals_a_walk_through_the_records(diagnoses, lookback, skip):
+    index = pd.Timestamp(INDEX_DATE)
+    rows = [(1, index - pd.Timedelta(days=days), source, code) for code, days, source in diagnoses]
+    rows += [(2, index, source, "Z00") for source in ("inpatient", "primary_care")]
+    events = pd.DataFrame(rows, columns=["person_id", "time", "source", "code"]).assign(code_system="ICD-10")
+    persons = pd.DataFrame({"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
+    registers = Registers(persons, events, extract_date="2024-06-01")
+    seen = [(code.replace(".", ""), source) for code, days, source in diagnoses if skip < days <= (lookback or days)]
+    for builder, name, weights, source in WALKED:
+        made = builder(lookback_days=lookback, skip_days=skip)
+        if builder is DeficitCount:
+            made.set_params(as_share=False, medicine_source=None)
+        codes = [code for code, of in seen if source in (None, of)]
+        expected = _walked(load_score(name), weights, codes) if codes or source is None else np.nan
+        np.testing.assert_allclose(scores(made, registers).loc[1], expected, atol=1e-4)
+
+
+def _walked(table, weights: str, codes: list[str]) -> float:
+    """Weights of the groups that a code belongs to, save those whose severer form is there."""
+    groups = {
+        group
+        for group, prefixes in table.codelist.groups.items()
+        if any(system == "ICD-10" and code.startswith(prefix) for system, prefix in prefixes for code in codes)
+    }
+    return sum(table.weights[weights].get(group, 0) for group in groups if table.superseded_by.get(group) not in groups)

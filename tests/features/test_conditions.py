@@ -211,8 +211,13 @@ def test_it_agrees_with_the_rule_written_out(drawn, lookback, skip):
     repeated = [lag for what, lag in lags if what in ("P E11", "P T90", "O E11")]
     bought = {lag for what, lag in lags if what.startswith("M") and lag <= skip + 365}
     expected = once or (bool(repeated) and max(repeated) - min(repeated) >= 30) or len(bought) >= 2
-    found = condition(registers_of(written), evidence=ALL, lookback_days=lookback, skip_days=skip)
-    assert found == expected
+    registers, options = registers_of(written), {"evidence": ALL, "lookback_days": lookback, "skip_days": skip}
+    assert condition(registers, **options) == expected
+    cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": [1], "index_date": [index]}))
+    two = DIABETES | Codelist({"hypertension": ["ICD-10:I10"]}, name="another")
+    hypertension = [lag for what, lag in lags if what == "P I10"]
+    expected += bool(hypertension) and max(hypertension) - min(hypertension) >= 30
+    assert ConditionCount(two, **options).fit_transform(cohort).iloc[0, 0] == expected
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from servicenee import (
     AnyEvent,
@@ -162,6 +164,36 @@ def test_a_date_without_an_hour_leaves_office_hours_unknown_where_the_source_beg
     registers = _measured({MONDAY: 100, f"{MONDAY}T09:00": 120, "2024-01-28T09:00": 140}, coverage)
     X = EventMaxima("lab:Hb", by="office_hours").fit_transform(seen(registers, "2024-01-31"))
     np.testing.assert_array_equal(X.iloc[0], [np.nan, np.nan, 140])
+
+
+CLOSED = {"2023-12-24", "2023-12-25", "2023-12-26", "2024-01-01", "2024-01-06"}
+_moment = st.tuples(st.integers(0, 24), st.sampled_from([0, 1, 479, 480, 959, 960, 1439]))
+
+
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(st.lists(_moment, max_size=12, unique=True), st.sampled_from([7, 15, None]), st.sampled_from([0, 2]))
+def test_parts_of_the_week_equal_a_walk_through_a_calendar(moments, lookback, skip):
+    times = [pd.Timestamp("2023-12-20") + pd.Timedelta(days=day, minutes=minute) for day, minute in moments]
+    registers = _measured(
+        {str(time): float(number) for number, time in enumerate(times)} | {"2010-01-05T10:00": np.nan}
+    )
+    index = pd.Timestamp("2024-01-10")
+    cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": [1], "index_date": [index]}))
+    begin = pd.Timestamp("2000-01-01") if lookback is None else index - pd.Timedelta(days=lookback)
+    seen = [(n, time) for n, time in enumerate(times) if begin <= time < index - pd.Timedelta(days=skip)]
+    if lookback is None:
+        seen.append((np.nan, pd.Timestamp("2010-01-05T10:00")))  # a Tuesday
+    free = [time.weekday() > 4 or str(time.date()) in CLOSED for _, time in seen]
+    unknown = any(time.hour == time.minute == 0 and not off for (_, time), off in zip(seen, free, strict=True))
+    parts = [2 if off else 0 if 8 <= time.hour < 16 else 1 for (_, time), off in zip(seen, free, strict=True)]
+    for builder, statistic in ((EventCounts, len), (EventMaxima, lambda values: pd.Series(values, dtype=float).max())):
+        made = builder(source="laboratory", lookback_days=lookback, skip_days=skip)
+        of_days = [statistic([n for n, time in seen if time.weekday() == day]) for day in range(7)]
+        X = made.set_params(by="weekday").fit_transform(cohort)
+        np.testing.assert_array_equal(X.iloc[0], of_days)
+        of_hours = [statistic([n for (n, _), of in zip(seen, parts, strict=True) if of == part]) for part in range(3)]
+        X = made.set_params(by="office_hours").fit_transform(cohort)
+        np.testing.assert_array_equal(X.iloc[0], [np.nan, np.nan, of_hours[2]] if unknown else of_hours)
 
 
 def test_the_parts_of_the_week_add_up_to_the_whole(county):

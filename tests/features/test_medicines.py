@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
-from servicenee import Cohort, FeatureSet, Medicines, Registers, check_leakage
+from servicenee import Codelist, Cohort, FeatureSet, Medicines, Registers, check_leakage
 from servicenee.codes import load_score
 
 EVERYTHING = ("substances", "polypharmacy", "anticholinergic", "dose_dispensing")
@@ -156,3 +158,30 @@ def test_medicines_see_no_future(county, seen):
 def test_parameters_out_of_range_are_refused(builder, message):
     with pytest.raises(ValueError, match=message):
         row_of(builder, "")
+
+
+# Substances that count, with their points in ACBcalc; what else is bought counts nowhere.
+POINTS = {"N06AA09": 3, "N05AD01": 2, "C03CA01": 1, "C07AB02": 1, "C09AA02": 0, "A02BC02": 0}
+_purchase = st.tuples(
+    st.sampled_from([*POINTS, "D07AC01", "J07BB02", "V03AE01", "C03", "E0000UV"]),
+    st.sampled_from([0, 1, 10, 11, 60, 89, 90, 91]),
+)
+
+
+@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(st.lists(_purchase, max_size=12), st.sampled_from([90, 60, None]), st.sampled_from([0, 10]))
+def test_every_column_equals_a_count_by_hand(purchases, lookback, skip):
+    index = pd.Timestamp("2024-01-01")
+    written = ", ".join(f"{code} {(index - pd.Timedelta(days=days)).date()}" for code, days in purchases)
+    heart = Codelist({"heart": ["ATC:C03", "ATC:C07", "ATC:D07"]}, name="mine")
+    builder = Medicines(thresholds=2, by=heart, lookback_days=lookback, skip_days=skip)
+    bought_then = {code for code, days in purchases if skip < days <= (lookback or days)}
+    if lookback is None:
+        bought_then.add("C10AA05")  # of the year 2000, without points
+    counted = bought_then & {*POINTS, "C10AA05"}
+    assert list(row_of(builder, written).values()) == [
+        len(counted),
+        len(counted) >= 2,
+        sum(POINTS.get(code, 0) for code in counted),
+        len(bought_then & {"C03CA01", "C07AB02", "D07AC01"}),
+    ]

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
-from servicenee import PlanAdherence, Registers, WithinTarget, load_rules
+from servicenee import Cohort, PlanAdherence, Registers, WithinTarget, load_rules
 
 
 def _rows(rows, **options) -> Registers:
-    """Registers of one person with (time, code, value, unit) rows; code written SYSTEM:code."""
+    """Registers of one person with (time, code, value[, unit[, reported]]) rows; code written SYSTEM:code."""
     persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["male"]})
     events = pd.DataFrame(
         {
@@ -19,6 +21,7 @@ def _rows(rows, **options) -> Registers:
             "code": [row[1].partition(":")[2] for row in rows],
             "value": [float(row[2]) for row in rows],
             "unit": pd.Series([row[3] if len(row) > 3 else None for row in rows], dtype=object),
+            "available_at": pd.to_datetime(pd.Series([row[4] if len(row) > 4 else None for row in rows], dtype=object)),
         }
     )
     return Registers(persons, events, extract_date="2025-01-01", **options)
@@ -130,3 +133,49 @@ def test_adherence_is_unknown_where_the_source_does_not_cover(seen):
         seen(registers, "2024-01-01")
     )
     np.testing.assert_array_equal(X.iloc[0], [0, np.nan])
+
+
+_record = st.tuples(
+    st.sampled_from(["lab:BP", "lab:BP", "plan:BP"]),
+    st.sampled_from([0, 1, 2, 7, 8, 27, 28, 29, 90]),
+    st.sampled_from([0, 0, 480, 1439]),
+    st.sampled_from([np.nan, 0.0, 3.0, 7.0, 134.9, 135.0]),
+    st.sampled_from(["mmHg", "mmHg", None, "kPa"]),
+    st.sampled_from([0, 0, 1, 20]),
+)
+
+
+@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(
+    st.lists(_record, max_size=10, unique_by=lambda record: record[:3]),
+    st.sampled_from([28, 7, None]),
+    st.sampled_from([0, 1, 6]),
+)
+def test_both_shares_agree_with_their_rules_written_out(records, lookback, skip):
+    index, day = pd.Timestamp("2024-01-01"), pd.Timedelta(days=1)
+    rows = []
+    for code, days, minute, value, unit, delay in records:
+        time = index - days * day + pd.Timedelta(minutes=minute)
+        rows.append((time, code, value, unit, time + delay * day))
+    cohort = Cohort.from_frame(
+        _rows([*rows, ("2020-01-01", "lab:BP", np.nan)]), pd.DataFrame({"person_id": [1], "index_date": [index]})
+    )
+    options = {"lookback_days": lookback, "skip_days": skip}
+    begin, end = index - (lookback or 10_000) * day, index - skip * day
+    known = [row[:4] for row in rows if row[0] < end and row[4] < index]
+    measured = [row for row in known if row[1] == "lab:BP" and row[0] >= begin]
+    asked = [value for _, _, value, unit in measured if unit != "kPa" and not np.isnan(value)]
+    within = np.mean([3 <= value < 135 for value in asked]) if asked else np.nan
+    target = [{"measurement": "BP", "codes": "lab:BP", "low": 3, "high": 135, "unit": "mmHg"}]
+    assert _same(WithinTarget(target, **options).fit_transform(cohort), within)
+    plans = [(time, value) for time, code, value, _ in known if code == "plan:BP" and not np.isnan(value)]
+    planned, per_week = max(plans, default=(end, 0))
+    first = max(planned.normalize(), begin)
+    due = per_week * ((end - first) / day) / 7
+    n_days = len({time.date() for time, *_ in measured if time >= first})
+    kept = min(n_days / due, 1) if due >= 1 else np.nan
+    assert _same(PlanAdherence("lab:BP", "plan:BP", source="home", **options).fit_transform(cohort), kept)
+
+
+def _same(X: pd.DataFrame, expected: float) -> bool:
+    return np.allclose(X.to_numpy(), [[expected]], rtol=1e-6, atol=0, equal_nan=True)
