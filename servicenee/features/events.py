@@ -52,8 +52,9 @@ class EventCounts(_EventBuilder):
     Notes
     -----
     0 means observed, none. NaN means that a source does not cover the window (`coverage`): one of `source` or, without
-    it, any that records the code systems of `codes`. Where none of these registers does, the column is NaN. Only what
-    had been reported by the index date counts; an event on the index date is in the future.
+    it, any that records the code systems of `codes`; of these, only those of the code, the system or the group of the
+    list, where `by` asks for them. Where none of these registers does, the column is NaN. Only what had been reported
+    by the index date counts; an event on the index date is in the future.
 
     A time of exactly 00:00 is a date without an hour: a window that holds such an event on a working day gives NaN for
     office hours and for evenings and nights.
