@@ -47,7 +47,9 @@ from servicenee import (
     ValueTrend,
     WithinTarget,
     default_features,
+    load_codelist,
 )
+from servicenee.codes import shipped_codelists
 from servicenee.features import blocks
 from servicenee.windows import events as kernel
 
@@ -172,6 +174,66 @@ def test_every_column_is_described_in_three_languages(builder, cohort):
     labels = table[["label_fi", "label_sv", "label_en"]]
     assert (labels.map(len) > 0).all().all()
     assert not labels.duplicated().any(), "two columns a reader cannot tell apart"
+
+
+DIABETES = load_codelist("chronic_conditions").keep("diabetes")
+
+
+@pytest.mark.parametrize(
+    ("builder", "feature", "label"),
+    [
+        (StayDays(source="inpatient"), "stay_days_inpatient_365d", "Hospital days, last 12 months"),
+        (StayDays("day_hospital"), "stay_days_day_hospital_365d", "day_hospital, days, last 12 months"),
+        (EventCounts(DIABETES), "count_diabetes_365d", "Diabetes, last 12 months"),
+        (
+            EventCounts(DIABETES, source="inpatient"),
+            "count_diabetes_inpatient_365d",
+            "Hospital care records: Diabetes, last 12 months",
+        ),
+        (
+            AnyEvent("ICD-10:I50", source="inpatient"),
+            "any_ICD-10:I50_inpatient_365d",
+            "Hospital care records: ICD-10:I50 (yes/no), last 12 months",
+        ),
+        (
+            EventCounts("frailty_signs", source="primary_care"),
+            "count_frailty_signs_primary_care_365d",
+            "Primary care visits and contacts: signs of frailty, last 12 months",
+        ),
+        (
+            InStay("home_care", skip_days=1),
+            "in_stay_home_care_skip1d",
+            "Regular home care spells, ongoing, as of the day before",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_name_and_label_say_what_is_counted_and_where(builder, feature, label, cohort):
+    (row,) = builder.describe(cohort.registers)[["feature", "label_en"]].to_numpy().tolist()
+    assert row == [feature, label]
+
+
+def test_a_label_repeats_neither_the_name_of_a_list_nor_of_a_source(cohort):
+    table = FeatureSet(
+        [(name, EventCounts(name, source="primary_care")) for name in shipped_codelists()]
+        + [(f"{name} by source", AnyEvent(name, by="source")) for name in shipped_codelists()]
+    ).describe(cohort.registers)
+    for language in ("fi", "sv", "en"):
+        assert not table[f"label_{language}"].str.contains("_").any()
+
+
+def test_events_without_a_unit_have_a_column_of_that_name(person, seen):
+    builder = EventCounts(by="unit")
+    cohort = seen(person(["2024-01-01"]), "2024-01-31")
+    assert builder.fit_transform(cohort).iloc[0].to_dict() == {"count_no_unit_365d": 1}
+    assert builder.describe(cohort.registers)["label_fi"].tolist() == [
+        "Päivystyskäynnit: ilman yksikköä, viimeiset 12 kk"
+    ]
+
+
+def test_a_by_that_is_neither_column_nor_list_is_refused_with_what_there_is(cohort):
+    with pytest.raises(ValueError, match=r"`by` must be one of source, .*office_hours, a Codelist, .*got 'month'"):
+        EventCounts(by="month").fit(cohort)
 
 
 @each_builder
