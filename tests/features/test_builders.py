@@ -88,6 +88,7 @@ BUILDERS = [
     WithinTarget(lookback_days=(90, 365), skip_days=7),
     PlanAdherence("lab:BP_systolic", "plan:BP_systolic", lookback_days=(28, 365)),
     Assessments(source="rai", lookback_days=(180, 365)),
+    Assessments(source="rai", instruments=["interRAI-HC", "interRAI-LTCF"]),
     Assessments(["RAI:CPS"], columns=("change", "missing"), lookback_days=None, skip_days=30),
     CareGaps(),
     CareGaps(lookback_days=(730, None), skip_days=14),
