@@ -304,6 +304,25 @@ def test_demographics_by_hand(seen):
     np.testing.assert_allclose(X.to_numpy(), expected, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([True, False, None], dtype=object),
+        pd.Series([1, 0, None], dtype=object),
+        pd.array([True, False, None], dtype="boolean"),
+        pd.array([True, False, None], dtype="bool[pyarrow]"),
+        [1.0, 0.0, np.nan],
+    ],
+    ids=["truth values as objects", "numbers as objects", "boolean", "Arrow", "numbers"],
+)
+def test_living_alone_may_come_in_any_type_of_yes_no_and_unknown(seen, column):
+    persons = pd.DataFrame({"person_id": [1, 2, 3], "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
+    events = pd.DataFrame(columns=["person_id", "time", "source", "code_system", "code"])
+    registers = Registers(persons.assign(living_alone=column), events, extract_date="2024-01-01")
+    X = Demographics("living_alone").fit_transform(seen(registers, "2020-01-01"))
+    np.testing.assert_array_equal(X["living_alone"], [1, 0, np.nan])
+
+
 def test_a_text_column_has_the_levels_that_are_stated(seen):
     persons = pd.DataFrame(
         {
