@@ -13,6 +13,7 @@ _TOPIC_OF_LIST = {
     "falls_fractures": "diagnoses",
     "frailty_signs": "function",
     "medicine_groups": "medicines",
+    "home_measurements": "measurements",
     "laboratory": "measurements",
     "rai_scales": "function",
     "social_services": "social",
