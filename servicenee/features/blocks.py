@@ -188,7 +188,8 @@ def _groups_by_column(
         telling = within if by != "code" else _of_systems(kinds, {level.partition(":")[0]})
         asked = level if by == "source" else sources
         words = of_source(labels, level) if by == "source" else {}
-        called = "_".join(part for part in (name, level or f"no_{by}") if part)
+        shown = f"{level}no_{by}" if not level or level.endswith(":") else level  # events without a unit or a code
+        called = "_".join(part for part in (name, shown) if part)
         groups.append(Group(called, within, feeding(kinds, telling, asked), codes, words))
     return groups
 

@@ -325,8 +325,8 @@ class DistinctCodes(_EventBuilder):
 
     Notes
     -----
-    A code counts once however often it occurs; the same code in two code systems counts twice. 0 means observed, none;
-    NaN means that a source does not cover the window.
+    A code counts once however often it occurs; the same code in two code systems counts twice; an event without a code
+    counts for none. 0 means observed, none; NaN means that a source does not cover the window.
 
     Examples
     --------
