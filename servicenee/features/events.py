@@ -53,7 +53,8 @@ class EventCounts(_EventBuilder):
     -----
     0 means observed, none. NaN means that a source does not cover the window (`coverage`): one of `source` or, without
     it, any that records the code systems of `codes`. Where none of these registers does, the column is NaN. Only what
-    had been reported by the index date counts; an event on the index date is in the future.
+    had been reported by the index date counts; an event on the index date is in the future. 0 over a window no longer
+    than the reporting lag of its source says little: look back further than that.
 
     A time of exactly 00:00 is a date without an hour: a window that holds such an event on a working day gives NaN for
     office hours and for evenings and nights.
