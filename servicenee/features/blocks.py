@@ -16,6 +16,7 @@ from servicenee.registers.tables import EventColumns, unfilled
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
 _ROWS_WITH_PARTS = 50_000  # derived columns keep their parts in memory for this many rows at a time
+_OF_THE_DEAD = "cause_of_death"  # a year late and about nobody who lives on an index date: its silence tells nothing
 EVENT_COLUMNS = ("source", "code_system", "code", "unit")
 
 
@@ -263,7 +264,7 @@ def _of_systems(kinds: pd.DataFrame, systems: Iterable[str]) -> np.ndarray:
 def feeding(kinds: pd.DataFrame, telling: np.ndarray, source: str | Iterable[str] | None) -> tuple[str, ...]:
     """Sources whose silence would be taken for "none": those asked for, else those that hold such kinds."""
     if source is None:
-        return tuple(sorted(set(kinds["source"].to_numpy(dtype=object)[telling])))
+        return tuple(sorted({*kinds["source"].to_numpy(dtype=object)[telling]} - {_OF_THE_DEAD}))
     return (source,) if isinstance(source, str) else tuple(source)
 
 

@@ -257,6 +257,26 @@ def test_what_no_source_reports_is_unknown_not_zero(person, seen):
         assert builder.fit_transform(cohort).isna().all(axis=None)
 
 
+def test_causes_of_death_that_end_a_year_ago_hide_no_diagnosis_of_the_living(seen):
+    persons = pd.DataFrame({"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
+    events = pd.DataFrame(
+        {
+            "person_id": [1, 2],
+            "time": pd.to_datetime(["2023-03-01", "2021-05-01"]),
+            "source": ["inpatient", "cause_of_death"],
+            "code_system": "ICD-10",
+            "code": ["E11.9", "I21.9"],
+        }
+    )
+    coverage = pd.DataFrame({"source": ["cause_of_death"], "to": pd.to_datetime(["2022-01-01"])})
+    cohort = seen(Registers(persons, events, coverage=coverage, extract_date="2024-06-01"), "2024-01-01")
+    builders = [EventCounts("ICD-10:E11"), ConditionCount(), Charlson("charlson1987")]
+    found = {type(builder).__name__: builder.fit_transform(cohort).iloc[0, 0] for builder in builders}
+    assert found == {"EventCounts": 1, "ConditionCount": 1, "Charlson": 1}
+    asked = EventCounts("ICD-10:E11", source=["inpatient", "cause_of_death"])
+    assert asked.fit_transform(cohort).isna().all(axis=None)
+
+
 def test_other_spellings_of_sex_and_language_are_not_guessed(seen):
     persons = pd.DataFrame(
         {"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": ["F", "male"], "language": ["ru", "fi"]}
