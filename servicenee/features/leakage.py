@@ -8,14 +8,17 @@ import pandas as pd
 from servicenee.cohort import Cohort
 from servicenee.exceptions import LeakageError
 from servicenee.registers import Registers
-from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns
+from servicenee.registers.reading import person_positions, read_dates
+from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns, to_dates
 
 
 def check_leakage(features, cohort: Cohort) -> None:
     """Prove that features see nothing of the future.
 
     Everything at or after each row's index date, and everything not reported by then, is first deleted and then
-    rewritten (other codes, other values, moved to the index date itself); X must stay the same to the last bit.
+    rewritten (other codes, other values, moved to the index date itself); X must stay the same to the last bit. That
+    goes for events, stays, requests, deaths and moves; of persons that are not in the cohort for what is at or after
+    the last index date.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ def check_leakage(features, cohort: Cohort) -> None:
     for turn in range(int(nth.max()) + 1 if len(nth) else 0):
         rows = cohort[np.flatnonzero(nth == turn)]
         expected = features.fit_transform(rows)
-        wall = np.full(len(cohort.registers.person_columns), FAR_FUTURE, dtype=np.int64)
+        wall = np.full(len(cohort.registers.person_columns), rows.index_day.max(), dtype=np.int64)
         wall[rows.person] = rows.index_day
         for rewrite in (_deleted, _rewritten):
             other = Cohort(rewrite(cohort.registers, wall), rows.person, rows.index_day, rows.attrition)
@@ -74,6 +77,7 @@ def _deleted(registers: Registers, wall: np.ndarray) -> Registers:
         person_columns=_future_lives(registers.person_columns, wall, FAR_FUTURE),
         event_columns=_keep_events(events, ~unseen_events),
         stay_columns=_keep_stays(_open_ends(stays, wall, FAR_FUTURE), ~unseen_stays),
+        requests=_requests(registers, wall, deleted=True),
     )
 
 
@@ -100,6 +104,7 @@ def _rewritten(registers: Registers, wall: np.ndarray) -> Registers:
         person_columns=_future_lives(registers.person_columns, wall, None),
         event_columns=replace(events, minute=minute, kind=kind, value=value, available=available),
         stay_columns=replace(opened, kind=np.where(unseen_stays, other_stay, stays.kind)),
+        requests=_requests(registers, wall, deleted=False),
     )
 
 
@@ -134,6 +139,27 @@ def _future_lives(persons: PersonColumns, wall: np.ndarray, day: np.int32 | None
     death = np.where(persons.death_day >= wall, other, persons.death_day).astype(np.int32)
     left = np.where(persons.to_day >= wall, other, persons.to_day).astype(np.int32)
     return replace(persons, death_day=death, to_day=left)
+
+
+def _requests(registers: Registers, wall: np.ndarray, *, deleted: bool) -> pd.DataFrame | None:
+    """Requests as they stood at the wall: what came later is deleted, or happens on the day of the wall."""
+    requests = registers.requests
+    if requests is None:
+        return None
+    person = person_positions(requests, registers.person_columns.ids)
+    at = to_dates(np.where(person < 0, FAR_FUTURE, wall[person]))
+    requests = requests.copy()
+    for name in [name for name in ("met", "closed") if name in requests.columns]:
+        date = read_dates(requests, name)
+        later = date >= at
+        requests[name] = np.where(later, np.datetime64("NaT", "us") if deleted else at, date)
+        if name == "closed" and "closed_reason" in requests.columns:
+            requests["closed_reason"] = requests["closed_reason"].mask(later)
+    requested = read_dates(requests, "requested")
+    unseen = requested >= at
+    if deleted:
+        return requests[~unseen].reset_index(drop=True)
+    return requests.assign(requested=np.where(unseen, at, requested))
 
 
 def _keep_events(events: EventColumns, keep: np.ndarray) -> EventColumns:

@@ -73,6 +73,37 @@ class _SeesDeath(_SeesTheIndexDate):
         return cohort.registers.person_columns.death_day[cohort.person]
 
 
+class _SeesHowRequestsEnd(_SeesTheIndexDate):
+    """Deliberately leaky: counts the requests made before the index date that were met, whenever that was."""
+
+    @staticmethod
+    def _count(cohort: Cohort) -> np.ndarray:
+        requests = cohort.registers.requests.merge(cohort.frame.assign(row=np.arange(len(cohort))), on="person_id")
+        met = (requests["requested"] < requests["index_date"]) & requests["met"].notna()
+        return np.bincount(requests.loc[met, "row"], minlength=len(cohort))
+
+
+class _SeesOtherPersonsLater(_SeesTheIndexDate):
+    """Deliberately leaky: counts how often other people of the county will be in contact."""
+
+    @staticmethod
+    def _count(cohort: Cohort) -> np.ndarray:
+        events = cohort.registers.event_columns
+        others = np.ones(len(events.first) - 1, dtype=bool)
+        others[cohort.person] = False
+        return np.full(len(cohort), np.diff(events.first)[others].sum())
+
+
+class _OpenRequests(_SeesTheIndexDate):
+    """Honest: requests made before the index date that had not been met by then."""
+
+    @staticmethod
+    def _count(cohort: Cohort) -> np.ndarray:
+        requests = cohort.registers.requests.merge(cohort.frame.assign(row=np.arange(len(cohort))), on="person_id")
+        waits = (requests["requested"] < requests["index_date"]) & ~(requests["met"] < requests["index_date"])
+        return np.bincount(requests.loc[waits, "row"], minlength=len(cohort))
+
+
 @pytest.fixture(scope="module")
 def cohort(county):
     return Population(70).at(county, ["2021-01-01", "2022-01-01", "2023-01-01"])
@@ -171,8 +202,15 @@ def test_personal_index_dates_are_checked_too(county):
 
 
 @pytest.mark.parametrize(
-    "leaky", [_SeesTheIndexDate(), _IgnoresReportingLag(), _SeesDeath()], ids=lambda b: type(b).__name__
+    "leaky",
+    [_SeesTheIndexDate(), _IgnoresReportingLag(), _SeesDeath(), _SeesHowRequestsEnd(), _SeesOtherPersonsLater()],
+    ids=lambda b: type(b).__name__,
 )
 def test_a_leaky_builder_is_caught_and_named(leaky, cohort):
     with pytest.raises(LeakageError, match=r"1 columns change .* leaky_count \(\d+ rows\)"):
         check_leakage(FeatureSet([EventCounts(by="source"), leaky]), cohort)
+
+
+def test_requests_as_they_stood_are_no_leak(cohort):
+    assert _OpenRequests().fit_transform(cohort)["leaky_count"].nunique() > 1
+    check_leakage(_OpenRequests(), cohort)
