@@ -23,7 +23,7 @@ class Codelist:
         whole system, ``"stay:home_care"`` a kind of stay, ``"OMOP:=192671"`` this one code and none that begins so,
         ``"ICD-10:!C44"`` takes codes out again. Of several prefixes that fit a code, the longest decides.
     name : str
-        Name used in feature columns and reports.
+        Name used in feature columns and reports; where the list is one labelled group, the group's name is used.
     labels : mapping of str to mapping of str to str, optional
         Text of a group per language (``{"diabetes": {"fi": "Diabetes", ...}}``).
 

@@ -13,7 +13,7 @@ import pandas as pd
 from servicenee.codes.spelling import atc_level, is_pseudo_code, normalise_code
 
 _ICD10 = re.compile(r"[A-Z]\d\d\d{0,3}")
-_BLOCK = re.compile(r"[A-Z]\d\d?-[A-Z]?\d\d?|[A-Z][A-NP-Z]\d\d")  # E10-E14, and ZA0.0
+_BLOCK = re.compile(r"[A-Z]\d{1,5}-[A-Z]?\d{1,5}|[A-Z][A-NP-Z]\d\d")  # E10-E14, E11.0-E11.9, and ZA0.0
 _ROLES = {  # of the part before and after the mark
     "+": ("cause", "manifestation"),
     "*": ("manifestation", "cause"),
@@ -48,8 +48,9 @@ def split_icd10(code: str) -> tuple[CodePart, ...]:
     Notes
     -----
     The part after ``#`` becomes an ATC code if it looks like one, a diagnosis if it looks like one, and is left out
-    otherwise. With more than one mark all parts are kept; the first mark decides the roles of its two neighbours, and
-    further parts are diagnoses. A code of an unknown shape is kept as it is (`suggest_icd10` may know better).
+    otherwise. Elsewhere too, and alone, what can only be an ATC code (``C10AX09``) becomes one. With more than one mark
+    all parts are kept; the first mark decides the roles of its two neighbours, and further parts are diagnoses. A code
+    of an unknown shape is kept as it is (`suggest_icd10` may know better).
 
     References
     ----------
@@ -81,9 +82,10 @@ def _part(pieces: list[str], place: int) -> CodePart | None:
     piece = normalise_code("ICD-10", pieces[place])
     if not piece or _BLOCK.fullmatch(piece):
         return None
-    if place and pieces[place - 1] == "#":
-        if atc_level(piece) > 1:
-            return CodePart("ATC", piece, "medicine")
+    after = bool(place) and pieces[place - 1] == "#"
+    if atc_level(piece) > (1 if after else 3):  # C10AX09 lowers lipids, C10 alone is a cancer of the throat
+        return CodePart("ATC", piece, "medicine")
+    if after:
         return CodePart("ICD-10", piece, "diagnosis") if _ICD10.fullmatch(piece) else None
     role = "diagnosis"
     if place <= 2 and len(pieces) > 1:

@@ -1,5 +1,6 @@
 """Builder on assessments (RAI): the latest valid value of every scale, how old it is and how it has changed."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from servicenee._checks import check_choice
 from servicenee.codes import as_codelist
 from servicenee.cohort import Cohort
-from servicenee.features.blocks import Block, Records, event_groups, measured, windows
+from servicenee.features.blocks import Block, Group, Records, event_groups, measured, windows
 from servicenee.features.builders import Builder
 from servicenee.features.rules import as_rules
 from servicenee.registers import Registers
@@ -38,6 +39,9 @@ class Assessments(Builder):
         events; a row without one is for all other instruments). `load_rules("rai_ranges")` gives the shipped table.
     columns : list of {"value", "age", "change", "missing"}, default all
         What to show of every scale.
+    instruments : str or list of str, optional
+        Instruments, as the unit of the events names them, that get columns of their own, such as
+        ``["RAI-HC", "interRAI-HC"]``. By default a scale has one column, of whichever instrument came last.
     lookback_days : int, None or list of them, default=365
         How long an assessment is valid; older ones have expired.
     skip_days : int, default=0
@@ -54,6 +58,9 @@ class Assessments(Builder):
     nor with one of an unknown instrument. 0 means no change, NaN no two such assessments. Several values of one day
     count as their mean. missing: 1 if there is no valid assessment, 0 if there is one, NaN where a source does not
     cover the window.
+
+    The value itself is that of whichever instrument came last. Where a county uses several, name them in `instruments`
+    for IADLP, of which 15 of 21 and 15 of 48 would look the same.
 
     References
     ----------
@@ -77,6 +84,15 @@ class Assessments(Builder):
     [3.0, 91.0, 2.0, 0.0]
     >>> Assessments(source="rai", columns=["value", "age"]).fit_transform(cohort).filter(like="_ADLH").iloc[0].to_dict()
     {'assessed_ADLH_365d': 2.0, 'assessment_age_ADLH_365d': 306.0}
+
+    IADL by instrument: 15 of 21 in RAI-HC on 1 March, 15 of 48 in interRAI-HC on 2 October.
+
+    >>> iadl = events[events["code"] == "CPS"].assign(code="IADLP", value=15.0, unit=["RAI-HC", "interRAI-HC"])
+    >>> registers = Registers(persons, iadl, extract_date="2024-06-01")
+    >>> cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
+    >>> builder = Assessments("RAI:IADLP", columns=["value", "age"], instruments=["RAI-HC", "interRAI-HC"])
+    >>> builder.fit_transform(cohort).iloc[0].tolist()
+    [15.0, 15.0, 306.0, 91.0]
     """
 
     def __init__(
@@ -86,6 +102,7 @@ class Assessments(Builder):
         source=None,
         ranges="rai_ranges",
         columns=("value", "age", "change", "missing"),
+        instruments=None,
         lookback_days=365,
         skip_days=0,
     ):
@@ -93,6 +110,7 @@ class Assessments(Builder):
         self.source = source
         self.ranges = ranges
         self.columns = columns
+        self.instruments = instruments
         self.lookback_days = lookback_days
         self.skip_days = skip_days
 
@@ -103,6 +121,8 @@ class Assessments(Builder):
         for name in columns:
             check_choice("columns", name, _COLUMNS)
         groups = event_groups(registers, None, self.source, as_codelist(self.codes))
+        if self.instruments is not None:
+            groups = _by_instrument(groups, registers.event_columns.kinds, self.instruments)
         low, high, row = _ranges(registers.event_columns.kinds, as_rules("rai_ranges", self.ranges))
         made = {name: measured(groups, *_COLUMNS[name], over) for name in columns}
         found = measured(groups, *_COLUMNS["age"], over)
@@ -111,6 +131,23 @@ class Assessments(Builder):
         records = Records(np.tile(of_column, (len(made), 1)), low, high)
         compute = partial(_assessed, made=made, found=found, records=records, range_of_kind=row)
         return [Block(features, compute=compute, records=records)]
+
+
+def _by_instrument(groups: list[Group], kinds: pd.DataFrame, instruments) -> list[Group]:
+    """One group for every scale and instrument."""
+    names = [instruments] if isinstance(instruments, str) else list(instruments)
+    if not names or len(set(names)) < len(names) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"`instruments` must name instruments, each once, such as 'interRAI-HC'; got {instruments!r}.")
+    return [
+        replace(
+            group,
+            name=f"{group.name}_{name}",
+            kinds=group.kinds & (kinds["unit"] == name).to_numpy(),
+            labels={language: f"{label}, {name}" for language, label in group.labels.items()},
+        )
+        for group in groups
+        for name in names
+    ]
 
 
 def _ranges(kinds: pd.DataFrame, rows: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

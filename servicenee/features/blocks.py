@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from servicenee._checks import check_days
-from servicenee.codes import Codelist, as_codelist
+from servicenee.codes import Codelist, as_codelist, shipped_codelists
 from servicenee.cohort import Cohort
-from servicenee.features.labels import ALL_EVENTS, ALL_STAYS, label, topic_of
+from servicenee.features.labels import ALL_EVENTS, ALL_STAYS, label, of_source, topic_of
 from servicenee.registers import Registers
 from servicenee.registers.tables import EventColumns, unfilled
 from servicenee.windows import Measure, Window, measure_events, measure_stays
 
 _ROWS_WITH_PARTS = 50_000  # derived columns keep their parts in memory for this many rows at a time
+_OF_THE_DEAD = "cause_of_death"  # a year late and about nobody who lives on an index date: its silence tells nothing
 EVENT_COLUMNS = ("source", "code_system", "code", "unit")
 
 
@@ -150,28 +151,47 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
     codelist = None if codes is None else as_codelist(codes)
     if codelist is not None:
         chosen = chosen & codelist.matches_kinds(kinds)
-    name = "" if codelist is None else codelist.name
     if by is None:
-        labels = {} if codelist is None else codelist.labels.get(codelist.name, {})
-        parts = [name] if name else []
-        parts += sources if sources is not None and len(sources) == 1 else []
-        telling = chosen if codelist is None else _of_systems(kinds, _systems(codelist, codelist.groups))
-        return [Group("_".join(parts) or ALL_EVENTS, chosen, feeding(kinds, telling, sources), name, labels)]
+        return [_one_group(kinds, chosen, sources, codelist)]
     if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
-        return _groups_by_list(kinds, chosen, sources, as_codelist(by), codelist)
+        return _groups_by_list(kinds, chosen, sources, _list_of(by), codelist)
+    return _groups_by_column(kinds, chosen, sources, codelist, by)
+
+
+def _one_group(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, codelist: Codelist | None) -> Group:
+    name, labels = _called(codelist)
+    parts = [name] if name else []
+    telling = chosen
+    if sources is not None and len(sources) == 1:
+        parts += sources
+        if codelist is not None and (codelist.matches_kinds(kinds) & ~chosen).any():
+            labels = of_source(labels, sources[0])  # other sources hold such codes too, for columns of their own
+    if codelist is not None:
+        telling = _of_systems(kinds, _systems(codelist, codelist.groups))
+    codes = "" if codelist is None else codelist.name
+    return Group("_".join(parts) or ALL_EVENTS, chosen, feeding(kinds, telling, sources), codes, labels)
+
+
+def _groups_by_column(
+    kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, codelist: Codelist | None, by: str
+) -> list[Group]:
     of_kind = kinds[by].to_numpy(dtype=object)
     if by == "code":  # K86 is a disease of the pancreas in one system and high blood pressure in another
         of_kind = kinds["code_system"].to_numpy(dtype=object) + ":" + of_kind
     levels = sorted(set(of_kind[chosen]))
     if by == "source":
         levels = list(sources) if sources is not None else levels
-    prefix = f"{name}_" if name else ""
+    name, labels = _called(codelist)
+    codes = "" if codelist is None else codelist.name
     groups = []
     for level in levels:
         within = chosen & (of_kind == level)
         asked = level if by == "source" else sources
         telling = _of_systems(kinds, _telling_systems(kinds, codelist, by, level))
-        groups.append(Group(f"{prefix}{level}", within, feeding(kinds, telling, asked), name))
+        words = of_source(labels, level) if by == "source" else {}
+        shown = f"{level}no_{by}" if not level or level.endswith(":") else level  # events without a unit or a code
+        called = "_".join(part for part in (name, shown) if part)
+        groups.append(Group(called, within, feeding(kinds, telling, asked), codes, words))
     return groups
 
 
@@ -182,6 +202,25 @@ def _telling_systems(kinds: pd.DataFrame, codelist: Codelist | None, by: str, le
     if codelist is not None:
         return _systems(codelist, codelist.groups)
     return set(kinds.loc[kinds[by] == level, "code_system"])
+
+
+def _called(codelist: Codelist | None) -> tuple[str, dict[str, str]]:
+    """Name and labels of a list that is counted in one column: a list with one labelled group is called as that."""
+    if codelist is None:
+        return "", {}
+    only = next(iter(codelist.groups)) if len(codelist.groups) == 1 else codelist.name
+    labels = codelist.labels.get(only, {})
+    return only if labels else codelist.name, labels
+
+
+def _list_of(by) -> Codelist:
+    """The list that `by` names; another name than of a list is refused with all that `by` takes."""
+    if isinstance(by, str) and ":" not in by and by not in shipped_codelists():
+        raise ValueError(
+            f"`by` must be one of {', '.join(EVENT_COLUMNS)}, weekday, office_hours, a Codelist, or the name of a "
+            f"shipped one ({', '.join(shipped_codelists())}); got {by!r}."
+        )
+    return as_codelist(by)
 
 
 def _groups_by_list(
@@ -239,7 +278,7 @@ def _of_systems(kinds: pd.DataFrame, systems: Iterable[str]) -> np.ndarray:
 def feeding(kinds: pd.DataFrame, telling: np.ndarray, source: str | Iterable[str] | None) -> tuple[str, ...]:
     """Sources whose silence would be taken for "none": those asked for, else those that hold such kinds."""
     if source is None:
-        return tuple(sorted(set(kinds["source"].to_numpy(dtype=object)[telling])))
+        return tuple(sorted({*kinds["source"].to_numpy(dtype=object)[telling]} - {_OF_THE_DEAD}))
     return (source,) if isinstance(source, str) else tuple(source)
 
 
@@ -263,6 +302,6 @@ def _feature(group: Group, measure: str, window: Window, of_stays: bool) -> Feat
         codes=group.codes,
         group=group.name,
         window=window,
-        topic=topic_of(group.codes, group.sources),
+        topic=topic_of(group.codes or group.name, group.sources),
         words=partial(label, measure, group.name, group.codes, group.sources, group.labels, window, of_stays),
     )

@@ -62,7 +62,8 @@ def to_frame(cohort: Cohort, blocks: list[Block]) -> pd.DataFrame:
     if repeated:
         raise ValueError(
             f"`builders` must make columns of different names; {len(repeated)} come twice: {', '.join(repeated[:5])}. "
-            "Drop one of the builders, or name a code list of its own."
+            "Drop one of the builders, or give it a code list of its own: another name, and other names of groups if "
+            "it splits `by` them."
         )
     return pd.DataFrame(matrix.T, index=cohort.index, columns=names, copy=False)
 

@@ -174,9 +174,12 @@ def _days(rule: dict, name: str, minimum: int) -> int:
 
 
 def _stay(registers: Registers, condition: str) -> Group | None:
-    if not condition.startswith("stay:"):
+    named = condition.split()
+    if not any(one.startswith("stay:") for one in named):
         return None
-    kinds = [one.removeprefix("stay:") for one in condition.split()]
+    if not all(one.startswith("stay:") for one in named):
+        raise ValueError(f"`condition` must be stays or diagnoses, not both in one row; got {condition!r}.")
+    kinds = [one.removeprefix("stay:") for one in named]
     groups = stay_groups(registers, kinds, None)
     together = np.logical_or.reduce([group.kinds for group in groups])
     sources = sorted({source for group in groups for source in group.sources})

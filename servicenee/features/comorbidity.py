@@ -46,8 +46,9 @@ class Charlson(Builder):
     -----
     A category counts once, by one code of any source. The severer form takes the place of the milder before weighting:
     mild liver disease under severe, uncomplicated diabetes under complicated, cancer under metastatic. 0 means
-    observed, none of the 17; NaN means that a source does not cover the window (or, with age points, that the age is
-    unknown). ICPC-2 codes do not count: the index is defined on ICD-10.
+    observed, none of the 17; NaN means that a source does not cover the window, that the registers hold no ICD-10 codes
+    of it at all, or, with age points, that the age is unknown. ICPC-2 codes do not count: the index is defined on
+    ICD-10.
 
     References
     ----------
@@ -210,8 +211,8 @@ class HospitalFrailty(Builder):
     Notes
     -----
     Each of 109 three-character categories counts once. NaN, never 0, where the person has no admission in the window
-    (no record and no stay of `source`) or the source does not cover it: nobody looked. 0 means admitted, none of the
-    categories.
+    (no record and no stay of `source`), or the source does not cover it or tells no diagnoses at all: nobody looked. 0
+    means admitted, none of the categories.
 
     The published score was made for inpatients of 75 and over, including the present stay; here the present stay
     counts once it has been reported. Published bands (below 5 low, 5 to 15 intermediate, above 15 high) do not carry
@@ -389,7 +390,7 @@ def _weighted(
     kinds = registers.event_columns.kinds
     systems = sorted({system for pairs in table.codelist.groups.values() for system, _ in pairs})
     coded = of_sources(registers, builder.source) & kinds["code_system"].isin(systems).to_numpy()
-    sources = feeding(kinds, coded, builder.source)
+    sources = feeding(kinds, coded, builder.source) if coded.any() else ()  # where nobody codes, 0 would be a guess
     groups = listed_groups(table.codelist, kinds, coded, sources)
     score = partial(_score, weights=weights, superseded_by=table.superseded_by, names=tuple(table.codelist.groups))
     derive = partial(_finished, score=score, finish=finish, n_windows=len(over))

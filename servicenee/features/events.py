@@ -54,7 +54,8 @@ class EventCounts(_EventBuilder):
     0 means observed, none. NaN means that a source does not cover the window (`coverage`): one of `source` or, without
     it, any that records the code systems of `codes`; of these, only those of the code, the system or the group of the
     list, where `by` asks for them. Where none of these registers does, the column is NaN. Only what had been reported
-    by the index date counts; an event on the index date is in the future.
+    by the index date counts; an event on the index date is in the future. 0 over a window no longer than the reporting
+    lag of its source says little: look back further than that.
 
     A time of exactly 00:00 is a date without an hour: a window that holds such an event on a working day gives NaN for
     office hours and for evenings and nights.
@@ -326,8 +327,8 @@ class DistinctCodes(_EventBuilder):
 
     Notes
     -----
-    A code counts once however often it occurs; the same code in two code systems counts twice. 0 means observed, none;
-    NaN means that a source does not cover the window.
+    A code counts once however often it occurs; the same code in two code systems counts twice; an event without a code
+    counts for none. 0 means observed, none; NaN means that a source does not cover the window.
 
     Examples
     --------

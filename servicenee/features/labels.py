@@ -9,9 +9,11 @@ _TOPIC_OF_LIST = {
     "chronic_conditions": "diagnoses",
     "diagnoses": "diagnoses",
     "distress_signs": "diagnoses",
+    "fall_fractures": "diagnoses",
     "falls_fractures": "diagnoses",
     "frailty_signs": "function",
     "medicine_groups": "medicines",
+    "home_measurements": "measurements",
     "laboratory": "measurements",
     "rai_scales": "function",
     "social_services": "social",
@@ -26,7 +28,16 @@ _TOPIC_OF_SYSTEM = {
     "RAI": "function",
     "service": "social",
 }
-_TOPIC_OF_SOURCE = {"emergency": "acute_use", "inpatient": "acute_use", "rai": "function", "medication": "medicines"}
+_TOPIC_OF_SOURCE = {
+    "emergency": "acute_use",
+    "inpatient": "acute_use",
+    "rai": "function",
+    "medication": "medicines",
+    "laboratory": "measurements",
+    "self_monitoring": "measurements",
+    "entitlement": "diagnoses",
+    "social": "social",
+}
 
 
 def topic_of(codes: str, sources: tuple[str, ...]) -> str:
@@ -60,6 +71,19 @@ def label(
     return found if window is None else windowed(found, window)
 
 
+def of_source(labels: dict[str, str], source: str) -> dict[str, str]:
+    """The labels of a list with the one source of which its codes are counted."""
+    return {
+        language: text(
+            "features.label.coded",
+            language,
+            source=known_text(f"features.source.{source}", language) or source,
+            codes=what,
+        )
+        for language, what in labels.items()
+    }
+
+
 def windowed(phrases: dict[str, str], window: Window) -> dict[str, str]:
     """The phrases with the window in words."""
     return {
@@ -75,17 +99,21 @@ def windowed(phrases: dict[str, str], window: Window) -> dict[str, str]:
 
 def _what(measure: str, group: str, codes: str, sources: tuple[str, ...], language: str, of_stays: bool) -> str:
     if of_stays:
-        area = "stay_days" if measure == "stay_days" else "stay"
-        return (
-            known_text(f"features.{area}.{'all' if group == ALL_STAYS else group}", language)
-            or known_text(f"features.stay_source.{group}", language)
-            or group
-        )
+        return _stays(measure, "all" if group == ALL_STAYS else group, language)
     source = sources[0] if len(sources) == 1 else "all"
-    of_source = (known_text(f"features.events.{source}", language) if measure == "sum" else "") or known_text(
+    of_one = (known_text(f"features.events.{source}", language) if measure == "sum" else "") or known_text(
         f"features.source.{source}", language
     )
     if codes == "contacts" or (not codes and group in (source, ALL_EVENTS)):
-        return of_source or group
-    what = known_text(f"features.system.{group}", language) or group
-    return text("features.label.coded", language, source=of_source or source, codes=what)
+        return of_one or group
+    listed = group.removesuffix(f"_{source}") if codes else group
+    what = known_text(f"features.list.{listed}", language) or known_text(f"features.system.{listed}", language)
+    return text("features.label.coded", language, source=of_one or source, codes=what or listed)
+
+
+def _stays(measure: str, group: str, language: str) -> str:
+    days = known_text(f"features.stay_days.{group}", language) if measure == "stay_days" else ""
+    if days:
+        return days
+    stays = known_text(f"features.stay.{group}", language) or known_text(f"features.stay_source.{group}", language)
+    return text("features.label.days_of", language, what=stays or group) if measure == "stay_days" else stays or group

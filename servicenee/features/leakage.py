@@ -9,7 +9,15 @@ from servicenee.cohort import Cohort
 from servicenee.exceptions import LeakageError
 from servicenee.registers import Registers
 from servicenee.registers.reading import person_positions, read_dates
-from servicenee.registers.tables import FAR_FUTURE, FAR_PAST, MINUTES_PER_DAY, EventColumns, PersonColumns, StayColumns
+from servicenee.registers.tables import (
+    FAR_FUTURE,
+    FAR_PAST,
+    MINUTES_PER_DAY,
+    EventColumns,
+    PersonColumns,
+    StayColumns,
+    to_dates,
+)
 
 
 def check_leakage(features, cohort: Cohort) -> None:
@@ -51,7 +59,7 @@ def check_leakage(features, cohort: Cohort) -> None:
         expected = features.fit_transform(rows)
         wall = np.full(len(registers.person_columns), rows.index_day.max(), dtype=np.int64)
         wall[rows.person] = rows.index_day
-        extract = _taken_on(registers, int(rows.index_day.max()), wall)
+        extract = _taken_on(registers, int(rows.index_day.max()))
         for rewrite in (_deleted, _rewritten):
             other = Cohort(rewrite(extract, wall), rows.person, rows.index_day, rows.attrition)
             for name, changed in _changed(expected, features.fit_transform(other)).items():
@@ -87,22 +95,11 @@ def _changed(expected: pd.DataFrame, found: pd.DataFrame) -> dict[str, np.ndarra
     return changed
 
 
-def _taken_on(registers: Registers, day: int, wall: np.ndarray) -> Registers:
-    """The registers as if the extract had been taken on that day, without the requests that came later."""
-    coverage, requests = registers.coverage_columns, registers.requests
-    if requests is not None:
-        person = person_positions(requests[["person_id"]].infer_objects(), registers.person_columns.ids)
-        at = np.where(person < 0, day, wall[person]).astype("datetime64[D]")
-        known = {name: read_dates(requests, name) < at for name in ("met", "closed") if name in requests.columns}
-        if "closed_reason" in requests.columns and "closed" in known:
-            known["closed_reason"] = known["closed"]
-        requests = requests.assign(**{name: requests[name].where(seen) for name, seen in known.items()})
-        requests = requests[~(read_dates(requests, "requested") >= at)]
-    return registers.replaced(
-        extract_day=day,
-        coverage_columns=replace(coverage, to_day=np.minimum(coverage.to_day, np.int32(day))),
-        requests=requests,
-    )
+def _taken_on(registers: Registers, day: int) -> Registers:
+    """The registers as if the extract had been taken on that day."""
+    coverage = registers.coverage_columns
+    covered = replace(coverage, to_day=np.minimum(coverage.to_day, np.int32(day)))
+    return registers.replaced(extract_day=day, coverage_columns=covered)
 
 
 def _deleted(registers: Registers, wall: np.ndarray) -> Registers:
@@ -113,6 +110,7 @@ def _deleted(registers: Registers, wall: np.ndarray) -> Registers:
         person_columns=_future_lives(registers.person_columns, wall, FAR_FUTURE),
         event_columns=_keep_events(events, ~unseen_events),
         stay_columns=_keep_stays(_open_ends(stays, wall, FAR_FUTURE), ~unseen_stays),
+        requests=_requests(registers, wall, deleted=True),
     )
 
 
@@ -139,6 +137,7 @@ def _rewritten(registers: Registers, wall: np.ndarray) -> Registers:
         person_columns=_future_lives(registers.person_columns, wall, None),
         event_columns=replace(events, minute=minute, kind=kind, value=value, available=available),
         stay_columns=replace(opened, kind=np.where(unseen_stays, other_stay, stays.kind)),
+        requests=_requests(registers, wall, deleted=False),
     )
 
 
@@ -176,6 +175,27 @@ def _future_lives(persons: PersonColumns, wall: np.ndarray, day: np.int32 | None
     left = np.where(persons.to_day >= wall, other, persons.to_day).astype(np.int32)
     came = np.where(persons.from_day > wall, FAR_PAST, persons.from_day).astype(np.int32)
     return replace(persons, death_day=death, to_day=left, from_day=came)
+
+
+def _requests(registers: Registers, wall: np.ndarray, *, deleted: bool) -> pd.DataFrame | None:
+    """Requests as they stood at the wall: what came later is deleted, or happens on the day of the wall."""
+    requests = registers.requests
+    if requests is None:
+        return None
+    person = person_positions(requests[["person_id"]].infer_objects(), registers.person_columns.ids)
+    at = to_dates(np.where(person < 0, wall.max(initial=0), wall[person]))
+    requests = requests.copy()
+    for name in [name for name in ("met", "closed") if name in requests.columns]:
+        date = read_dates(requests, name)
+        later = date >= at
+        requests[name] = np.where(later, np.datetime64("NaT", "us") if deleted else at, date)
+        if name == "closed" and "closed_reason" in requests.columns:
+            requests["closed_reason"] = requests["closed_reason"].mask(later)
+    requested = read_dates(requests, "requested")
+    unseen = requested >= at
+    if deleted:
+        return requests[~unseen].reset_index(drop=True)
+    return requests.assign(requested=np.where(unseen, at, requested))
 
 
 def _keep_events(events: EventColumns, keep: np.ndarray) -> EventColumns:

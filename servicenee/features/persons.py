@@ -98,8 +98,8 @@ def _blocks(name: str, levels: dict[str, tuple[str, ...]], registers: Registers)
         ]
     if isinstance(column, TextColumn):
         raise ValueError(
-            f"`columns` must name 'age', 'sex', 'language' or numeric columns of persons; got text {name!r}. "
-            "Name the levels of a text column in `levels`."
+            f"`columns` must name 'age', 'sex', 'language', 'urban_rural' or numeric columns of persons; got text "
+            f"{name!r}. Name the levels of a text column in `levels`."
         )
     return [Block((_feature(name, name, ""),), compute=partial(_number, name=name))]
 

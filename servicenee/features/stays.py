@@ -273,7 +273,8 @@ def _in_stay_labels(feature: Feature, skip: int) -> dict[str, str]:
     labels = label("in_stay", feature.group, "", feature.source, {}, None, of_stays=True)
     if not skip:
         return labels
-    return {language: text("features.label.ago", language, what=labels[language], n=skip) for language in LANGUAGES}
+    key, n = ("features.label.day_ago", {}) if skip == 1 else ("features.label.ago", {"n": skip})
+    return {language: text(key, language, what=labels[language], **n) for language in LANGUAGES}
 
 
 class CareMoves(Builder):

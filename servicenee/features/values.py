@@ -77,6 +77,11 @@ def _aim(target: dict, language: str) -> str:
     low, high = (None if np.isnan(target[end]) else format_number(target[end], language) for end in ("low", "high"))
     if low is None and high is None:
         raise ValueError(f"`targets` must give low or high for every row; {target['measurement']} has neither.")
+    if target["low"] >= target["high"]:
+        raise ValueError(
+            f"`targets` must give a low below the high; {target['measurement']} has {target['low']:g} and "
+            f"{target['high']:g}."
+        )
     ends = {name: end for name, end in (("low", low), ("high", high)) if end is not None}
     aim = text(f"features.target.{'_'.join(ends)}", language, unit=target["unit"], **ends).strip()
     return f"{name} ({aim})"
@@ -105,7 +110,8 @@ class PlanAdherence(Builder):
     Parameters
     ----------
     codes : Codelist, str or list of str
-        What is measured, e.g. ``"home:BP_systolic"``.
+        What is measured, e.g. ``"home:BP_systolic"``, or ``load_codelist("home_measurements").keep("weight_home")``
+        for a column with words for readers.
     plan : Codelist, str or list of str
         Events that hold the plan, e.g. ``"plan:BP_systolic"``; their value is the number of days a week to measure.
     source : str or list of str, optional

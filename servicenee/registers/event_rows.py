@@ -164,9 +164,13 @@ def _split(
     n_parts, place, split = found
     as_delivered = np.arange(n_rows) if kept is None else kept
     pseudo = (kinds["code_system"] == "ATC").to_numpy()
+    begins = np.cumsum(n_parts) - n_parts
+    one, medicine = np.flatnonzero(n_parts == 1), np.zeros(len(kinds), dtype=bool)
+    medicine[one] = split["code_system"].to_numpy()[place[begins[one]]] != kinds["code_system"].to_numpy()[one]
     for concerned, fault, action in (
         (n_parts == 2, "combination of codes", "split, all parts kept"),
         (n_parts > 2, "more than two codes in one", "split, all parts kept"),
+        (medicine, "ATC code among diagnoses", "taken as a medicine"),
         ((n_parts == 0) & ~pseudo, "block of codes", "set aside"),
         ((n_parts == 0) & pseudo, "pseudo code in the place of a code", "set aside"),
     ):
@@ -175,6 +179,6 @@ def _split(
     times = n_parts[rows["kind"]]
     whole = np.repeat(np.arange(len(times)), times)
     number_of_part = np.arange(len(whole)) - np.repeat(np.cumsum(times) - times, times)
-    part = (np.cumsum(n_parts) - n_parts)[rows["kind"][whole]] + number_of_part
+    part = begins[rows["kind"][whole]] + number_of_part
     first = None if first is None else np.searchsorted(whole, first)
     return take(rows, whole) | {"kind": place[part]}, first, split, whole

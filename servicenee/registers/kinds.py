@@ -88,6 +88,11 @@ def sorted_kinds(kinds: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     return place, pd.DataFrame(distinct, columns=kinds.columns, dtype=object)
 
 
+def _same(parts: pd.DataFrame, kinds: pd.DataFrame) -> np.ndarray:
+    names = ["code_system", "code"]
+    return (parts[names].to_numpy() == kinds[names].to_numpy()).all(axis=1)
+
+
 def split_combinations(kinds: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, pd.DataFrame] | None:
     """Parts of Finnish combination codes (F00.10*G30.1): how many every kind has, the kinds they become, and these.
 
@@ -96,7 +101,7 @@ def split_combinations(kinds: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, pd.
     """
     parts = split_kinds(kinds)
     n_parts = np.bincount(parts["row"], minlength=len(kinds))
-    if not len(kinds) or bool((n_parts == 1).all() and (parts["code"].to_numpy() == kinds["code"].to_numpy()).all()):
+    if not len(kinds) or bool((n_parts == 1).all() and _same(parts, kinds).all()):
         return None
     split = kinds.iloc[parts["row"]].assign(code_system=parts["code_system"].tolist(), code=parts["code"].tolist())
     place, split = sorted_kinds(split)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype, is_bool_dtype, is_numeric_dtype
 
 from servicenee.registers.findings import Findings
 from servicenee.registers.identity import refuse_identity_codes
@@ -98,11 +99,21 @@ def _dates(frame: pd.DataFrame, name: str, findings: Findings) -> np.ndarray:
     return dates
 
 
+def _numbers_in(column: pd.Series) -> pd.DataFrame:
+    """The column where it holds numbers or truth values, also those that pandas keeps as objects; else no column."""
+    if column.dtype == object:
+        column = column.astype("boolean") if infer_dtype(column, skipna=True) == "boolean" else column.infer_objects()
+    if is_bool_dtype(column.dtype):
+        column = column.astype("boolean")
+    return column.to_frame() if is_numeric_dtype(column.dtype) else pd.DataFrame()
+
+
 def _extra_columns(frame: pd.DataFrame, order: np.ndarray) -> dict[str, TextColumn | np.ndarray]:
     extra: dict[str, TextColumn | np.ndarray] = {}
     for name in [column for column in frame.columns if column not in ("person_id", *_DATES)]:
-        if pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in TABLES["persons"]:
-            extra[name] = read_numbers(frame, name)[order]
+        numbers = pd.DataFrame() if name in TABLES["persons"] else _numbers_in(frame[name])
+        if name in numbers:
+            extra[name] = read_numbers(numbers, name)[order]
             read_only(extra[name])
         else:
             text = read_text(frame, name)

@@ -136,6 +136,8 @@ def format_window(lookback_days: float | None, language: str, *, skip_days: int 
         window = text("features.window.all", language)
     else:
         window = _length(int(lookback_days), language)
+    if skip == 1:
+        return text("features.window.skip_day", language, window=window)
     return text("features.window.skip", language, window=window, n=skip) if skip else window
 
 

@@ -130,7 +130,8 @@ class _Codes:
     def __init__(self, groups: list[_Group], group_of_kind: np.ndarray, events: EventColumns):
         counted = np.array([any(statistic == "distinct" for statistic, _, _ in group.wanted) for group in groups])
         code = events.kinds.groupby(["code_system", "code"], sort=True).ngroup().to_numpy()
-        at = np.flatnonzero(np.append(counted, False)[group_of_kind])
+        coded = (events.kinds["code"] != "").to_numpy()  # an event without a code is no code more
+        at = np.flatnonzero(np.append(counted, False)[group_of_kind] & coded)
         used, number = np.unique(group_of_kind[at] * (len(code) + 1) + code[at], return_inverse=True)
         self.number_of_kind = np.full(len(code), -1, dtype=np.int64)
         self.number_of_kind[at] = number

@@ -58,6 +58,18 @@ def test_chronic_conditions_hold_what_a_clinician_expects():
     assert found["heart_failure"] == [False, False, False, False, True]
 
 
+def test_no_rubric_for_all_other_diseases_establishes_a_condition():
+    """ICPC-2 ends each chapter with a rubric for what has none of its own: T99 may be lack of vitamin D.
+
+    U99 alone stays, which Finnish primary care writes for chronic kidney disease.
+    """
+    rows = load_codelist("chronic_conditions").frame()
+    rows = rows[rows["code_system"] == "ICPC-2"]
+    assert set(rows.loc[rows["prefix"].str.endswith("99"), "prefix"]) - {"U99"} == set()
+    shared = rows.loc[rows["prefix"].duplicated(keep=False), ["group", "prefix"]].to_numpy().tolist()
+    assert shared == [["ckd", "U99"], ["eskd", "U99"]]
+
+
 @pytest.mark.parametrize("bad", ["E11", ["ICD-10"], [], 3, [3]])
 def test_what_is_not_a_code_list_is_refused(bad):
     with pytest.raises((ValueError, TypeError), match=r"SYSTEM:prefix|shipped"):

@@ -18,6 +18,10 @@ ICD, ATC = "ICD-10", "ATC"
         ("D59.0#", [(ICD, "D590", "diagnosis")]),
         ("E11.2+", [(ICD, "E112", "diagnosis")]),
         ("T88.7#C07AB02", [(ICD, "T887", "diagnosis"), (ATC, "C07AB02", "medicine")]),
+        ("C07AB02#T88.7", [(ATC, "C07AB02", "medicine"), (ICD, "T887", "diagnosis")]),
+        ("I95.2&C03CA01", [(ICD, "I952", "diagnosis"), (ATC, "C03CA01", "medicine")]),
+        ("C10AX09", [(ATC, "C10AX09", "medicine")]),  # lowers lipids
+        ("C10", [(ICD, "C10", "diagnosis")]),  # cancer of the throat
         ("T88.7#n02", [(ICD, "T887", "diagnosis"), (ATC, "N02", "medicine")]),
         ("T88.7#L27.0", [(ICD, "T887", "diagnosis"), (ICD, "L270", "diagnosis")]),
         ("T88.7#PENISILLIINI", [(ICD, "T887", "diagnosis")]),
@@ -33,6 +37,8 @@ ICD, ATC = "ICD-10", "ATC"
         ("", []),
         ("E10-E14", []),
         ("E10–E14", []),
+        ("A00.0 - A09.9", []),
+        ("I20-25", []),
         ("ZA0.0", []),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from servicenee import Assessments, Cohort, Registers, load_rules
+from servicenee import Assessments, Cohort, Registers, load_codelist, load_rules
 
 
 def _assessed(rows, coverage=None) -> Registers:
@@ -73,6 +73,27 @@ def test_an_assessment_between_with_another_instrument_is_passed_over():
     rows = [("2023-03-01", "IADLP", 10, "RAI-HC"), ("2023-06-01", "IADLP", 30, "interRAI-HC")]
     found = _seen([*rows, ("2023-09-01", "IADLP", 12, "RAI-HC")], codes=["RAI:IADLP"])
     assert next(found[name] for name in found if "change" in name) == 2
+
+
+def test_each_instrument_named_has_columns_of_its_own():
+    rows = [("2023-03-01", "IADLP", 10, "RAI-HC"), ("2023-06-01", "IADLP", 30, "interRAI-HC")]
+    rows += [("2023-09-01", "IADLP", 12, "RAI-HC"), ("2023-10-01", "IADLP", 30, "RAI-HC")]  # 30 is out of 0-21
+    scale = load_codelist("rai_scales").keep("IADLP")
+    columns = {
+        "columns": ["value", "age", "change", "missing"],
+        "instruments": ["RAI-HC", "interRAI-HC", "interRAI-LTCF"],
+    }
+    found = _seen(rows, codes=scale, **columns)
+    expected = {
+        "RAI-HC": [12, 122, 2, 0],
+        "interRAI-HC": [30, 214, np.nan, 0],
+        "interRAI-LTCF": [np.nan, np.nan, np.nan, 1],
+    }
+    for instrument, values in expected.items():
+        named = ("assessed", "assessment_age", "assessment_change", "not_assessed")
+        np.testing.assert_equal([found[f"{word}_IADLP_{instrument}"] for word in named], values)
+    labels = Assessments(scale, **columns).describe(_assessed(rows))["label_fi"]
+    assert labels[0] == "Asioiden hoitaminen (RAI IADL), RAI-HC, viimeisin voimassa oleva arvio, viimeiset 12 kk"
 
 
 def test_what_was_never_assessed_is_missing_not_zero():
@@ -181,6 +202,7 @@ def test_a_countys_own_ranges_and_columns():
         ),
         ({"ranges": "own"}, "must name a shipped table"),
         ({"lookback_days": 0}, "`lookback_days` must be a whole number"),
+        ({"instruments": ["RAI-HC", "RAI-HC"]}, "`instruments` must name instruments, each once"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters, message):

@@ -47,7 +47,9 @@ from servicenee import (
     ValueTrend,
     WithinTarget,
     default_features,
+    load_codelist,
 )
+from servicenee.codes import shipped_codelists
 from servicenee.features import blocks
 from servicenee.windows import events as kernel
 
@@ -86,6 +88,7 @@ BUILDERS = [
     WithinTarget(lookback_days=(90, 365), skip_days=7),
     PlanAdherence("lab:BP_systolic", "plan:BP_systolic", lookback_days=(28, 365)),
     Assessments(source="rai", lookback_days=(180, 365)),
+    Assessments(source="rai", instruments=["interRAI-HC", "interRAI-LTCF"]),
     Assessments(["RAI:CPS"], columns=("change", "missing"), lookback_days=None, skip_days=30),
     CareGaps(),
     CareGaps(lookback_days=(730, None), skip_days=14),
@@ -174,6 +177,66 @@ def test_every_column_is_described_in_three_languages(builder, cohort):
     assert not labels.duplicated().any(), "two columns a reader cannot tell apart"
 
 
+DIABETES = load_codelist("chronic_conditions").keep("diabetes")
+
+
+@pytest.mark.parametrize(
+    ("builder", "feature", "label"),
+    [
+        (StayDays(source="inpatient"), "stay_days_inpatient_365d", "Hospital days, last 12 months"),
+        (StayDays("day_hospital"), "stay_days_day_hospital_365d", "day_hospital, days, last 12 months"),
+        (EventCounts(DIABETES), "count_diabetes_365d", "Diabetes, last 12 months"),
+        (
+            EventCounts(DIABETES, source="inpatient"),
+            "count_diabetes_inpatient_365d",
+            "Hospital care records: Diabetes, last 12 months",
+        ),
+        (
+            AnyEvent("ICD-10:I50", source="inpatient"),
+            "any_ICD-10:I50_inpatient_365d",
+            "Hospital care records: ICD-10:I50 (yes/no), last 12 months",
+        ),
+        (
+            EventCounts("frailty_signs", source="primary_care"),
+            "count_frailty_signs_primary_care_365d",
+            "Primary care visits and contacts: signs of frailty, last 12 months",
+        ),
+        (
+            InStay("home_care", skip_days=1),
+            "in_stay_home_care_skip1d",
+            "Regular home care spells, ongoing, as of the day before",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_name_and_label_say_what_is_counted_and_where(builder, feature, label, cohort):
+    (row,) = builder.describe(cohort.registers)[["feature", "label_en"]].to_numpy().tolist()
+    assert row == [feature, label]
+
+
+def test_a_label_repeats_neither_the_name_of_a_list_nor_of_a_source(cohort):
+    table = FeatureSet(
+        [(name, EventCounts(name, source="primary_care")) for name in shipped_codelists()]
+        + [(f"{name} by source", AnyEvent(name, by="source")) for name in shipped_codelists()]
+    ).describe(cohort.registers)
+    for language in ("fi", "sv", "en"):
+        assert not table[f"label_{language}"].str.contains("_").any()
+
+
+def test_events_without_a_unit_have_a_column_of_that_name(person, seen):
+    builder = EventCounts(by="unit")
+    cohort = seen(person(["2024-01-01"]), "2024-01-31")
+    assert builder.fit_transform(cohort).iloc[0].to_dict() == {"count_no_unit_365d": 1}
+    assert builder.describe(cohort.registers)["label_fi"].tolist() == [
+        "Päivystyskäynnit: ilman yksikköä, viimeiset 12 kk"
+    ]
+
+
+def test_a_by_that_is_neither_column_nor_list_is_refused_with_what_there_is(cohort):
+    with pytest.raises(ValueError, match=r"`by` must be one of source, .*office_hours, a Codelist, .*got 'month'"):
+        EventCounts(by="month").fit(cohort)
+
+
 @each_builder
 def test_a_builder_holds_parameters_never_tables(builder, cohort):
     fitted = clone(builder).fit(cohort)
@@ -222,6 +285,26 @@ def test_sources_that_record_the_code_systems_asked_for_must_cover_the_window(se
     np.testing.assert_array_equal(X.to_numpy(), [[expected]])
 
 
+def test_causes_of_death_that_end_a_year_ago_hide_no_diagnosis_of_the_living(seen):
+    persons = pd.DataFrame({"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": "male"})
+    events = pd.DataFrame(
+        {
+            "person_id": [1, 2],
+            "time": pd.to_datetime(["2023-03-01", "2021-05-01"]),
+            "source": ["inpatient", "cause_of_death"],
+            "code_system": "ICD-10",
+            "code": ["E11.9", "I21.9"],
+        }
+    )
+    coverage = pd.DataFrame({"source": ["cause_of_death"], "to": pd.to_datetime(["2022-01-01"])})
+    cohort = seen(Registers(persons, events, coverage=coverage, extract_date="2024-06-01"), "2024-01-01")
+    builders = [EventCounts("ICD-10:E11"), ConditionCount(), Charlson("charlson1987")]
+    found = {type(builder).__name__: builder.fit_transform(cohort).iloc[0, 0] for builder in builders}
+    assert found == {"EventCounts": 1, "ConditionCount": 1, "Charlson": 1}
+    asked = EventCounts("ICD-10:E11", source=["inpatient", "cause_of_death"])
+    assert asked.fit_transform(cohort).isna().all(axis=None)
+
+
 def test_other_spellings_of_sex_and_language_are_not_guessed(seen):
     persons = pd.DataFrame(
         {"person_id": [1, 2], "birth_date": pd.Timestamp("1940-01-01"), "sex": ["F", "male"], "language": ["ru", "fi"]}
@@ -267,6 +350,25 @@ def test_demographics_by_hand(seen):
     X = Demographics(("age", "sex", "language", "living_alone", "income")).fit_transform(cohort)
     expected = [[80.0, 1, 1, 0, 1, np.nan], [np.nan, 0, 0, 0, 0, np.nan], [70.0, np.nan, 0, 1, np.nan, np.nan]]
     np.testing.assert_allclose(X.to_numpy(), expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([True, False, None], dtype=object),
+        pd.Series([1, 0, None], dtype=object),
+        pd.array([True, False, None], dtype="boolean"),
+        pd.array([True, False, None], dtype="bool[pyarrow]"),
+        [1.0, 0.0, np.nan],
+    ],
+    ids=["truth values as objects", "numbers as objects", "boolean", "Arrow", "numbers"],
+)
+def test_living_alone_may_come_in_any_type_of_yes_no_and_unknown(seen, column):
+    persons = pd.DataFrame({"person_id": [1, 2, 3], "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
+    events = pd.DataFrame(columns=["person_id", "time", "source", "code_system", "code"])
+    registers = Registers(persons.assign(living_alone=column), events, extract_date="2024-01-01")
+    X = Demographics("living_alone").fit_transform(seen(registers, "2020-01-01"))
+    np.testing.assert_array_equal(X["living_alone"], [1, 0, np.nan])
 
 
 def test_a_text_column_has_the_levels_that_are_stated(seen):

@@ -217,6 +217,7 @@ def test_gaps_agree_with_their_rules_written_out(records, spells, lookback, skip
     ("change", "message"),
     [
         ({"condition": "sugar"}, "`condition` must be a group of chronic_conditions"),
+        ({"condition": "stay:home_care ICD-10:E11"}, "`condition` must be stays or diagnoses, not both"),
         ({"interval_days": None}, "`rules` must be rows with .* rows without interval_days"),
         ({"interval_days": 0}, "`interval_days` must be a whole number of days of at least 1"),
         ({"interval_days": "yearly"}, "`interval_days` of a rule must be a number"),

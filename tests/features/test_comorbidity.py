@@ -220,10 +220,20 @@ def test_parameters_out_of_range_are_refused(builder, message, golden):
 
 
 @pytest.mark.parametrize(("left", "score"), [("2023-01-31", np.nan), ("2023-02-01", 0.0)])
-def test_who_left_hospital_on_the_first_day_of_the_window_had_left_before_it(person, seen, left, score):
-    cohort = seen(person(stays=[("2022-12-01", left, "inpatient_unplanned")]), "2024-01-31")
-    found = HospitalFrailty(source="inpatient", lookback_days=365).fit_transform(cohort)
-    np.testing.assert_equal(found.iloc[0, 0], np.float32(score))
+def test_who_left_hospital_on_the_first_day_of_the_window_had_left_before_it(left, score):
+    stays = pd.DataFrame({"person_id": ["a"], "source": "inpatient", "kind": "inpatient_unplanned"})
+    stays = stays.assign(start=pd.Timestamp("2022-12-01"), end=pd.Timestamp(left))
+    registers = registers_of({"a": ["I10"]}, time="2020-06-01", stays=stays)
+    found = scores(HospitalFrailty(source="inpatient", lookback_days=365), registers, "2024-01-31")
+    np.testing.assert_equal(found["a"], score)
+
+
+@pytest.mark.parametrize("builder", [Charlson(source="inpatient"), Elixhauser(source="inpatient"), HospitalFrailty()])
+def test_stays_without_any_diagnoses_are_unknown_not_zero(builder):
+    stays = pd.DataFrame({"person_id": ["a"], "source": "inpatient", "kind": "inpatient_unplanned"})
+    stays = stays.assign(start=pd.Timestamp("2023-05-01"), end=pd.Timestamp("2023-05-09"))
+    assert scores(builder, registers_of({"a": ["I10"]}, stays=stays))["a"] == 0
+    assert scores(builder, registers_of({"a": []}, stays=stays)).isna().all()
 
 
 # --- against a walk through the records ------------------------------------------------------------------------------

@@ -43,6 +43,14 @@ def _measured(values: dict[str, float], coverage=None) -> Registers:
     return Registers(persons, events, coverage=coverage, extract_date="2025-01-01")
 
 
+def _coded(codes: list[tuple[str, str]]) -> Registers:
+    """One person with one event in primary care for every (code system, code)."""
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.to_datetime(["1940-01-01"]), "sex": ["male"]})
+    events = pd.DataFrame(codes, columns=["code_system", "code"])
+    events = events.assign(person_id=1, time=pd.Timestamp("2023-05-01"), source="primary_care")
+    return Registers(persons, events, extract_date="2025-01-01")
+
+
 # Haemoglobin on four days and one without a result; seen on 1 January 2024, over a year.
 VALUES = {"2022-12-31": 200, "2023-01-01": 140, "2023-07-02": 120, "2023-07-02T12:00": 130, "2023-12-31": np.nan}
 
@@ -240,3 +248,34 @@ def test_more_windows_than_fit_in_eight_bits(builder):
     cohort = Cohort.from_frame(registers, pd.DataFrame({"person_id": ["a"], "index_date": ["2024-01-01"]}))
     X = builder("lab:", lookback_days=list(range(1, 301))).fit_transform(cohort)
     assert X.iloc[0].tolist() == list(range(1, 301))
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "diagnosis"),
+    [
+        ("ICPC-2", "T90", True),
+        ("ICPC-2", "A97", True),
+        ("ICPC-2", "-31", False),  # process codes: a medical examination,
+        ("ICPC-2", "*45", False),  # advice
+        ("ICPC-2", "-1", False),  # tokens for a missing code
+        ("ICD-10", "-2", False),
+        ("ICD-10", "E11.9", True),
+    ],
+)
+def test_diagnoses_are_codes_of_diseases_and_symptoms_only(seen, system, code, diagnosis):
+    cohort = seen(_coded([(system, code)]), MONDAY)
+    for builder in (EventCounts("diagnoses"), DistinctCodes("diagnoses")):
+        assert builder.fit_transform(cohort).iloc[0, 0] == diagnosis
+
+
+def test_an_event_without_a_code_is_no_code_more(seen):
+    registers = _coded([("ICD-10", "E11.9"), ("ICD-10", "-1"), ("ICPC-2", "____")])
+    cohort = seen(registers, MONDAY)
+    assert DistinctCodes().fit_transform(cohort).iloc[0].to_dict() == {"distinct_events_365d": 1}
+    assert EventCounts(by="code").fit_transform(cohort).columns.tolist() == [
+        "count_ICD-10:no_code_365d",
+        "count_ICD-10:E119_365d",
+        "count_ICPC-2:no_code_365d",
+    ]
+    labels = EventCounts(by="code").describe(registers)["label_fi"]
+    assert labels[0] == "Perusterveydenhuollon käynnit ja yhteydenotot: ei ICD-10-koodia, viimeiset 12 kk"

@@ -101,6 +101,16 @@ PEEKS = {
 }
 
 
+class _OpenRequests(_SeesTheIndexDate):
+    """Honest: requests made before the index date that had not been met by then."""
+
+    @staticmethod
+    def _count(cohort: Cohort) -> np.ndarray:
+        requests = cohort.registers.requests.merge(cohort.frame.assign(row=np.arange(len(cohort))), on="person_id")
+        waits = (requests["requested"] < requests["index_date"]) & ~(requests["met"] < requests["index_date"])
+        return np.bincount(requests.loc[waits, "row"], minlength=len(cohort))
+
+
 @pytest.fixture(scope="module")
 def cohort(county):
     return Population(70).at(county, ["2021-01-01", "2022-01-01", "2023-01-01"])
@@ -211,3 +221,8 @@ def test_a_leaky_builder_is_caught_and_named(leaky, cohort):
 def test_rows_that_move_are_counted_over_all_index_dates(cohort):
     with pytest.raises(LeakageError, match=rf"leaky_count \({len(cohort)} rows\)"):
         check_leakage(_Peeks(PEEKS["date of the extract"]), cohort)
+
+
+def test_requests_as_they_stood_are_no_leak(cohort):
+    assert _OpenRequests().fit_transform(cohort)["leaky_count"].nunique() > 1
+    check_leakage(_OpenRequests(), cohort)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from servicenee import Cohort, PlanAdherence, Registers, WithinTarget, load_rules
+from servicenee import (
+    Cohort,
+    LatestValue,
+    PlanAdherence,
+    Registers,
+    ValueTrend,
+    WithinTarget,
+    load_codelist,
+    load_rules,
+)
 
 
 def _rows(rows, **options) -> Registers:
@@ -74,11 +83,28 @@ def test_a_countys_own_target(seen):
     ]
 
 
+def test_home_measurements_are_a_list_in_words(seen):
+    rows = [("2023-05-01", "home:BP_systolic", 150), ("2023-05-03", "home:weight", 80)]
+    cohort = seen(_rows([*rows, ("2023-11-01", "home:weight", 76)]), "2024-01-01")
+    latest, trend = LatestValue(by="home_measurements"), ValueTrend(by="home_measurements")
+    assert latest.fit_transform(cohort).iloc[0].dropna().to_dict() == {
+        "latest_BP_systolic_home_365d": 150,
+        "latest_weight_home_365d": 76,
+    }
+    slope = trend.fit_transform(cohort)["trend_weight_home_365d"].item()
+    assert slope == pytest.approx(-4 * 365.25 / 182, rel=1e-6)
+    weight = load_codelist("home_measurements").keep("weight_home")
+    table = PlanAdherence(weight, "plan:weight").describe(cohort.registers)
+    assert table["feature"].tolist() == ["adherence_weight_home_28d"]
+    assert table["label_sv"].tolist() == ["Vikt mätt hemma: andel av de planerade mätdagarna, de senaste 28 dygnen"]
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
         ([{"measurement": "a", "codes": "lab:a"}], "must give low or high"),
         ([{"measurement": "a", "high": 3}], "`targets` must be rows with measurement, codes; got rows without codes"),
+        ([{"measurement": "a", "codes": "lab:a", "low": 8, "high": 8}], "a low below the high; a has 8 and 8"),
         ([], "got no rows"),
         (load_rules("targets").assign(high="low"), "`high` of a rule must be a number"),
         (3, "rules must be the name of a shipped table"),

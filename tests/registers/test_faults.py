@@ -533,6 +533,16 @@ def test_finnish_combination_codes_are_split_and_counted():
     assert findings.loc["block of codes", ["n", "first_rows", "action"]].tolist() == [1, "3", "set aside"]
 
 
+def test_an_atc_code_among_diagnoses_is_a_medicine_and_no_cancer():
+    persons = pd.DataFrame({"person_id": [1], "birth_date": pd.Timestamp("1940-01-01"), "sex": "female"})
+    events = pd.DataFrame({"person_id": [1, 1], "code_system": "ICD-10", "code": ["C10AX09", "I10"]})
+    events = events.assign(time=pd.Timestamp("2023-05-01"), source="inpatient")
+    registers = Registers(persons, events, extract_date="2024-01-01")
+    assert registers.events[["code_system", "code"]].to_numpy().tolist() == [["ATC", "C10AX09"], ["ICD-10", "I10"]]
+    finding = registers.findings.set_index("fault").loc["ATC code among diagnoses"]
+    assert finding[["n", "n_rows", "first_rows", "action"]].tolist() == [1, 2, "0", "taken as a medicine"]
+
+
 # --- versions, ages, late papers -------------------------------------------------------------------------------------
 
 

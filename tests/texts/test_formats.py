@@ -77,6 +77,7 @@ def test_decimals_must_be_a_whole_number():
         (np.nan, 0, "en", "all history"),
         (365, 30, "fi", "viimeiset 12 kk, pois lukien viimeiset 30 vrk"),
         (1, 0, "en", "last day"),
+        (365, 1, "en", "last 12 months, excluding the last day"),
     ],
 )
 def test_a_window_is_said_in_words(lookback_days, skip_days, language, expected):
