@@ -186,12 +186,14 @@ def _groups_by_column(
     groups = []
     for level in levels:
         within = chosen & (of_kind == level)
-        asked = level if by == "source" else sources
-        telling = _of_systems(kinds, _telling_systems(kinds, codelist, by, level))
-        words = of_source(labels, level) if by == "source" else {}
+        words, fed_by = {}, sources
+        if by == "source":
+            words, fed_by = of_source(labels, level), [level]
+        elif sources is None:
+            fed_by = feeding(kinds, _of_systems(kinds, _telling_systems(kinds, codelist, by, level)), None)
         shown = f"{level}no_{by}" if not level or level.endswith(":") else level  # events without a unit or a code
         called = "_".join(part for part in (name, shown) if part)
-        groups.append(Group(called, within, feeding(kinds, telling, asked), codes, words))
+        groups.append(Group(called, within, tuple(fed_by), codes, words))
     return groups
 
 

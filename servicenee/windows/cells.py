@@ -103,9 +103,11 @@ class Cells:
 
     def tied(self, moment: np.ndarray) -> np.ndarray:
         """Pairs of the same row and moment, which is `lag` or `day`, as the one before or after them."""
-        alike = np.flatnonzero(moment[1:] == moment[:-1])
-        alike = alike[self.row[alike] == self.row[alike + 1]]
-        return np.unique(np.r_[alike, alike + 1])
+        alike = (moment[1:] == moment[:-1]) & (self.row[1:] == self.row[:-1])
+        tied = np.zeros(len(moment), dtype=bool)
+        tied[1:] = alike
+        tied[:-1] |= alike
+        return np.flatnonzero(tied)
 
     @property
     def _size(self) -> int:
