@@ -149,27 +149,30 @@ def event_groups(registers: Registers, codes, source, by) -> list[Group]:
     sources = _sources(registers, source)
     chosen = np.ones(len(kinds), dtype=bool) if sources is None else kinds["source"].isin(sources).to_numpy()
     codelist = None if codes is None else as_codelist(codes)
-    if codelist is not None:
-        chosen = chosen & codelist.matches_kinds(kinds)
+    listed = np.ones(len(kinds), dtype=bool) if codelist is None else codelist.matches_kinds(kinds)
+    elsewhere = bool((listed & ~chosen).any())
+    chosen = chosen & listed
     if by is None:
-        return [_one_group(kinds, chosen, sources, codelist)]
+        return [_one_group(kinds, chosen, sources, codelist, elsewhere)]
     if isinstance(by, Codelist) or by not in EVENT_COLUMNS:
         return _groups_by_list(kinds, chosen, sources, _list_of(by), codelist)
     return _groups_by_column(kinds, chosen, sources, codelist, by)
 
 
-def _one_group(kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, codelist: Codelist | None) -> Group:
-    name, labels = _called(codelist)
+def _one_group(
+    kinds: pd.DataFrame, chosen: np.ndarray, sources: list[str] | None, codelist: Codelist | None, elsewhere: bool
+) -> Group:
+    """All that is chosen in one column; `elsewhere`: other sources hold such codes too, for columns of their own."""
+    name, codes, labels = _called(codelist)
     parts = [name] if name else []
-    telling = chosen
     if sources is not None and len(sources) == 1:
         parts += sources
-        if codelist is not None and (codelist.matches_kinds(kinds) & ~chosen).any():
-            labels = of_source(labels, sources[0])  # other sources hold such codes too, for columns of their own
-    if codelist is not None:
-        telling = _of_systems(kinds, _systems(codelist, codelist.groups))
-    codes = "" if codelist is None else codelist.name
-    return Group("_".join(parts) or ALL_EVENTS, chosen, feeding(kinds, telling, sources), codes, labels)
+        labels = of_source(labels, sources[0]) if elsewhere else labels
+    if codelist is None:
+        fed_by = feeding(kinds, chosen, sources)
+    else:
+        fed_by = _recording(kinds, _systems(codelist, codelist.groups), sources)
+    return Group("_".join(parts) or ALL_EVENTS, chosen, fed_by, codes, labels)
 
 
 def _groups_by_column(
@@ -181,19 +184,16 @@ def _groups_by_column(
     levels = sorted(set(of_kind[chosen]))
     if by == "source":
         levels = list(sources) if sources is not None else levels
-    name, labels = _called(codelist)
-    codes = "" if codelist is None else codelist.name
+    name, codes, labels = _called(codelist)
     groups = []
     for level in levels:
         within = chosen & (of_kind == level)
-        words, fed_by = {}, sources
-        if by == "source":
-            words, fed_by = of_source(labels, level), [level]
-        elif sources is None:
-            fed_by = feeding(kinds, _of_systems(kinds, _telling_systems(kinds, codelist, by, level)), None)
+        words = of_source(labels, level) if by == "source" else {}
+        asked = [level] if by == "source" else sources
+        fed_by = _recording(kinds, _telling_systems(kinds, codelist, by, level) if asked is None else (), asked)
         shown = f"{level}no_{by}" if not level or level.endswith(":") else level  # events without a unit or a code
         called = "_".join(part for part in (name, shown) if part)
-        groups.append(Group(called, within, tuple(fed_by), codes, words))
+        groups.append(Group(called, within, fed_by, codes, words))
     return groups
 
 
@@ -206,23 +206,26 @@ def _telling_systems(kinds: pd.DataFrame, codelist: Codelist | None, by: str, le
     return set(kinds.loc[kinds[by] == level, "code_system"])
 
 
-def _called(codelist: Codelist | None) -> tuple[str, dict[str, str]]:
-    """Name and labels of a list that is counted in one column: a list with one labelled group is called as that."""
+def _called(codelist: Codelist | None) -> tuple[str, str, dict[str, str]]:
+    """How a list in one column is called, its own name, and labels: one labelled group gives its name to the column."""
     if codelist is None:
-        return "", {}
+        return "", "", {}
     only = next(iter(codelist.groups)) if len(codelist.groups) == 1 else codelist.name
     labels = codelist.labels.get(only, {})
-    return only if labels else codelist.name, labels
+    return only if labels else codelist.name, codelist.name, labels
 
 
 def _list_of(by) -> Codelist:
     """The list that `by` names; another name than of a list is refused with all that `by` takes."""
-    if isinstance(by, str) and ":" not in by and by not in shipped_codelists():
+    try:
+        return as_codelist(by)
+    except ValueError:
+        if not isinstance(by, str) or ":" in by:
+            raise
         raise ValueError(
             f"`by` must be one of {', '.join(EVENT_COLUMNS)}, weekday, office_hours, a Codelist, or the name of a "
             f"shipped one ({', '.join(shipped_codelists())}); got {by!r}."
-        )
-    return as_codelist(by)
+        ) from None
 
 
 def _groups_by_list(
@@ -234,8 +237,8 @@ def _groups_by_list(
         systems = _systems(by, [name])
         if codelist is not None:
             systems &= _systems(codelist, codelist.groups)
-        telling = _of_systems(kinds, systems)
-        groups.append(Group(name, found[row], feeding(kinds, telling, sources), by.name, by.labels.get(name, {})))
+        fed_by = _recording(kinds, systems, sources)
+        groups.append(Group(name, found[row], fed_by, by.name, by.labels.get(name, {})))
     return groups
 
 
@@ -273,8 +276,11 @@ def _systems(codelist: Codelist, groups: Iterable[str]) -> set[str]:
     return {system for group in groups for system, _ in codelist.groups[group]}
 
 
-def _of_systems(kinds: pd.DataFrame, systems: Iterable[str]) -> np.ndarray:
-    return kinds["code_system"].isin(systems).to_numpy()
+def _recording(kinds: pd.DataFrame, systems: Iterable[str], sources: list[str] | None) -> tuple[str, ...]:
+    """Sources asked for, else those that record one of the code systems; looked up only where none are asked for."""
+    if sources is not None:
+        return tuple(sources)
+    return feeding(kinds, kinds["code_system"].isin(systems).to_numpy(), None)
 
 
 def feeding(kinds: pd.DataFrame, telling: np.ndarray, source: str | Iterable[str] | None) -> tuple[str, ...]:

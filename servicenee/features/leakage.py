@@ -8,6 +8,7 @@ import pandas as pd
 from servicenee.cohort import Cohort
 from servicenee.exceptions import LeakageError
 from servicenee.registers import Registers
+from servicenee.registers.ordering import person_of_rows
 from servicenee.registers.reading import person_positions, read_dates
 from servicenee.registers.tables import (
     FAR_FUTURE,
@@ -119,7 +120,7 @@ def _rewritten(registers: Registers, wall: np.ndarray) -> Registers:
     rng = np.random.default_rng(0)
     events, stays = registers.event_columns, registers.stay_columns
     unseen = _unseen_events(events, wall)
-    person = _person_of(events.first)
+    person = person_of_rows(events.first)
     at_wall = wall[person] * MINUTES_PER_DAY
     minute = np.where(unseen & (events.minute >= at_wall), at_wall, events.minute).astype(np.int32)
     kind = np.where(unseen, rng.integers(0, max(1, len(events.kinds)), len(events)), events.kind).astype(
@@ -141,12 +142,8 @@ def _rewritten(registers: Registers, wall: np.ndarray) -> Registers:
     )
 
 
-def _person_of(first: np.ndarray) -> np.ndarray:
-    return np.repeat(np.arange(len(first) - 1), np.diff(first))
-
-
 def _unseen_events(events: EventColumns, wall: np.ndarray) -> np.ndarray:
-    at = wall[_person_of(events.first)] * MINUTES_PER_DAY
+    at = wall[person_of_rows(events.first)] * MINUTES_PER_DAY
     available = events.available
     if available is None:
         available = events.minute + events.lag_days[events.kind].astype(np.int64) * MINUTES_PER_DAY
@@ -154,13 +151,13 @@ def _unseen_events(events: EventColumns, wall: np.ndarray) -> np.ndarray:
 
 
 def _unseen_stays(stays: StayColumns, wall: np.ndarray) -> np.ndarray:
-    at = wall[_person_of(stays.first)]
+    at = wall[person_of_rows(stays.first)]
     return (stays.start_day >= at) | (stays.available_day >= at)
 
 
 def _open_ends(stays: StayColumns, wall: np.ndarray, end: np.int32 | None) -> StayColumns:
     """Stays whose end was not known at the wall get another end: `end`, or the day of the wall."""
-    at = wall[_person_of(stays.first)]
+    at = wall[person_of_rows(stays.first)]
     unknown = stays.end_available_day >= at
     other = at if end is None else end
     ends = np.maximum(np.where(unknown, other, stays.end_day), stays.start_day)

@@ -11,6 +11,7 @@ from servicenee.codes import as_codelist
 from servicenee.impact.measures import chosen_kinds
 from servicenee.impact.residents import Residents
 from servicenee.registers import Registers
+from servicenee.registers.ordering import person_of_rows
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, StayColumns
 from servicenee.windows import days_between, rows_between
 from servicenee.windows.stays import chained
@@ -54,7 +55,7 @@ def level_days(rows: Residents, levels: pd.DataFrame) -> dict[str, np.ndarray]:
 def level_moves(rows: Residents, levels: pd.DataFrame) -> dict[str, np.ndarray]:
     """Moves to a heavier and to a lighter level of care in stays; a stay that death ends is no move."""
     stays = rows.registers.stay_columns
-    person = np.repeat(np.arange(len(stays.first) - 1), np.diff(stays.first))
+    person = person_of_rows(stays.first)
     order = np.zeros(len(stays.kinds), dtype=np.int64)
     for row in levels.itertuples():
         order[as_codelist(row.codes.split()).matches_kinds(stays.kinds)] = row.order
@@ -78,7 +79,7 @@ def _level_spans(registers: Registers, levels: pd.DataFrame, first_day: int) -> 
             parts.append((*_heavy_weeks(registers, codes, sources, row.hours_per_week, first_day), row.order))
             continue
         stays, events = registers.stay_columns, registers.event_columns
-        person = np.repeat(np.arange(len(stays.first) - 1), np.diff(stays.first))
+        person = person_of_rows(stays.first)
         at = np.flatnonzero(chosen_kinds(stays.kinds, codes, sources)[stays.kind] & (stays.end_day > first_day))
         parts.append((person[at], stays.start_day[at].astype(np.int64), stays.end_day[at].astype(np.int64), row.order))
         person, day, _ = _days_of_events(registers, chosen_kinds(events.kinds, codes, sources), first_day)

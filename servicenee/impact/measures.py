@@ -6,6 +6,7 @@ import pandas as pd
 from servicenee.codes import Codelist, as_codelist
 from servicenee.impact.residents import Residents
 from servicenee.registers import Registers
+from servicenee.registers.ordering import person_of_rows
 from servicenee.registers.tables import FAR_FUTURE, MINUTES_PER_DAY, StayColumns
 from servicenee.windows import days_between, in_stay, rows_between
 from servicenee.windows.stays import chained
@@ -50,7 +51,7 @@ def episodes(rows: Residents, codes: Codelist, sources: tuple[str, ...], gap_day
     events = rows.registers.event_columns
     chosen = chosen_kinds(events.kinds, codes, sources)[events.kind]
     position = np.flatnonzero(chosen)
-    person = np.repeat(np.arange(len(events.first) - 1), np.diff(events.first))[position]
+    person = person_of_rows(events.first)[position]
     day = events.minute[position].astype(np.int64) // MINUTES_PER_DAY
     new = np.ones(len(position), dtype=bool)
     new[1:] = (person[1:] != person[:-1]) | (day[1:] - day[:-1] >= gap_days)
@@ -108,7 +109,7 @@ def _events(rows: Residents, codes: Codelist, sources: tuple[str, ...]) -> tuple
 def _chains(stays: StayColumns, codes: Codelist) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Person, start and end of the care chains of these stays, in order of person and start."""
     chosen = np.flatnonzero(codes.matches_kinds(stays.kinds)[stays.kind])
-    person = np.repeat(np.arange(len(stays.first) - 1), np.diff(stays.first))[chosen]
+    person = person_of_rows(stays.first)[chosen]
     return chained(person, stays.start_day[chosen], stays.end_day[chosen])
 
 

@@ -40,11 +40,10 @@ def _behind(block: Block) -> dict[str, _Behind | None]:
     """What fills every column of a block; None where no single record could be shown for it."""
     if block.parts:
         return _behind_derived(block)
-    if block.records is not None:
-        pairs = zip(block.features, block.records.kinds, strict=True)
-        return {feature.name: _Behind(kinds, feature.window, records=block.records) for feature, kinds in pairs}
+    records = block.records
+    pairs = _kinds(block) if records is None else zip(block.features, records.kinds, strict=True)
     return {
-        feature.name: _Behind(kinds, feature.window, block.of_stays) for feature, kinds in _kinds(block) if kinds.any()
+        feature.name: _Behind(kinds, feature.window, block.of_stays, records) for feature, kinds in pairs if kinds.any()
     }
 
 

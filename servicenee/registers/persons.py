@@ -99,21 +99,21 @@ def _dates(frame: pd.DataFrame, name: str, findings: Findings) -> np.ndarray:
     return dates
 
 
-def _numbers_in(column: pd.Series) -> pd.DataFrame:
-    """The column where it holds numbers or truth values, also those that pandas keeps as objects; else no column."""
+def _numbers_in(column: pd.Series) -> np.ndarray | None:
+    """Numbers or truth values as float64, also those that pandas keeps as objects; None where the column holds text."""
     if column.dtype == object:
         column = column.astype("boolean") if infer_dtype(column, skipna=True) == "boolean" else column.infer_objects()
     if is_bool_dtype(column.dtype):
         column = column.astype("boolean")
-    return column.to_frame() if is_numeric_dtype(column.dtype) else pd.DataFrame()
+    return read_numbers(column.to_frame(), column.name) if is_numeric_dtype(column.dtype) else None
 
 
 def _extra_columns(frame: pd.DataFrame, order: np.ndarray) -> dict[str, TextColumn | np.ndarray]:
     extra: dict[str, TextColumn | np.ndarray] = {}
     for name in [column for column in frame.columns if column not in ("person_id", *_DATES)]:
-        numbers = pd.DataFrame() if name in TABLES["persons"] else _numbers_in(frame[name])
-        if name in numbers:
-            extra[name] = read_numbers(numbers, name)[order]
+        numbers = None if name in TABLES["persons"] else _numbers_in(frame[name])
+        if numbers is not None:
+            extra[name] = numbers[order]
             read_only(extra[name])
         else:
             text = read_text(frame, name)
